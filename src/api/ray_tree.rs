@@ -5,6 +5,7 @@
 //! A tree is made of records that the caller sees. A tree that lacks rays which were not looked for says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
@@ -271,7 +272,6 @@ impl TreeResponse {
 }
 
 /// Writes a ray as its digits.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn serialize_ray<S: Serializer>(ray: &RayId, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_ray<S: Serializer>(ray: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(ray)
 }

@@ -60,10 +60,9 @@ pub struct LineCounts {
     pub unindexed_children: u64,
 }
 
-/// Whether a count is left out of its JSON.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
+/// Returns whether a count is left out of its JSON.
+fn is_zero<N: Default + PartialEq>(count: &N) -> bool {
+    *count == N::default()
 }
 
 impl LineCounts {

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::plan::mix;
-use super::request::{ChallengePart, SampleRequest, skewed};
+use super::request::{SampleRequest, StoryPart, skewed};
 use super::world::{
     BROWSERS, BrowserProfile, CHALLENGE, COLOS, DataCenter, FirewallRule, PATHS, PathGroup, PathKind, QUERIES, RULES,
     SITES, SOLVED, SampleSite,
@@ -87,7 +87,7 @@ impl<'r> RequestExchange<'r> {
         let host = if request.parent.is_some() { site.api_host } else { site.host };
         let rules = matched(request, &mut rng);
         let stopped_by = rules.iter().copied().find(|rule| !PASSING.contains(&rule.action));
-        let outcome = if request.throws {
+        let outcome = if request.story == Some(StoryPart::Threw) {
             ExchangeOutcome::THROWN
         } else {
             ExchangeOutcome::draw(path.kind, stopped_by, &mut rng)
@@ -257,10 +257,12 @@ const PASSING: [&str; 3] = ["log", "skip", SOLVED.action];
 /// Draws as many distinct rules as the request matched, unless its part in a challenge names the one.
 fn matched(request: &SampleRequest, rng: &mut ChaCha8Rng) -> Vec<&'static FirewallRule> {
     let first = rng.random_range(0..RULES.len());
-    match request.challenge {
-        Some(ChallengePart::Posed) => vec![&CHALLENGE],
-        Some(ChallengePart::Solved(_)) => vec![&SOLVED],
-        None => RULES.iter().cycle().skip(first).take((request.matches as usize).min(RULES.len())).collect(),
+    match request.story {
+        Some(StoryPart::Challenged) => vec![&CHALLENGE],
+        Some(StoryPart::Solved(_)) => vec![&SOLVED],
+        Some(StoryPart::Threw) | None => {
+            RULES.iter().cycle().skip(first).take((request.matches as usize).min(RULES.len())).collect()
+        }
     }
 }
 

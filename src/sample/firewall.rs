@@ -7,7 +7,7 @@
 use super::exchange::RequestExchange;
 use super::json::JsonLine;
 use super::plan::TimestampUnit;
-use super::request::ChallengePart;
+use super::request::StoryPart;
 use super::world::FirewallRule;
 
 /// A function that writes the value of one field.
@@ -69,9 +69,9 @@ columns! {
 
 /// Writes the ray of the request whose challenge was solved.
 fn originator(json: &mut JsonLine, m: &RuleMatch<'_>) {
-    match m.exchange.request.challenge {
-        Some(ChallengePart::Solved(ray)) => json.string(&ray.to_string()),
-        Some(ChallengePart::Posed) | None => json.string("00"),
+    match m.exchange.request.story {
+        Some(StoryPart::Solved(ray)) => json.string(&ray.to_string()),
+        Some(StoryPart::Challenged | StoryPart::Threw) | None => json.string("00"),
     }
 }
 

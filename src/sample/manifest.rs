@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::batch::{BatchReport, SampleLine};
 use super::plan::SamplePlan;
-use super::request::ChallengePart;
+use super::request::StoryPart;
 use crate::record::{Dataset, RayId};
 use crate::time::rfc3339;
 
@@ -96,7 +96,7 @@ impl SampleManifest {
             (&mut examples.late, visitor && request.late),
             (&mut examples.subrequest, !visitor),
             (&mut examples.chained, !visitor && request.subrequests > 0),
-            (&mut examples.story, matches!(request.challenge, Some(ChallengePart::Solved(_)))),
+            (&mut examples.story, matches!(request.story, Some(StoryPart::Solved(_)))),
             (&mut examples.firewall, request.matches >= 2),
         ] {
             if fits && slot.is_none() {

@@ -26,7 +26,7 @@ mod world;
 pub use batch::{BatchReport, LinePosition, SampleBatch, SampleLine};
 pub use manifest::{BatchEntry, ExampleRay, ExampleRays, SampleManifest};
 pub use plan::{FieldSet, PlanError, PlanUnits, SamplePlan, TimestampUnit};
-pub use request::{ChallengePart, SampleRequest};
+pub use request::{SampleRequest, StoryPart};
 pub use sequence::SampleRequests;
 
 use crate::record::Dataset;

@@ -14,13 +14,15 @@ use crate::record::RayId;
 /// Nanoseconds in a millisecond.
 pub(super) const MS: i64 = 1_000_000;
 
-/// The part of a request in a challenge.
+/// The part of a request in a [story](super::story).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChallengePart {
-    /// It was answered with the challenge.
-    Posed,
+pub enum StoryPart {
+    /// It was answered with a challenge.
+    Challenged,
     /// It came with the solution of the challenge that this ray was answered with.
     Solved(RayId),
+    /// Its Worker threw an exception.
+    Threw,
 }
 
 /// A request: the details that all datasets report identically.
@@ -44,10 +46,8 @@ pub struct SampleRequest {
     pub copy: bool,
     /// Number of firewall rules that it matched.
     pub matches: u32,
-    /// Its part in a challenge; `None` for most.
-    pub challenge: Option<ChallengePart>,
-    /// Whether its Worker threw an exception.
-    pub throws: bool,
+    /// Its part in a story; `None` for most.
+    pub story: Option<StoryPart>,
     /// The seed of its details.
     pub seed: u64,
     /// The seed of the details that a family shares: site, client, data centre.
@@ -103,8 +103,7 @@ impl RayMaker {
             late: false,
             copy: false,
             matches: 0,
-            challenge: None,
-            throws: false,
+            story: None,
             seed: rng.random(),
             family_seed: mix(self.seed ^ 0xfa31, u64::from(self.first)),
             merged: Vec::new(),

@@ -7,7 +7,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::request::{ChallengePart, MS, RayMaker, SampleFamily, SampleRequest, subrequest};
+use super::request::{MS, RayMaker, SampleFamily, SampleRequest, StoryPart, subrequest};
 
 /// Number of records from which a batch has room for a story.
 pub(super) const STORY_RECORDS: u32 = 200;
@@ -18,12 +18,12 @@ const LEVELS: u32 = 4;
 pub(super) fn story_family(maker: &RayMaker, start_ms: i64, is_last: bool, rng: &mut ChaCha8Rng) -> SampleFamily {
     let lasts_ns = rng.random_range(15..40) * MS;
     let mut challenged = maker.request(0, None, start_ms, lasts_ns, rng);
-    (challenged.challenge, challenged.matches) = (Some(ChallengePart::Posed), 1);
+    (challenged.story, challenged.matches) = (Some(StoryPart::Challenged), 1);
     let lasts_ns = rng.random_range(2_500..4_000) * MS;
     let mut visitor = maker.request(1, None, start_ms + rng.random_range(3_000..9_000), lasts_ns, rng);
     // The same page, now with the solution.
     visitor.seed = challenged.seed;
-    (visitor.challenge, visitor.matches) = (Some(ChallengePart::Solved(challenged.ray)), 1);
+    (visitor.story, visitor.matches) = (Some(StoryPart::Solved(challenged.ray)), 1);
     let late = subrequest(maker, LEVELS + 2, &mut visitor, 40, rng);
     let children = chain(maker, &mut visitor, rng);
     let (children, held) = if is_last { ([children, vec![late]].concat(), Vec::new()) } else { (children, vec![late]) };
@@ -38,7 +38,7 @@ fn chain(maker: &RayMaker, visitor: &mut SampleRequest, rng: &mut ChaCha8Rng) ->
         levels.push(called);
     }
     if let Some(last) = levels.last_mut() {
-        (last.worker, last.throws) = (true, true);
+        (last.worker, last.story) = (true, Some(StoryPart::Threw));
     }
     levels
 }

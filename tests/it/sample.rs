@@ -5,7 +5,7 @@ use std::io::Read;
 
 use raydex::record::{Dataset, Field, FieldValue, Fields, RayId, RayKey, read_key};
 use raydex::sample::{
-    ChallengePart, DATASETS, FieldSet, PlanUnits, SampleBatch, SamplePlan, SampleRequest, TimestampUnit, field_names,
+    DATASETS, FieldSet, PlanUnits, SampleBatch, SamplePlan, SampleRequest, StoryPart, TimestampUnit, field_names,
 };
 
 const MS: i64 = 1_000_000;
@@ -359,14 +359,14 @@ fn story_of_each_batch_is_whole() {
         (0..plan.batches).flat_map(|number| plan.requests(number).map(move |request| (number, request))).collect();
     let children = |of: RayId| all.iter().filter(move |(_, request)| request.parent == Some(of));
     for number in 0..plan.batches {
-        let solved = |request: &SampleRequest| match request.challenge {
-            Some(ChallengePart::Solved(ray)) => Some(ray),
+        let solved = |request: &SampleRequest| match request.story {
+            Some(StoryPart::Solved(ray)) => Some(ray),
             _ => None,
         };
         let own = || all.iter().filter(|(batch, _)| *batch == number).map(|(_, request)| request);
         let (visitor, posed) = own().find_map(|request| Some((request, solved(request)?))).unwrap();
         let challenged = own().find(|request| request.ray == posed).unwrap();
-        assert!(challenged.end_ns < visitor.start_ns && challenged.challenge == Some(ChallengePart::Posed));
+        assert!(challenged.end_ns < visitor.start_ns && challenged.story == Some(StoryPart::Challenged));
         let late = children(visitor.ray).filter(|(batch, _)| *batch == number + 1).count();
         assert_eq!(late, usize::from(number + 1 < plan.batches));
         let mut chain = vec![visitor];
@@ -379,7 +379,7 @@ fn story_of_each_batch_is_whole() {
                 .iter()
                 .rev()
                 .zip([true, false, false, false, false])
-                .all(|(request, throws)| request.throws == throws)
+                .all(|(request, throws)| (request.story == Some(StoryPart::Threw)) == throws)
         );
         let events = plan.batch(Dataset::FirewallEvents, number);
         let event = lines(&events).map(object).find(|event| event["RayID"] == visitor.ray.to_string()).unwrap();
