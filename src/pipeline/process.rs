@@ -14,7 +14,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::dataset_choice::{DatasetChoice, choose_dataset, possible_datasets};
 use super::duplicates::{DuplicateFinder, LineClaims};
@@ -119,7 +119,7 @@ pub struct BatchFigures {
     /// Number of lines that are already in other payloads.
     pub duplicates: u64,
     /// Number of the batch's lines, by kind.
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "write_counts")]
     pub counts: LineCounts,
     /// Whether a newer version replaced it in the index in the meantime, which decides the verdict.
     #[serde(skip)]
@@ -130,6 +130,11 @@ pub struct BatchFigures {
     /// Whether it is only indexed, since it lay in the bucket before the first start; the verdict says so.
     #[serde(skip)]
     pub before_start: bool,
+}
+
+/// Writes the counts without instants of records: a log line says nothing of a record.
+fn write_counts<S: Serializer>(counts: &LineCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    LineCounts { stretches: Vec::new(), skew: None, ..counts.clone() }.serialize(serializer)
 }
 
 /// Does the requested work on the object at `key` of the log bucket.
