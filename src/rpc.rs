@@ -60,6 +60,11 @@ macro_rules! calls {
 
 pub(crate) use calls;
 
+/// Returns whether a member is left out of a body, since what is absent has this value.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Sends a call to the object `name` of a class, and returns its answer.
 ///
 /// # Errors

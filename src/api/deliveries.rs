@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::absence::explain_absence;
 use super::list_document::ListDocument;
 use super::ray_document::RayHead;
 use super::rays::find_ray;
@@ -9,6 +10,7 @@ use super::record_deliveries::each_delivery;
 use super::record_view::DatasetViews;
 use super::scan::acquire_lookup;
 use crate::access::Caller;
+use crate::config::Config;
 use crate::http::media_type::JSON;
 use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::lookup::FoundRecord;
@@ -24,6 +26,7 @@ struct DeliveriesTail {
 
 /// Answers with the delivery of every record of the ray that the caller may see.
 pub(crate) async fn get_deliveries(
+    config: &Config,
     services: &impl Services,
     caller: &Caller,
     argument: &str,
@@ -33,7 +36,10 @@ pub(crate) async fn get_deliveries(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, mut cost) = find_ray(services, &views, &key, &reservation).await?;
+    let (found, mut cost) = match find_ray(services, &views, &key, &reservation).await {
+        Ok(found) => found,
+        Err(problem) => return Err(explain_absence(config, services, (&views, &key), problem).await),
+    };
     let head = RayHead::new(&key, &found, cost.as_ref());
     let mut document = ListDocument::begin(services.memory(), &head, "records")?;
     let records: Vec<&FoundRecord> = found.records.iter().collect();

@@ -18,7 +18,7 @@ use super::range_scan::{RangeScan, ScanRequest};
 use super::ray_document::RayHead;
 use super::ray_tree::{FamilyWish, TreeResponse};
 use super::rays::find_story;
-use super::record_view::{DatasetViews, RecordView, parse_dataset};
+use super::record_view::{DatasetViews, RecordView, parse_dataset_of};
 use super::record_writer::parse_fields;
 use super::response_stream::{ResponseStream, StreamFormat, parse_row_format};
 use super::scan::acquire_lookup;
@@ -138,10 +138,7 @@ fn parse_request<B>(request: &HttpRequest<B>) -> Result<NeighbourRequest, Proble
     const BY: &str = "client, path or status";
     let by = request.parameter("by").ok_or_else(|| problems::missing_parameter("by", BY))?;
     let by = Relation::ALL.into_iter().find(|relation| relation.name() == by);
-    let dataset = parse_dataset(request)?;
-    if !matches!(dataset, Dataset::HttpRequests | Dataset::FirewallEvents) {
-        return Err(problems::bad_parameter("dataset", "http_requests or firewall_events"));
-    }
+    let dataset = parse_dataset_of(request, &[Dataset::HttpRequests, Dataset::FirewallEvents])?;
     let limit = request.number_parameter("limit", NEIGHBOURS_DEFAULT.into(), NEIGHBOURS_LISTED.into())?;
     Ok(NeighbourRequest {
         dataset,

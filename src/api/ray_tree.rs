@@ -108,11 +108,12 @@ impl FamilyWish {
     }
 
     /// Divides a family into the records that are listed, those of the ray first, and its tree. The memory of the others
-    /// is released.
+    /// is released. Nothing is merged into a record that does not pass: it would be lost with that.
     pub(crate) fn divide(
         &self,
         ray: RayId,
         family: FamilyLookup,
+        passes: impl Fn(&FoundRecord) -> Result<bool, OutOfMemory>,
         reservation: &Reservation,
     ) -> Result<(Vec<FoundRecord>, Option<TreeResponse>), OutOfMemory> {
         let FamilyLookup { records, truncated, .. } = family;
@@ -130,7 +131,14 @@ impl FamilyWish {
         }
         let mut listed: Vec<KinRecord> = listed.into_values().flatten().collect();
         match self.subrequests {
-            SubrequestForm::Merged => merge_children(ray, &mut listed, reservation)?,
+            SubrequestForm::Merged => {
+                let own = listed.iter().position(|kin| kin.ray == ray && is_http(kin));
+                if let Some(kin) = own.and_then(|own| listed.get(own))
+                    && passes(&kin.record)?
+                {
+                    merge_children(ray, &mut listed, reservation)?;
+                }
+            }
             SubrequestForm::Flattened => flatten(&mut listed, &found, reservation)?,
             SubrequestForm::Omitted | SubrequestForm::Listed => {}
         }

@@ -51,6 +51,13 @@ pub(crate) async fn get_ray(
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
+    if wish.deliveries && !views.datasets().contains(&Dataset::HttpRequests) {
+        return Err(if caller.may_dataset(Dataset::HttpRequests) {
+            no_deliveries()
+        } else {
+            problems::other_dataset()
+        });
+    }
     let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref()).for_role(
         caller.role,
         &views.datasets(),
@@ -76,6 +83,11 @@ pub(crate) async fn get_ray(
     };
     let reply = with_figures(Reply::new(200, media_type, body), cost.as_ref(), truncated, &warnings);
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
+}
+
+/// The problem of deliveries of records that are not delivered.
+fn no_deliveries() -> Problem {
+    problems::bad_parameter("parts", "deliveries for http_requests alone")
 }
 
 /// Begins the tag of an answer with what it depends on beside the records.
@@ -173,7 +185,11 @@ async fn find_family(
     let is_known = family.records.iter().any(|record| record.ray == ray);
     let truncated = if wish.shows_subrequests() { family.truncated } else { family.is_cut_within };
     let stats = family.stats;
-    let (records, tree) = wish.divide(ray, family, reservation)?;
+    let passes = |record: &FoundRecord| {
+        let _room = reservation.budget().reserve(MASKING_ROOM * record.line.len())?;
+        Ok(views.view(record).is_some())
+    };
+    let (records, tree) = wish.divide(ray, family, passes, reservation)?;
     let found = LookupResult { records, truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
     Ok((found, cost, tree))

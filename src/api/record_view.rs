@@ -287,6 +287,12 @@ pub(crate) fn parse_dataset<B>(request: &HttpRequest<B>) -> Result<Dataset, Prob
     Ok(parse_named_dataset(request, &Dataset::ALL)?.unwrap_or(Dataset::HttpRequests))
 }
 
+/// Returns the dataset named in the query, or `http_requests`, if the route takes it.
+pub(crate) fn parse_dataset_of<B>(request: &HttpRequest<B>, taken: &[Dataset]) -> Result<Dataset, Problem> {
+    let dataset = parse_named_dataset(request, taken)?.unwrap_or(Dataset::HttpRequests);
+    if taken.contains(&dataset) { Ok(dataset) } else { Err(problems::bad_dataset(taken)) }
+}
+
 /// Returns the dataset with a ray that is named in the query, if any.
 pub(crate) fn parse_lookup_dataset<B>(request: &HttpRequest<B>) -> Result<Option<Dataset>, Problem> {
     let named = parse_named_dataset(request, &Dataset::WITH_RAY)?;

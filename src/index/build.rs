@@ -56,13 +56,8 @@ pub struct LineCounts {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub stretches: Vec<(i64, i64)>,
     /// Records inside of others (`Subrequests`) that are not found by their own rays, because they are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::rpc::is_default")]
     pub unindexed_children: u64,
-}
-
-/// Returns whether a count is left out of its JSON.
-fn is_zero<N: Default + PartialEq>(count: &N) -> bool {
-    *count == N::default()
 }
 
 impl LineCounts {

@@ -12,7 +12,7 @@ use super::tables::LedgerRow;
 use super::windows::{BatchSpan, TimeWindows, join_windows, merge_windows};
 use crate::backend::{BackendError, SqlDatabase, SqlRow};
 use crate::index::LineCounts;
-use crate::limits::UNCERTAIN_BATCHES;
+use crate::limits::{BACKFILL_LATE_MS, UNCERTAIN_BATCHES};
 use crate::record::Dataset;
 use crate::rpc::calls;
 
@@ -47,13 +47,16 @@ pub struct AbsenceEvidence {
     pub clock_skewed: u64,
     /// Batches that covered some of the time, and are no longer in the bucket.
     pub gone_batches: u64,
+    /// Records inside of others, in batches of the time, that are not found by their own rays.
+    #[serde(default, skip_serializing_if = "crate::rpc::is_default")]
+    pub unindexed_children: u64,
     /// What may hold the ray unseen.
     pub missing: MissingLines,
     /// The handles of such batches, at most [`UNCERTAIN_BATCHES`].
     pub uncertain: Vec<String>,
     /// The parts of the time that batches cover, whatever their state: sorted and disjoint.
     pub covered: TimeWindows,
-    /// Batches by the time that they took to land, from their first record to their upload.
+    /// Batches by the time that they took to land, from [`BatchSpan::begun_ms`] to their upload.
     pub landed: LagCounts,
 }
 
@@ -66,6 +69,7 @@ impl AbsenceEvidence {
             compared_rays,
             clock_skewed,
             gone_batches,
+            unindexed_children,
             missing,
             uncertain,
             covered,
@@ -76,6 +80,7 @@ impl AbsenceEvidence {
         self.compared_rays += compared_rays;
         self.clock_skewed += clock_skewed;
         self.gone_batches += gone_batches;
+        self.unindexed_children += unindexed_children;
         self.missing.add(missing);
         self.uncertain.extend(uncertain);
         self.uncertain.truncate(UNCERTAIN_BATCHES);
@@ -115,7 +120,8 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
     let has_rejected = counts.rejected_lines_for(is_own) > 0;
     let key = row.text(0)?;
     let stretches = &counts.stretches;
-    let windows = BatchSpan { key: &key, uploaded_ms, state, has_rejected, records, stretches }.windows();
+    let span = BatchSpan { key: &key, uploaded_ms, state, has_rejected, records, stretches };
+    let windows = span.windows();
     let covers = windows.iter().any(|(start, end)| *start < call.until_ms && *end >= call.at_ms);
     if row.integer(8)? != 0 {
         evidence.gone_batches += u64::from(is_own && covers);
@@ -123,12 +129,17 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
     }
     let missing = missing_of(source, call)?;
     evidence.missing.add(missing);
-    let may_hold = missing != MissingLines::default();
+    // A record inside of another may begin minutes after that one.
+    let hides_children = is_own && counts.unindexed_children > 0 && is_near(&windows, call);
+    if hides_children {
+        evidence.unindexed_children += counts.unindexed_children;
+    }
+    let may_hold = missing != MissingLines::default() || hides_children;
     if may_hold && evidence.uncertain.len() < UNCERTAIN_BATCHES {
         evidence.uncertain.push(handle(ledger, row.source(9)?));
     }
     if state == BatchState::Sealed && is_own {
-        if let Some((begun_ms, _)) = records {
+        if let Some(begun_ms) = span.begun_ms() {
             evidence.landed.count(uploaded_ms - begun_ms);
         }
         if covers && !has_rejected {
@@ -142,6 +153,12 @@ fn take(evidence: &mut AbsenceEvidence, ledger: &str, source: &SqlRow, call: &Fi
         evidence.covered.extend(windows);
     }
     Ok(())
+}
+
+/// Returns whether a record that began up to an hour before the ray may be in these windows.
+fn is_near(windows: &[(i64, i64)], call: &FindAbsence) -> bool {
+    let earliest_ms = call.at_ms.saturating_sub(BACKFILL_LATE_MS);
+    windows.iter().any(|(start, end)| *start < call.until_ms && *end >= earliest_ms)
 }
 
 /// Returns what of one batch may hold the ray unseen, in whichever of the datasets.

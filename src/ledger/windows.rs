@@ -61,6 +61,15 @@ impl BatchSpan<'_> {
         (!late.is_empty()).then_some((late, start))
     }
 
+    /// Returns when what it holds began, a late record or two left aside: the start of the window of its name, or of the last
+    /// stretch of its records.
+    #[must_use]
+    pub fn begun_ms(&self) -> Option<i64> {
+        let held = self.held();
+        let named = self.named_for(&held).map(|(start, _)| start);
+        named.or_else(|| held.last().map(|(first, _)| *first))
+    }
+
     /// Returns the window that its name spans. The name of an upload spans none: it says when it came.
     fn named(&self) -> Option<(i64, i64)> {
         batch_times(self.key).filter(|(start, end)| start < end)

@@ -51,6 +51,10 @@ pub const MERGED_CHILDREN: usize = 64;
 /// the lines need are given up.
 pub const BATCH_CHILDREN: u64 = MAX_LINES / 2;
 
+/// Maximum number of shards to which the records inside of a batch's lines may add: Logpush merges what was completed within
+/// five minutes, which is in two windows beside those of the lines. Invented rays cost no more than these calls.
+pub const CHILD_SHARDS: usize = 256;
+
 /// Number of levels of records inside of records that a caller who is limited to zones sees. Logpush writes one.
 pub const INNER_DEPTH: usize = 2;
 

@@ -204,7 +204,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             }
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
-            Route::GetDeliveries => deliveries::get_deliveries(services, &self.caller, argument).await,
+            Route::GetDeliveries => deliveries::get_deliveries(config, services, &self.caller, argument).await,
             Route::DiffRays => ray_diff::diff_rays(config, services, &self.caller, request, self.arguments).await,
             Route::FindNeighbours => {
                 neighbours::find_neighbours(config, self.services, &self.caller, request, argument).await

@@ -93,6 +93,8 @@ struct VerdictEvidence {
     quarantined_batches: u64,
     rejected_lines: u64,
     gone_batches: u64,
+    #[serde(skip_serializing_if = "crate::rpc::is_default")]
+    unindexed_children: u64,
     records: u64,
     clock_skewed: u64,
     /// The handles of batches that may hold the ray.
@@ -152,7 +154,10 @@ impl Verdict {
             },
             VerdictCode::InAnotherDataset => {
                 let names: Vec<&str> = self.datasets.iter().map(|dataset| dataset.name()).collect();
-                format!("Records of it are in {}: omit dataset, or name that one.", names.join(", "))
+                format!(
+                    "Records of it are in {}: GET /v1/rays/{{ray}} shows those, without the parameter dataset.",
+                    names.join(", ")
+                )
             }
             VerdictCode::NotYet => self.words_of_waiting(),
             VerdictCode::OfUnknownLayout => {
@@ -169,8 +174,13 @@ impl Verdict {
 
     fn words_of_waiting(&self) -> String {
         let seconds = self.retry_after_s.unwrap_or(ASK_AGAIN_S.0);
-        let waiting =
-            format!("Its batch may not have landed. By what the batches of its hour took, retry in {seconds} s.");
+        let why = if self.evidence.is_some() {
+            "By what the batches of its hour took"
+        } else {
+            "Most batches land within five minutes of their requests"
+        };
+        let join = if self.evidence.is_some() { "," } else { ":" };
+        let waiting = format!("Its batch may not have landed. {why}{join} retry in {seconds} s.");
         match &self.evidence {
             Some(VerdictEvidence { open_batches, .. }) if *open_batches > 0 => {
                 format!("Batches of its time are still being indexed ({open_batches}). Retry shortly.")
@@ -192,6 +202,9 @@ impl Verdict {
             Some(VerdictEvidence { rejected_lines, .. }) if *rejected_lines > 0 => format!(
                 "Batches of its time have lines that are not records ({rejected_lines}); it may be one of them."
             ),
+            Some(VerdictEvidence { unindexed_children, .. }) if *unindexed_children > 0 => format!(
+                "Batches of its time have records inside of others that are not found by their own rays ({unindexed_children}); it may be one of them."
+            ),
             Some(VerdictEvidence { gaps, .. }) if !gaps.is_empty() => {
                 "No batch covers all of its time: either nothing was logged then, or a batch is missing.".into()
             }
@@ -205,6 +218,7 @@ impl VerdictEvidence {
     fn new(evidence: AbsenceEvidence, gaps: &[(i64, i64)], searched_ms: Option<i64>, complete: bool) -> Self {
         let AbsenceEvidence { sealed_batches, records, clock_skewed, gone_batches, missing, uncertain, landed, .. } =
             evidence;
+        let unindexed_children = evidence.unindexed_children;
         let gap = |(start, end): &(i64, i64)| Gap { start: rfc3339(*start), end: rfc3339(*end) };
         Self {
             sealed_batches,
@@ -212,6 +226,7 @@ impl VerdictEvidence {
             quarantined_batches: missing.quarantined_batches,
             rejected_lines: missing.rejected_lines,
             gone_batches,
+            unindexed_children,
             records,
             clock_skewed,
             uncertain,
@@ -266,6 +281,7 @@ impl AbsenceFacts {
         missing.quarantined_batches > 0
             || missing.rejected_lines > 0
             || evidence.gone_batches > 0
+            || evidence.unindexed_children > 0
             || !is_whole
             || searched_ms.is_none_or(|searched_ms| searched_ms < Self::until_ms(self.at_ms))
     }
@@ -357,6 +373,7 @@ mod tests {
             (with(|_, batches| batches.evidence.missing = missing(1, 1, 1)), NotYet),
             (with(|_, batches| batches.evidence.missing = missing(0, 1, 0)), MaybeNotLogged),
             (with(|_, batches| batches.evidence.missing = missing(0, 0, 1)), MaybeNotLogged),
+            (with(|_, batches| batches.evidence.unindexed_children = 1), MaybeNotLogged),
             (with(|_, batches| batches.evidence.gone_batches = 1), MaybeNotLogged),
             (with(|_, batches| batches.evidence.covered[0].1 -= 1), MaybeNotLogged),
             (with(|_, batches| batches.evidence.covered[0].0 += 1), MaybeNotLogged),
@@ -390,10 +407,11 @@ mod tests {
     #[test]
     fn one_doubt_is_enough_against_not_logged() {
         // Whatever else is known, each of these alone forbids it.
-        let doubts: [fn(&mut AbsenceFacts, &mut BatchFacts); 8] = [
+        let doubts: [fn(&mut AbsenceFacts, &mut BatchFacts); 9] = [
             |_, batches| batches.evidence.missing.open_batches = 1,
             |_, batches| batches.evidence.missing.quarantined_batches = 1,
             |_, batches| batches.evidence.missing.rejected_lines = 1,
+            |_, batches| batches.evidence.unindexed_children = 1,
             |_, batches| batches.evidence.covered.clear(),
             |_, batches| batches.evidence.gone_batches = 1,
             |_, batches| batches.is_whole = false,

@@ -153,6 +153,12 @@ fn non_rays_and_unknown_rays_answer_like_lookups() {
     fakes.index("logs/firewall_events/c", Dataset::FirewallEvents, http(&ray(1).to_string(), 0).as_bytes());
     let nothing = Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))).of(&fakes);
     assert_eq!(problem(&nothing), (404, "ray_not_found".into()));
+    let event = format!(r#"{{"RayID":"{}","Action":"log","Source":"waf","Kind":"firewall","MatchIndex":0}}"#, ray(2));
+    fakes.index("logs/firewall_events/d", Dataset::FirewallEvents, event.as_bytes());
+    let elsewhere = body(&Ask::get(&format!("/v1/rays/{}/deliveries", ray(2))).of(&fakes));
+    assert_eq!(elsewhere["verdict"]["code"], "in_another_dataset", "{elsewhere}");
+    let part = Ask::get(&format!("/v1/rays/{}?dataset=firewall_events&parts=deliveries", ray(1))).of(&fakes);
+    assert_eq!(problem(&part), (400, "bad_parameter".into()));
     assert_eq!(body(&nothing)["cost"]["shards_asked"], 1);
     for (path, code) in [("!", "not_a_ray"), ("9e35512345678abc", "unknown_parameter")] {
         let query = if code == "not_a_ray" { "" } else { "?format=json" };

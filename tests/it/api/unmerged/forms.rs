@@ -118,6 +118,9 @@ fn children_beyond_the_bound_are_counted() {
     assert_eq!(found, [vec![true; MERGED_CHILDREN], vec![false; more]].concat());
     let tree = body(&Ask::get(&format!("/v1/rays/{}", ray(LINE))).of(&fakes))["tree"].clone();
     assert_eq!((&tree["truncated"], tree["nodes"].as_array().unwrap().len()), (&true.into(), MERGED_CHILDREN + 1));
+    // Of a ray that may be one of those, it is not said that it was not logged.
+    let absent = body(&Ask::get(&format!("/v1/rays/{}", rays[MERGED_CHILDREN])).of(&fakes));
+    assert_eq!(absent["verdict"]["evidence"]["unindexed_children"], more, "{absent}");
     // What is in no list of its own stays where it is.
     let flat = body(&Ask::get(&format!("/v1/rays/{}?subrequests=flatten", ray(LINE))).of(&fakes));
     assert_eq!(flat["records"].as_array().unwrap().len(), MERGED_CHILDREN + 1);

@@ -146,6 +146,41 @@ fn filters_select_merged_records_like_others() {
 }
 
 #[test]
+fn merging_loses_no_record_that_passes_a_filter() {
+    let worlds = Worlds::new(15, 12);
+    let mut merged_less = 0;
+    for ray in worlds.rays() {
+        let filter: String =
+            byte_serialize(br#"{"where":{"key":"WorkerSubrequest","operator":"eq","value":true}}"#).collect();
+        for world in [&worlds.plain, &worlds.merged] {
+            let records_of = |form: &str| {
+                let path =
+                    format!("/v1/rays/{ray}?parts=records&dataset=http_requests&subrequests={form}&filter={filter}");
+                let answer = body(&worlds.ask(world, "all", Ask::get(&path)));
+                let mut rays: Vec<String> = Vec::new();
+                for record in answer["records"].as_array().into_iter().flatten() {
+                    let record = &record["record"];
+                    let inner = record["Subrequests"].as_array().into_iter().flatten();
+                    rays.extend(
+                        [record]
+                            .into_iter()
+                            .chain(inner)
+                            .filter_map(|record| record["RayID"].as_str().map(str::to_owned)),
+                    );
+                }
+                rays.sort_unstable();
+                rays.dedup();
+                rays
+            };
+            let (listed, merged) = (records_of("list"), records_of("merge"));
+            assert!(listed.iter().all(|ray| merged.contains(ray)), "{ray}: {listed:?} {merged:?}");
+            merged_less += usize::from(!listed.is_empty());
+        }
+    }
+    assert!(merged_less > 20, "{merged_less}");
+}
+
+#[test]
 fn merging_leaves_a_merged_line_as_it_is() {
     let worlds = Worlds::new(13, 24);
     let mut merged_lines = 0;
