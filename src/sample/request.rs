@@ -14,7 +14,7 @@ use crate::record::RayId;
 /// Nanoseconds in a millisecond.
 pub(super) const MS: i64 = 1_000_000;
 
-/// The part of a request in a [story](super::story).
+/// The part of a request in a story: the one family of each batch with a challenge and a chain of Workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoryPart {
     /// It was answered with a challenge.
