@@ -32,11 +32,7 @@ pub(crate) async fn count_records<D: Services + 'static>(
     let dataset = parse_dataset(request)?;
     let filter = parse_filter(request)?;
     let by = parse_names(request, BY, COUNT_FIELDS)?.unwrap_or_default();
-    let unseen = UnseenFields::new(&[dataset], filter.as_ref(), None).with_names(&[dataset], BY, &by).for_role(
-        caller.role,
-        &[dataset],
-        filter.as_ref(),
-    );
+    let unseen = UnseenFields::new(caller.role, &[dataset], filter.as_ref(), None).with_names(&[dataset], BY, &by);
     let view = RecordView::new(caller, dataset, filter)?;
     view.check_names(&by)?;
     let range = parse_range(request, services.now_ms())?;

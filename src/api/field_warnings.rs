@@ -61,23 +61,13 @@ pub(crate) struct UnseenFields {
 }
 
 impl UnseenFields {
-    /// Collects the fields of a filter and of a selection that none of the datasets lists.
-    pub(crate) fn new(datasets: &[Dataset], filter: Option<&Filter>, fields: Option<&[String]>) -> Self {
+    /// Collects the fields of a filter and of a selection that none of the datasets lists, and the values of the filter that
+    /// `role` never sees.
+    pub(crate) fn new(role: Role, datasets: &[Dataset], filter: Option<&Filter>, fields: Option<&[String]>) -> Self {
         let of_filter = filter.into_iter().flat_map(Filter::fields_with_places);
         let of_filter = of_filter.map(|(name, at)| ("filter", at.to_owned(), name));
-        Self::default().with(datasets, of_filter).with_names(datasets, "fields", fields.unwrap_or_default())
-    }
-
-    /// Adds the fields of a filter that are compared with values alone that `role` sees as other ones in each dataset.
-    pub(crate) fn for_role(mut self, role: Role, datasets: &[Dataset], filter: Option<&Filter>) -> Self {
-        for (name, at) in filter.into_iter().flat_map(Filter::fields_with_places) {
-            let operands = filter.and_then(|filter| filter.exact_operands(name)).unwrap_or_default();
-            let is_masked = |operand: &&str| datasets.iter().all(|dataset| masks(role, *dataset, name, operand));
-            if !operands.is_empty() && operands.iter().all(is_masked) {
-                self.masked.push(at.to_owned());
-            }
-        }
-        self
+        let masked = Self { fields: Vec::new(), masked: masked_places(role, datasets, filter) };
+        masked.with(datasets, of_filter).with_names(datasets, "fields", fields.unwrap_or_default())
     }
 
     /// Adds the names in a list of a parameter that none of the datasets lists.
@@ -143,6 +133,18 @@ impl UnseenFields {
     }
 }
 
+/// Returns the positions of the fields that a filter compares with values alone that `role` sees as other ones in each dataset.
+fn masked_places(role: Role, datasets: &[Dataset], filter: Option<&Filter>) -> Vec<String> {
+    let Some(filter) = filter else { return Vec::new() };
+    let is_masked = |name: &str| {
+        let operands = filter.exact_operands(name).unwrap_or_default();
+        let masks = |operand: &&str| datasets.iter().all(|dataset| masks(role, *dataset, name, operand));
+        !operands.is_empty() && operands.iter().all(masks)
+    };
+    let masked = filter.fields_with_places().filter(|(name, _)| is_masked(name));
+    masked.map(|(_, at)| at.to_owned()).collect()
+}
+
 /// Returns whether a field with this value does not equal it as `role` sees it, whether it is a text or a number.
 fn masks(role: Role, dataset: Dataset, field: &str, operand: &str) -> bool {
     let condition = serde_json::json!({ "where": { "key": field, "operator": "eq", "value": operand } });
@@ -170,7 +172,7 @@ mod tests {
 
     fn unseen(fields: &[&str]) -> UnseenFields {
         let fields: Vec<String> = fields.iter().map(|name| (*name).to_owned()).collect();
-        UnseenFields::new(&[Dataset::HttpRequests], None, Some(&fields))
+        UnseenFields::new(Role::Forensics, &[Dataset::HttpRequests], None, Some(&fields))
     }
 
     fn places(unseen: &UnseenFields) -> Vec<String> {
@@ -182,7 +184,7 @@ mod tests {
         assert!(unseen(&["RayID", "ClientIP", "OriginResponseTime", "Subrequests"]).is_empty());
         assert_eq!(places(&unseen(&["RayID", "clientip", "Action"])), ["fields[1]", "fields[2]"]);
         let both = [Dataset::HttpRequests, Dataset::FirewallEvents];
-        assert!(UnseenFields::new(&both, None, Some(&["Action".to_owned()])).is_empty());
+        assert!(UnseenFields::new(Role::Forensics, &both, None, Some(&["Action".to_owned()])).is_empty());
     }
 
     #[test]
@@ -191,7 +193,7 @@ mod tests {
         let warned = |role, key: &str, operator: &str, value: &str| {
             let filter = format!(r#"{{"where":{{"key":"{key}","operator":"{operator}","value":{value}}}}}"#);
             let filter = Filter::parse(&filter).unwrap();
-            let unseen = UnseenFields::default().for_role(role, &datasets, Some(&filter));
+            let unseen = UnseenFields::new(role, &datasets, Some(&filter), None);
             unseen.warnings().iter().map(|warning| format!("{} {}", warning.code, warning.at)).collect::<Vec<_>>()
         };
         for (key, operator, value, is_warned) in [
@@ -233,7 +235,7 @@ mod tests {
         let filter = r#"{"where":{"and":[{"key":"RayID","operator":"eq","value":"hunter2"},{"or":[
             {"key":"hunter2","operator":"eq","value":1},{"key":"edgeresponsestatus","operator":"eq","value":1}]}]}}"#;
         let filter = Filter::parse(filter).unwrap();
-        let unseen = UnseenFields::new(&[Dataset::HttpRequests], Some(&filter), None);
+        let unseen = UnseenFields::new(Role::Forensics, &[Dataset::HttpRequests], Some(&filter), None);
         let warnings = unseen.warnings();
         let json = serde_json::to_string(&warnings).unwrap();
         assert!(!json.contains("hunter2") && !json.contains("edgeresponsestatus"), "{json}");

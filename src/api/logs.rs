@@ -29,11 +29,7 @@ pub(crate) async fn search_logs<D: Services + 'static>(
     let dataset = parse_dataset(request)?;
     let form = RecordWriter::from_request(config, request, dataset, (RecordFormat::Native, FORMATS))?;
     let filter = parse_filter(request)?;
-    let unseen = UnseenFields::new(&[dataset], filter.as_ref(), form.projection.fields.as_deref()).for_role(
-        caller.role,
-        &[dataset],
-        filter.as_ref(),
-    );
+    let unseen = UnseenFields::new(caller.role, &[dataset], filter.as_ref(), form.projection.fields.as_deref());
     let view = RecordView::new(caller, dataset, filter)?;
     let range = parse_range(request, services.now_ms())?;
     let trailer = match request.parameter("summary").as_deref() {

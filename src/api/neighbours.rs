@@ -120,7 +120,7 @@ pub(crate) async fn find_neighbours<D: Services + 'static>(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let moment = find_moment((config, services.as_ref()), &views, key, &asked).await?;
     let Moment { ns, filter, own, json } = moment;
-    let unseen = UnseenFields::new(&[dataset], None, asked.fields.as_deref());
+    let unseen = UnseenFields::new(caller.role, &[dataset], None, asked.fields.as_deref());
     let view = Rc::new(RecordView::new(caller, dataset, Some(filter))?);
     let bound_to = Some(format!("neighbours\n{}", own.key));
     let range = window(ns, asked.within_s);

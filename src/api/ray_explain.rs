@@ -46,11 +46,7 @@ pub(crate) async fn explain_ray(
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, false)?;
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), filter.as_ref())?;
-    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), None).for_role(
-        caller.role,
-        &views.datasets(),
-        filter.as_ref(),
-    );
+    let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();

@@ -71,11 +71,7 @@ pub(crate) async fn look_up_rays<D: Services + 'static>(
     let form = RecordWriter::for_json(config, request, named.unwrap_or(Dataset::HttpRequests))?;
     let filter = parse_filter(request)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
-    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref()).for_role(
-        caller.role,
-        &views.datasets(),
-        filter.as_ref(),
-    );
+    let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), form.projection.fields.as_deref());
     let rays = parse_rays(&request.body)?;
     let permit = acquire_scan(services.as_ref(), caller).await?;
     let marker = EndMarker::draw(services.as_ref());

@@ -133,10 +133,10 @@ impl FamilyWish {
         match self.subrequests {
             SubrequestForm::Merged => {
                 let own = listed.iter().position(|kin| kin.ray == ray && is_http(kin));
-                if let Some(kin) = own.and_then(|own| listed.get(own))
+                if let Some((own, kin)) = own.and_then(|own| Some((own, listed.get(own)?)))
                     && passes(&kin.record)?
                 {
-                    merge_children(ray, &mut listed, reservation)?;
+                    merge_children(ray, own, &mut listed, reservation)?;
                 }
             }
             SubrequestForm::Flattened => flatten(&mut listed, &found, reservation)?,
@@ -163,10 +163,14 @@ fn flatten(listed: &mut [KinRecord], found: &BTreeSet<RayId>, reservation: &Rese
     Ok(())
 }
 
-/// Merges the subrequests of the ray into the first record of its request, if there is one. Those that are inside of it
-/// already are not listed again.
-fn merge_children(ray: RayId, listed: &mut Vec<KinRecord>, reservation: &Reservation) -> Result<(), OutOfMemory> {
-    let Some(own) = listed.iter().position(|kin| kin.ray == ray && is_http(kin)) else { return Ok(()) };
+/// Merges the subrequests of the ray into the record of its request at `own`. Those that are inside of it already are not
+/// listed again.
+fn merge_children(
+    ray: RayId,
+    own: usize,
+    listed: &mut Vec<KinRecord>,
+    reservation: &Reservation,
+) -> Result<(), OutOfMemory> {
     let inside: BTreeSet<usize> = match listed.get(own) {
         Some(own) => (0..listed.len()).filter(|nth| listed.get(*nth).is_some_and(|kin| is_inside(kin, own))).collect(),
         None => BTreeSet::new(),

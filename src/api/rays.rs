@@ -51,18 +51,9 @@ pub(crate) async fn get_ray(
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
-    if wish.deliveries && !views.datasets().contains(&Dataset::HttpRequests) {
-        return Err(if caller.may_dataset(Dataset::HttpRequests) {
-            no_deliveries()
-        } else {
-            problems::other_dataset()
-        });
-    }
-    let unseen = UnseenFields::new(&views.datasets(), filter.as_ref(), form.projection.fields.as_deref()).for_role(
-        caller.role,
-        &views.datasets(),
-        filter.as_ref(),
-    );
+    check_deliveries(&wish, &views)?;
+    let fields = form.projection.fields.as_deref();
+    let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), fields);
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
@@ -85,9 +76,15 @@ pub(crate) async fn get_ray(
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
 }
 
-/// The problem of deliveries of records that are not delivered.
-fn no_deliveries() -> Problem {
-    problems::bad_parameter("parts", "deliveries for http_requests alone")
+/// Checks that deliveries are asked for only of records that are delivered, and that the caller may see.
+fn check_deliveries(wish: &FamilyWish, views: &DatasetViews) -> Result<(), Problem> {
+    if !wish.deliveries || views.datasets().contains(&Dataset::HttpRequests) {
+        Ok(())
+    } else if views.caller().may_dataset(Dataset::HttpRequests) {
+        Err(problems::bad_parameter("parts", "deliveries for http_requests alone"))
+    } else {
+        Err(problems::other_dataset())
+    }
 }
 
 /// Begins the tag of an answer with what it depends on beside the records.
@@ -185,10 +182,7 @@ async fn find_family(
     let is_known = family.records.iter().any(|record| record.ray == ray);
     let truncated = if wish.shows_subrequests() { family.truncated } else { family.is_cut_within };
     let stats = family.stats;
-    let passes = |record: &FoundRecord| {
-        let _room = reservation.budget().reserve(MASKING_ROOM * record.line.len())?;
-        Ok(views.view(record).is_some())
-    };
+    let passes = |record: &FoundRecord| views.selects(record, reservation.budget());
     let (records, tree) = wish.divide(ray, family, passes, reservation)?;
     let found = LookupResult { records, truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
@@ -264,8 +258,7 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
     fn selected<'f>(&self, found: &'f LookupResult) -> Result<Vec<&'f FoundRecord>, OutOfMemory> {
         let mut selected = Vec::new();
         for record in found.records.iter().filter(|record| record.dataset == Dataset::HttpRequests) {
-            let _room = self.reservation.budget().reserve(MASKING_ROOM * record.line.len())?;
-            if self.views.view(record).is_some() {
+            if self.views.selects(record, self.reservation.budget())? {
                 selected.push(record);
             }
         }

@@ -13,6 +13,7 @@ use crate::http::{HttpRequest, Problem, problems};
 use crate::limits::{CUTTING_ROOM, MASKING_ROOM, RENDERING_ROOM};
 use crate::lookup::FoundRecord;
 use crate::mask::{Disclosure, Role, fields, mask_line, nearest_field, prunes, shown};
+use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::query::PruningFilter;
 use crate::record::{Dataset, SUBREQUESTS};
 
@@ -275,6 +276,19 @@ impl DatasetViews {
     /// Returns the caller's view of the record; `None` if it is of another zone or does not match the filter.
     pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
         self.of(record.dataset)?.view(record.unsaid_zone(), &record.line)
+    }
+
+    /// Returns whether the caller sees the record and it matches the filter. Nothing is masked where no filter asks for it.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if there is no room to mask it.
+    pub(crate) fn selects(&self, record: &FoundRecord, memory: &MemoryBudget) -> Result<bool, OutOfMemory> {
+        let Some(view) = self.of(record.dataset) else { return Ok(false) };
+        if view.filter.is_none() {
+            return Ok(view.is_visible(record.unsaid_zone(), &record.line));
+        }
+        let _room = memory.reserve(MASKING_ROOM * record.line.len())?;
+        Ok(self.view(record).is_some())
     }
 
     fn of(&self, dataset: Dataset) -> Option<&RecordView> {

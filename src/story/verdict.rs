@@ -175,12 +175,11 @@ impl Verdict {
     fn words_of_waiting(&self) -> String {
         let seconds = self.retry_after_s.unwrap_or(ASK_AGAIN_S.0);
         let why = if self.evidence.is_some() {
-            "By what the batches of its hour took"
+            "By what the batches of its hour took,"
         } else {
-            "Most batches land within five minutes of their requests"
+            "Most batches land within five minutes of their requests:"
         };
-        let join = if self.evidence.is_some() { "," } else { ":" };
-        let waiting = format!("Its batch may not have landed. {why}{join} retry in {seconds} s.");
+        let waiting = format!("Its batch may not have landed. {why} retry in {seconds} s.");
         match &self.evidence {
             Some(VerdictEvidence { open_batches, .. }) if *open_batches > 0 => {
                 format!("Batches of its time are still being indexed ({open_batches}). Retry shortly.")
@@ -216,9 +215,17 @@ impl Verdict {
 
 impl VerdictEvidence {
     fn new(evidence: AbsenceEvidence, gaps: &[(i64, i64)], searched_ms: Option<i64>, complete: bool) -> Self {
-        let AbsenceEvidence { sealed_batches, records, clock_skewed, gone_batches, missing, uncertain, landed, .. } =
-            evidence;
-        let unindexed_children = evidence.unindexed_children;
+        let AbsenceEvidence {
+            sealed_batches,
+            records,
+            clock_skewed,
+            gone_batches,
+            unindexed_children,
+            missing,
+            uncertain,
+            landed,
+            ..
+        } = evidence;
         let gap = |(start, end): &(i64, i64)| Gap { start: rfc3339(*start), end: rfc3339(*end) };
         Self {
             sealed_batches,

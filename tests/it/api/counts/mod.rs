@@ -23,7 +23,7 @@ use super::{Ask, Reply, check_against_openapi, header};
 use model::{Question, Sums, counts, folded, spelled};
 
 /// The callers, each with the name of its token.
-const CALLERS: [(&str, Role, Option<&str>); 5] = [
+pub(super) const CALLERS: [(&str, Role, Option<&str>); 5] = [
     ("forensics", Role::Forensics, None),
     ("support", Role::Support, None),
     ("viewer", Role::Viewer, None),

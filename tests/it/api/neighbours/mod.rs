@@ -7,26 +7,17 @@ mod refusals;
 use std::collections::BTreeMap;
 
 use raydex::config::Config;
-use raydex::mask::Role;
 use raydex::record::{Dataset, RayId};
 use raydex::time::rfc3339_ns;
 use serde_json::{Value, json};
 
 use super::access::{deployment, rule};
+use super::counts::CALLERS;
 use super::generate::{PREFIX_MS, Store, record, start_ms};
 use super::random::Random;
 use super::support::records::ndjson;
 use super::{Ask, Reply, check_against_openapi, header};
 use model::{Expected, Found, Question, expected};
-
-/// The callers, each with the name of its token.
-const CALLERS: [(&str, Role, Option<&str>); 5] = [
-    ("forensics", Role::Forensics, None),
-    ("support", Role::Support, None),
-    ("viewer", Role::Viewer, None),
-    ("a-forensics", Role::Forensics, Some("a.example")),
-    ("a-viewer", Role::Viewer, Some("a.example")),
-];
 
 /// The fields that are shown where a request names none.
 const SHOWN: [&str; 6] = [
