@@ -71,9 +71,13 @@ pub mod pipeline;
 
 pub mod http;
 
+pub mod page;
+
 pub mod api;
 
 pub mod cloudflare_api;
+
+pub mod web;
 
 pub mod router;
 

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 29] = [
+const ROOMS: [&str; 31] = [
     "limits",
     "memory",
     "time",
@@ -30,8 +30,10 @@ const ROOMS: [&str; 29] = [
     "config",
     "pipeline",
     "http",
+    "page",
     "api",
     "cloudflare_api",
+    "web",
     "router",
 ];
 /// What the generator of batches may import.
