@@ -39,6 +39,8 @@ pub enum BatchForm {
     OtherFile(FileKind),
     /// Lines that begin like records, and are no JSON.
     InvalidJson,
+    /// Lines longer than [`MAX_LINE`](crate::limits::MAX_LINE).
+    LongLines,
     /// Anything else without records.
     NotNdjson,
 }
@@ -120,7 +122,7 @@ impl FileKind {
 
 impl BatchForm {
     /// The forms, each code once.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::JsonArray,
         Self::JsonWrapper,
         Self::RecordWrapper,
@@ -139,6 +141,7 @@ impl BatchForm {
         Self::Compressed(Compression::Zstd),
         Self::OtherFile(FileKind::Parquet),
         Self::InvalidJson,
+        Self::LongLines,
         Self::NotNdjson,
     ];
 
@@ -164,6 +167,7 @@ impl BatchForm {
             Self::Compressed(_) => "other_compression",
             Self::OtherFile(_) => "other_file",
             Self::InvalidJson => "invalid_json",
+            Self::LongLines => "line_too_long",
             Self::NotNdjson => "not_ndjson",
         }
     }
@@ -188,6 +192,7 @@ impl BatchForm {
             Self::Compressed(compression) => compression.name(),
             Self::OtherFile(kind) => kind.name(),
             Self::InvalidJson => "records that are not valid JSON",
+            Self::LongLines => "lines of more than 1 MiB",
             Self::NotNdjson => "something without JSON records",
         }
     }
@@ -222,6 +227,9 @@ impl BatchForm {
             Self::InvalidJson => {
                 "correct record_template, record_prefix, record_suffix and field_delimiter of the Logpush job, or its \
                  transformer, so that each line is a JSON object"
+            }
+            Self::LongLines => {
+                "leave large fields such as Logs out of the Logpush job, and let record_suffix end with a newline"
             }
             Self::Csv => "set output_type to ndjson in the Logpush job",
             Self::Xml | Self::NotNdjson => "set output_type to ndjson and remove record_template in the Logpush job",

@@ -36,6 +36,8 @@ pub struct FormJudge {
     text_at: u64,
     /// Rejected lines that begin like a record.
     broken: u64,
+    /// Rejected lines that are longer than a record may be.
+    too_long: u64,
     /// The object that the last line left open.
     opened: OpenObject,
 }
@@ -85,6 +87,7 @@ impl FormJudge {
         let sign = self.sign(bytes, is_cut);
         self.lines += 1;
         self.rejected += 1;
+        self.too_long += u64::from(is_cut);
         self.broken += u64::from(begins_object(bytes.trim_ascii_start()));
         self.opened = match bytes.trim_ascii() {
             b"{" => OpenObject::Empty,
@@ -208,7 +211,12 @@ impl FormJudge {
     /// Why an object without records has none.
     #[must_use]
     pub fn without_records(&self) -> BatchError {
-        let other = if self.broken * 2 > self.rejected { BatchForm::InvalidJson } else { BatchForm::NotNdjson };
+        let is_most = |count: u64| count * 2 > self.rejected;
+        let other = match self {
+            _ if is_most(self.too_long) => BatchForm::LongLines,
+            _ if is_most(self.broken) => BatchForm::InvalidJson,
+            _ => BatchForm::NotNdjson,
+        };
         BatchError::Form(self.hint.unwrap_or(other))
     }
 }
@@ -286,6 +294,16 @@ mod tests {
     #[test]
     fn records_of_broken_json_are_named() {
         assert_eq!(judge(&[r#"{"RayID":"9e35512345678abc",}"#; 30]), Err(BatchError::Form(BatchForm::InvalidJson)));
+    }
+
+    #[test]
+    fn lines_beyond_the_limit_are_named() {
+        let mut judge = FormJudge::default();
+        for _ in 0..3 {
+            let line = BatchLine::TooLong { offset: 0, span: 0, head: br#"{"RayID":"9e35512345678abc","Logs":["# };
+            judge.take_rejected(&line).unwrap();
+        }
+        assert_eq!(judge.finish(), Err(BatchError::Form(BatchForm::LongLines)));
     }
 
     #[test]
