@@ -134,9 +134,8 @@ pub fn no_keys() -> Problem {
 /// The cursor is malformed, or belongs to another query or caller.
 #[must_use]
 pub fn bad_cursor() -> Problem {
-    Problem::new(400, "bad_cursor", "The cursor is malformed, or belongs to another query or token.").with_hint(
-        "Send it with the dataset, range, filter, sample, step, by and top of the query that returned it, or omit it.",
-    )
+    Problem::new(400, "bad_cursor", "The cursor is malformed, or belongs to another query or token.")
+        .with_hint("Send it with the same parameters and token as the query that returned it, or omit it.")
 }
 
 /// The argument of the path is not a Ray ID.
