@@ -383,7 +383,7 @@ pub const BACKFILL_BURST_S: i64 = 120;
 /// Maximum number of pages that a backfill lists in one run of the cron.
 pub const BACKFILL_PAGES: usize = 100;
 
-/// Maximum number of backfills that are considered, newest first.
+/// Maximum number of backfills that one run of the cron advances, and that a list shows.
 pub const BACKFILL_JOBS: u64 = 100;
 
 /// Longest range of a backfill, in milliseconds: a leap year. Its 8,784 ledgers are asked for their lines within 44 runs

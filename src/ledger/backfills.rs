@@ -14,7 +14,7 @@ use super::calls::CallAck;
 use super::ids::ledger_of;
 use super::plan::DeliveryWindow;
 use super::tables::{LedgerRow, json};
-use crate::backend::{BackendError, SqlDatabase, SqlValue};
+use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::rpc::{Dispatcher, calls};
 
 /// The table: one row per job, read and written as a whole. A named job is started only once.
@@ -128,6 +128,7 @@ impl BackfillJob {
 calls! {
     "v1/backfill-start": StartBackfill => BackfillStart,
     "v1/backfills": ListBackfills => BackfillList,
+    "v1/backfills-unfinished": FindUnfinishedBackfills => BackfillList,
     "v1/backfill-step": RecordBackfillStep => StepAnswer,
     "v1/backfill-switch": SwitchBackfill => SwitchAnswer,
     "v1/backfill-ended": CountEndedObject => StepAnswer,
@@ -162,10 +163,18 @@ pub struct ListBackfills {
     pub limit: u64,
 }
 
+/// A request for the backfills that have work left: those that run first, then those whose lines wait, each from the
+/// oldest on, so that new ones keep none from its end; then those whose counts may still change, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindUnfinishedBackfills {
+    /// Maximum number of backfills in the answer.
+    pub limit: u64,
+}
+
 /// The backfills that a call lists or changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillList {
-    /// Pairs of number and backfill, newest first.
+    /// Pairs of number and backfill, in the order of the call.
     pub jobs: Vec<(i64, BackfillJob)>,
 }
 
@@ -224,6 +233,7 @@ pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, no
     calls
         .on(|call| start(sql, call, now_ms))
         .on(|call| jobs(sql, call))
+        .on(|call| unfinished(sql, *call))
         .on(|call| step(sql, call))
         .on(|call| switch(sql, *call, now_ms))
         .on(|call| ended(sql, call))
@@ -261,7 +271,17 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
 fn jobs(sql: &impl SqlDatabase, call: &ListBackfills) -> Result<BackfillList, BackendError> {
     let parameters = [call.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(call.limit)];
     let statement = "SELECT id, job FROM backfill_v1 WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2";
-    let rows = sql.run(statement, &parameters)?.rows;
+    read_list(&sql.run(statement, &parameters)?.rows)
+}
+
+fn unfinished(sql: &impl SqlDatabase, call: FindUnfinishedBackfills) -> Result<BackfillList, BackendError> {
+    let statement = "SELECT id, job, CASE json_extract(job, '$.state') WHEN 'running' THEN 0 WHEN 'announced' THEN 1 ELSE 2 END AS turn
+         FROM backfill_v1 ORDER BY turn, CASE turn WHEN 2 THEN -id ELSE id END LIMIT ?";
+    read_list(&sql.run(statement, &[SqlValue::number(call.limit)])?.rows)
+}
+
+/// Reads rows whose first two columns are the number and the backfill.
+fn read_list(rows: &[SqlRow]) -> Result<BackfillList, BackendError> {
     let jobs = rows.iter().map(|row| Ok((LedgerRow(row).integer(0)?, LedgerRow(row).json(1)?)));
     Ok(BackfillList { jobs: jobs.collect::<Result<_, BackendError>>()? })
 }

@@ -19,8 +19,8 @@ use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Qu
 use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unread_folder};
 use crate::config::Config;
 use crate::ledger::backfills::{
-    BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, ListBackfills, RecordBackfillStep,
-    StartBackfill,
+    BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, FindUnfinishedBackfills,
+    RecordBackfillStep, StartBackfill,
 };
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{
@@ -55,7 +55,8 @@ pub async fn drive_backfills(services: &impl Services, config: &Config) -> Resul
         driven.first_start_ms = start.new.then_some(start.at_ms);
     }
     start_from_push_time(services, config).await?;
-    let jobs = rpc::call(services.ledgers(), REGISTRY, &ListBackfills { id: None, limit: BACKFILL_JOBS }).await?.jobs;
+    let call = FindUnfinishedBackfills { limit: BACKFILL_JOBS };
+    let jobs = rpc::call(services.ledgers(), REGISTRY, &call).await?.jobs;
     for (id, job) in jobs.iter().filter(|(_, job)| job.state == BackfillState::Running) {
         driven.jobs += 1;
         driven.announced += drive(services, config, *id, job.clone()).await?;

@@ -13,7 +13,7 @@ use raydex::bucket_keys::batch_key;
 use raydex::config::{Config, DEFAULT_BUCKET_NAME as BUCKET_NAME};
 use raydex::ledger::backfills::{BackfillJob, BackfillRequest, BackfillState, ListBackfills, SwitchBackfill};
 use raydex::ledger::ids::REGISTRY;
-use raydex::limits::{BACKFILL_BURST_S, BACKFILL_LINE_BYTES};
+use raydex::limits::{BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LINE_BYTES};
 use raydex::pipeline::{drive_backfills, parse_message, start_backfill};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
@@ -371,4 +371,20 @@ fn folders_of_the_windows_days_come_first() {
     let keys: Vec<String> = fakes.queue.take().iter().map(|body| R2Event::parse(body).unwrap().object.key).collect();
     let days: Vec<&str> = keys.iter().map(|key| key.split('/').nth(2).unwrap()).collect();
     assert_eq!(days, ["20260327", "20250101", "20270101"]);
+}
+
+#[test]
+fn newer_backfills_keep_no_older_one_waiting() {
+    let fakes = world(3);
+    let config = config(&[]);
+    let start = |start_ms, end_ms| {
+        let request = BackfillRequest { deliver: false, ..ask(start_ms, end_ms) };
+        run(start_backfill(&fakes, &config, request, None)).unwrap().id
+    };
+    let first = start(instant(0, 0), instant(3, 0));
+    let later: Vec<i64> = (0..BACKFILL_JOBS).map(|_| start(instant(0, 0) - 5_000, instant(0, 0) - 4_000)).collect();
+    (0..5).for_each(|_| turn(&fakes, &config));
+    for id in [Some(&first), later.first(), later.last()].into_iter().flatten() {
+        assert_eq!(job(&fakes, *id).state, BackfillState::Done, "{id}");
+    }
 }

@@ -312,7 +312,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         layout_doubts: NoteSkew;
         tokens: MakeToken FindToken GetToken ListTokenHashes ListTokens RevokeToken;
         cursor_keys: GetCursorKeys MakeCursorKey;
-        backfills: StartBackfill ListBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
+        backfills: StartBackfill ListBackfills FindUnfinishedBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
         backfill_ledgers: ListBackfillLedgers RecordBackfillSums;
     );
     check_forms!(
