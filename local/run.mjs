@@ -5,7 +5,7 @@
 // `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log` and, while it runs,
 // `pid`.
 //
-// The Worker gets only the SHA-256 of the token. `ready URL` is the last line, printed when the examples above it work.
+// The Worker gets only the SHA-256 of the token. entrance.mjs makes the link to the page. `ready URL` is the last line, printed when the examples above it work.
 // Nothing that this process starts outlives it.
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
@@ -14,6 +14,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { exitAtSignals } from "./guard.mjs";
 import { delivered, delivery, table } from "./delivery.mjs";
+import { startEntrance } from "./entrance.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
 import { cronsOf, fireCrons } from "./crons.mjs";
 import { NotBuilt, ROOT, startRuntime } from "./runtime.mjs";
@@ -77,7 +78,8 @@ async function main() {
     accounts = ours && { ours };
   }
   fireCrons(await cronsOf(ROOT), (cron) => runtime.scheduled(cron));
-  process.stdout.write(greeting(runtime.url, token, state, sample, accounts, JSON.parse(chosen.API_TOKENS || "[]")));
+  const link = await startEntrance({ url: runtime.url, token });
+  process.stdout.write(greeting([runtime.url, link], token, state, sample, accounts, JSON.parse(chosen.API_TOKENS || "[]")));
 }
 
 /** Removes everything except the secrets. */
@@ -172,7 +174,7 @@ function kept(state, name) {
   return fs.readFileSync(file, "utf8").trim();
 }
 
-function greeting(url, token, state, sample, accounts, others) {
+function greeting([url, link], token, state, sample, accounts, others) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
   const ray = (sample?.examples.story ?? sample?.examples.visitor_with_subrequests)?.ray;
@@ -193,6 +195,7 @@ function greeting(url, token, state, sample, accounts, others) {
   return [
     `\nraydex is running at ${url}. The bucket, the index and worker.log are in ${where}. Press Ctrl-C to stop.\n`,
     `token: ${token}\n`,
+    `page, signed in by a link that works once: ${link}\n`,
     ...others.map(({ id, role, scopes }) => `also a token of ${id} (${role}: ${scopes.join(", ")})\n`),
     "\n",
     ...examples,

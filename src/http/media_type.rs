@@ -8,3 +8,5 @@ pub(crate) const NDJSON: &str = "application/x-ndjson";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 /// Comma-separated values, with a first row of names.
 pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";
+/// A page.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";

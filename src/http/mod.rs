@@ -1,7 +1,7 @@
 //! HTTP requests and replies, independent of routes and of the platform.
 //!
 //! Reading order: `request` and `reply` are the two ends; `negotiation` reads the client's preferences, `instant` its
-//! times, `body_members` its JSON; `timed_body` gives bodies an end in time, `stream_end` says how streams end; `problem` is the form of an error,
+//! times, `body_members` its JSON; `session_cookie` presents the token of a person; `timed_body` gives bodies an end in time, `stream_end` says how streams end; `problem` is the form of an error,
 //! `problems` the list of all errors.
 
 mod backfill_problems;
@@ -17,6 +17,7 @@ mod problem;
 pub mod problems;
 mod reply;
 mod request;
+mod session_cookie;
 mod stream_end;
 mod timed_body;
 mod token_problems;
@@ -29,9 +30,10 @@ pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
 pub(crate) use negotiation::preferred;
 pub use problem::{Problem, RayArgument};
-pub use reply::{BodyPieces, LookupCost, Reply, ReplyBody, SECURITY_HEADERS};
+pub use reply::{BodyPieces, LookupCost, PAGE_POLICY, Reply, ReplyBody, SECURITY_HEADERS};
 pub use request::HttpRequest;
 pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, REASON, percent_decoded};
+pub(crate) use session_cookie::{begin_session, end_session, session_token};
 pub(crate) use stream_end::END;
 pub use stream_end::broken_line;
 pub(crate) use timed_body::TimedBody;

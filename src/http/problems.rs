@@ -21,8 +21,8 @@ pub use super::backfill_problems::{
 pub use super::delivery_problems::{delivery_stopped, expected_missing, not_a_decision, payloads_changed};
 pub use super::neighbour_problems::{compared_field_masked, not_comparable};
 pub use super::token_problems::{
-    cross_site, exceeds_own_rights, no_such_token, no_tokens, not_a_token, token_exists, token_of_settings,
-    too_many_tokens,
+    cross_site, cross_site_read, exceeds_own_rights, no_such_token, no_tokens, not_a_token, token_exists,
+    token_of_settings, too_many_tokens,
 };
 
 impl From<OutOfMemory> for Problem {

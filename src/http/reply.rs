@@ -13,7 +13,7 @@ use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
 
 use super::entity_tag::matches_entity_tag;
-use super::media_type::JSON;
+use super::media_type::{HTML, JSON};
 use crate::backend::BackendError;
 use crate::memory::{MemoryBudget, OutOfMemory, ReservedBytes, ReservedWriter};
 use crate::span_reader::ReadStats;
@@ -27,6 +27,11 @@ pub const SECURITY_HEADERS: [(&str, &str); 6] = [
     ("strict-transport-security", "max-age=31536000"),
     ("x-content-type-options", "nosniff"),
 ];
+
+/// The policy of pages, in the place of that of [`SECURITY_HEADERS`]: scripts, styles and images of this host alone, nothing
+/// inline, and no text that becomes a script.
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// The cost of a lookup, as answers and the header `raydex-cost` show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -134,6 +139,23 @@ impl Reply {
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Creates a page, with its policy.
+    pub(crate) fn page(status: u16, body: ReservedBytes) -> Self {
+        Self::new(status, HTML, body).with_replaced("content-security-policy", PAGE_POLICY)
+    }
+
+    /// Creates a 303, which a browser follows with a `GET`.
+    pub(crate) fn see_other(path: impl Into<Cow<'static, str>>) -> Self {
+        Self::page(303, ReservedBytes::default()).with_header("location", path)
+    }
+
+    /// Replaces a header of [`SECURITY_HEADERS`].
+    #[must_use]
+    pub(crate) fn with_replaced(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.with_header(name, value)
     }
 
     /// Adds the header `raydex-cost: shards_asked=1, objects_read=1, …`.

@@ -64,3 +64,10 @@ pub fn cross_site() -> Problem {
             "Send Content-Type: application/json, and Origin or Sec-Fetch-Site as a browser does; or use a bearer token.",
         )
 }
+
+/// A page of another site asks for something with the cookie or the assertion of a person, other than by a link.
+#[must_use]
+pub fn cross_site_read() -> Problem {
+    Problem::new(403, "cross_site", "A page of another site may not read what a signed-in person can.")
+        .with_hint("Open the address itself, or use a bearer token.")
+}

@@ -364,3 +364,17 @@ pub const LAYOUT_RECENT_MS: i64 = super::BACKFILL_LATE_MS;
 /// Maximum number of hours of a dataset whose layout is in doubt that the registry keeps apart, 100 bytes each: 41 days. Of more,
 /// the oldest are joined.
 pub const LAYOUT_DOUBTS: u64 = 1_000;
+
+/// Maximum number of rays that one paste is read as: what a person can look through on one page, and far below
+/// [`super::RAYS_ASKED`].
+pub const PAGE_RAYS: usize = 20;
+
+/// Maximum length of a token in the form, in bytes: three bytes of each in a cookie, which browsers keep up to 4,096 bytes.
+pub const FORM_TOKEN_BYTES: usize = 1_024;
+
+/// Maximum length of the path to return to after signing in, in bytes: a ray, a tab and filters.
+pub const RETURN_PATH_BYTES: usize = 4_096;
+
+/// Memory of an answer that is read to be shown, for each byte of its JSON: its copy, its values as they are parsed and what is
+/// made of them for the page.
+pub const PAGE_ROOM: usize = 8;

@@ -11,11 +11,11 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use ::http::header::AUTHORIZATION;
 use serde_json::Value;
 
 use super::authenticate::{AuthenticatedCaller, failure_problem};
 use super::canonical::RequestRecord;
+use super::proof::CallerProof;
 use super::registry_tokens::{RegistryToken, admit_registry_token};
 use super::routes::RouteSpec;
 use crate::access::{AuthFailure, RefusedRequests, UnknownReport, UnknownRequest};
@@ -27,10 +27,6 @@ use crate::limits::TOKEN_CHECKS;
 use crate::rpc;
 use crate::services::Services;
 
-/// The method of a caller with a bearer token.
-const TOKEN: &str = "token";
-/// The method of a caller whom Cloudflare Access authenticated.
-const ACCESS: &str = "access";
 /// The method of a caller whom nothing authenticated.
 const NONE: &str = "none";
 /// The action of requests of unknown callers.
@@ -63,7 +59,7 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// For a caller whose name is known, and who has no rights.
     fn of_name<B>(services: &'a D, spec: &'a RouteSpec, actor: String, request: &HttpRequest<B>) -> Self {
-        let auth_method = if request.headers.contains_key(AUTHORIZATION) { TOKEN } else { ACCESS };
+        let auth_method = CallerProof::of_request(request).name();
         let address = client_address(request);
         Self { services, spec, per_minute: 0, actor, role: "", auth_method, address, token: None }
     }

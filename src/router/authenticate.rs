@@ -4,8 +4,7 @@
 //! Before this succeeds, a request reaches no service but the keys of the identity provider, the registry if it has what
 //! looks like one of its tokens, and the audit log, which records the denial.
 
-use ::http::header::AUTHORIZATION;
-
+use super::proof::authorization_of;
 use super::registry_tokens::{RegistryToken, admit_registry_token};
 use super::routes::RouteSpec;
 use crate::access::{AuthFailure, Caller, Credentials, bearer_token, hash_of_secret};
@@ -34,7 +33,7 @@ pub(super) async fn authenticate<B>(
     services: &impl Services,
     request: &HttpRequest<B>,
 ) -> Result<AuthenticatedCaller, AuthFailure> {
-    let (authorization, assertion) = (request.header(AUTHORIZATION), request.header(ACCESS_ASSERTION));
+    let (authorization, assertion) = (authorization_of(request), request.header(ACCESS_ASSERTION));
     let presented = Credentials { authorization: authorization.as_deref(), assertion: assertion.as_deref() };
     let failure = match services.authenticate(&config.access, presented).await {
         Ok(caller) => return Ok(AuthenticatedCaller { caller, token: None }),

@@ -11,8 +11,9 @@ use super::admission_watch::watch_admission;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
+use super::page_forms::{answer_entrance, find_pasted};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path};
+use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_page_path};
 use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
@@ -26,6 +27,7 @@ use crate::config::{Config, ConfigFault};
 use crate::http::{HttpRequest, Problem, Reply, TimedBody, problems, read_body};
 use crate::memory::Reservation;
 use crate::services::Services;
+use crate::web::{self, PageRoute, Visit, open_file};
 
 /// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
 pub async fn answer_request<D: Services + 'static>(
@@ -33,7 +35,7 @@ pub async fn answer_request<D: Services + 'static>(
     services: &Rc<D>,
     request: HttpRequest<impl ByteStream>,
 ) -> Reply {
-    let is_clients = is_cloudflare_path(&request.path);
+    let audience = Audience::of_request(&request);
     let (body, head) = request.replace_body(());
     let (body, watch) = TimedBody::new(services, body);
     let request = head.with_body(body);
@@ -47,11 +49,46 @@ pub async fn answer_request<D: Services + 'static>(
             });
         }
         let base = base?;
+        if let Route::Page(route) = spec.route
+            && let Some(reply) = open_file(route, &request, &arguments)
+        {
+            return reply;
+        }
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
         admit_request(config, services, base, (spec, &arguments), request).await
     };
     let reply = reply.await.map_err(|problem| watch.problem(problem));
-    reply.unwrap_or_else(|problem| if is_clients { cloudflare_api::problem_reply(&problem) } else { problem.into() })
+    reply.unwrap_or_else(|problem| audience.answer_problem(services.as_ref(), problem))
+}
+
+/// What reads the answer to a request, and so the form of a problem.
+enum Audience {
+    /// A client of raydex's own API.
+    Api,
+    /// A client of Cloudflare's API.
+    Cloudflare,
+    /// A person with a browser.
+    Person(Box<Visit>),
+}
+
+impl Audience {
+    fn of_request<B>(request: &HttpRequest<B>) -> Self {
+        if is_cloudflare_path(&request.path) {
+            Self::Cloudflare
+        } else if is_page_path(&request.path) {
+            Self::Person(Box::new(Visit::new(request)))
+        } else {
+            Self::Api
+        }
+    }
+
+    fn answer_problem(&self, services: &impl Services, problem: Problem) -> Reply {
+        match self {
+            Self::Api => problem.into(),
+            Self::Cloudflare => cloudflare_api::problem_reply(&problem),
+            Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
+        }
+    }
 }
 
 /// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
@@ -88,6 +125,11 @@ async fn admit_request<D: Services + 'static>(
         return Ok(openapi::get_openapi());
     }
     let (body, head) = request.replace_body(());
+    if let Route::Page(route) = spec.route
+        && route.is_entrance()
+    {
+        return answer_entrance(config, services.as_ref(), &base, (spec, route), (&head, body)).await;
+    }
     let record = || RequestRecord::of_head(spec, &config.log_prefix, arguments, &head);
     let caller = match authenticate(config, services.as_ref(), &head).await {
         Ok(caller) => caller,
@@ -103,6 +145,9 @@ async fn admit_request<D: Services + 'static>(
     let trail = AuditTrail::new(config, services.as_ref(), spec, &caller, &head);
     if let Err(problem) = check_scope(spec, &caller.caller).and_then(|()| check_origin(spec, &head)) {
         return Err(trail.deny(&record(), problem).await);
+    }
+    if spec.route == Route::Page(PageRoute::GoToRays) {
+        return find_pasted(&trail, services.base(), (spec, &caller), (&head, body)).await;
     }
     if let Some(reply) = cloudflare_api::repeated_parameter_reply(&head, spec.parameters).filter(|_| spec.is_client()) {
         let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
@@ -243,7 +288,24 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
                     cloudflare_api::ClientRequest { config, services: self.services, caller, request, arguments };
                 answer_client(&client, route).await
             }
+            Route::Page(route) => self.show_page(route).await,
             Route::IngestBatch | Route::GetOpenApi | Route::GetHealth => Err(problems::no_such_path()),
+        }
+    }
+}
+
+impl<D: Services + 'static> AdmittedRequest<'_, D> {
+    /// Answers a route of the support desk's page.
+    async fn show_page(&self, route: PageRoute) -> Result<Reply, Problem> {
+        let (visit, argument) = (Visit::new(&self.request), self.arguments.first().map_or("", String::as_str));
+        let viewer = (&visit, &self.caller);
+        match route {
+            PageRoute::Home => Ok(web::home(&visit, &self.caller)),
+            PageRoute::ShowRay => {
+                web::show_ray(self.config, self.services.as_ref(), viewer, &self.request, argument).await
+            }
+            PageRoute::ShowRays => web::show_rays(self.config, self.services, viewer, &self.request).await,
+            _ => Err(problems::no_such_path()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
 //! `admission_watch` ends the streams of callers whose token ends meanwhile.
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
+//! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod admission_watch;
@@ -11,6 +12,8 @@ mod audit_trail;
 mod authenticate;
 mod canonical;
 mod dispatch;
+mod page_forms;
+mod proof;
 mod registry_tokens;
 mod request_services;
 mod route_inputs;
@@ -18,5 +21,6 @@ mod routes;
 mod same_origin;
 mod upload;
 
+pub use crate::web::PageRoute;
 pub use dispatch::answer_request;
-pub use routes::{CloudflareRoute, ROUTES, Route, RouteSpec, find_route};
+pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, find_route};

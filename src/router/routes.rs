@@ -1,13 +1,14 @@
 //! The table of routes: method, path, scopes and query parameters of everything that raydex answers.
 //!
 //! # Invariants
-//! The table is the only place with paths. Every row declares its scopes and whether the audit log records it.
+//! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
 use super::route_inputs::{AUDIT, BACKFILL, COUNTS, DECISION, LOGS, NEIGHBOURS, PAYLOADS, REASON, TOKEN};
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
+use crate::web::PageRoute;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub enum Route {
     GetHealth,
     /// A route of Logpull or the Logs Engine under `/client/v4`.
     Cloudflare(CloudflareRoute),
+    /// A route of the support desk's page.
+    Page(PageRoute),
 }
 
 /// A route of Cloudflare's API that raydex answers.
@@ -167,7 +170,8 @@ impl RouteSpec {
             | Route::IngestBatch
             | Route::GetOpenApi
             | Route::GetHealth
-            | Route::Cloudflare(_) => Visibility::Zones,
+            | Route::Cloudflare(_)
+            | Route::Page(_) => Visibility::Zones,
             _ => Visibility::Everything,
         }
     }
@@ -180,6 +184,11 @@ impl RouteSpec {
     /// Whether it is a route of Cloudflare's API.
     pub(crate) const fn is_client(&self) -> bool {
         matches!(self.route, Route::Cloudflare(_))
+    }
+
+    /// Whether it is a route of the support desk's page.
+    pub(crate) const fn is_page(&self) -> bool {
+        matches!(self.route, Route::Page(_))
     }
 
     /// Whether it shows log lines or their values, so that roles may have to say why they ask.
@@ -200,6 +209,7 @@ impl RouteSpec {
                     | CloudflareRoute::RetrieveLogs
                     | CloudflareRoute::AccountRay
             ),
+            Route::Page(route) => route.shows_records(),
             _ => false,
         }
     }
@@ -312,6 +322,30 @@ pub const ROUTES: &[RouteSpec] = &[
         .audited(),
 ];
 
+/// Every route of the support desk's page. What it shows is what a route of [`ROUTES`] answers the same caller.
+pub const PAGES: &[RouteSpec] = &[
+    page("GET", "/", PageRoute::Home, WATCH),
+    page("POST", "/look-up", PageRoute::GoToRays, WATCH),
+    page("GET", "/r/{ray}", PageRoute::ShowRay, READ).taking(&["tab", "dataset", "reason"]).audited(),
+    page("GET", "/rays", PageRoute::ShowRays, READ).taking(&["ids", "more", "reason"]).audited(),
+    page("GET", "/sign-in", PageRoute::SignInForm, &[]).taking(&["to"]),
+    page("POST", "/sign-in", PageRoute::SignIn, &[]).audited(),
+    page("POST", "/sign-out", PageRoute::SignOut, &[]).audited(),
+    page("GET", "/assets/{version}/{name}", PageRoute::Asset, &[]),
+    page("GET", "/favicon.svg", PageRoute::Icon, &[]),
+    page("GET", "/robots.txt", PageRoute::Robots, &[]),
+];
+
+/// The row of a route of the support desk's page.
+const fn page(method: &'static str, path: &'static str, route: PageRoute, scopes: &'static [Scope]) -> RouteSpec {
+    RouteSpec::new(method, path, Route::Page(route), scopes)
+}
+
+/// Whether the path belongs to the support desk's page, where a person reads errors.
+pub(crate) fn is_page_path(path: &str) -> bool {
+    PAGES.iter().any(|spec| arguments(spec, path).is_some())
+}
+
 /// The row of a route of Cloudflare's API.
 const fn client(
     method: &'static str,
@@ -332,7 +366,7 @@ pub(crate) fn is_cloudflare_path(path: &str) -> bool {
 /// # Errors
 /// The [`Problem`] of an unknown path, or of a known one with another method.
 pub fn find_route(method: &str, path: &str) -> Result<(&'static RouteSpec, Vec<String>), Problem> {
-    let mut fitting = ROUTES.iter().filter_map(|spec| Some((spec, arguments(spec, path)?)));
+    let mut fitting = ROUTES.iter().chain(PAGES).filter_map(|spec| Some((spec, arguments(spec, path)?)));
     let (first, first_arguments) = fitting.next().ok_or_else(problems::no_such_path)?;
     let takes = |spec: &RouteSpec| method == spec.method || (method == "HEAD" && spec.method == "GET");
     if takes(first) {
@@ -365,115 +399,18 @@ fn arguments(spec: &RouteSpec, path: &str) -> Option<Vec<String>> {
 /// The argument unless it is empty or contains a slash; only a ray may, since it can be a pasted URL.
 fn fitting(route: Route, argument: &str) -> Option<String> {
     let is_url = argument.starts_with("http://") || argument.starts_with("https://");
-    let may_have_slashes =
-        is_url && matches!(route, Route::GetRay | Route::GetDeliveries | Route::DiffRays | Route::FindNeighbours);
+    let may_have_slashes = is_url
+        && matches!(
+            route,
+            Route::GetRay
+                | Route::GetDeliveries
+                | Route::DiffRays
+                | Route::FindNeighbours
+                | Route::Page(PageRoute::ShowRay)
+        );
     let fits = !argument.is_empty() && (may_have_slashes || !argument.contains('/'));
     fits.then(|| argument.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CloudflareRoute, ROUTES, Route, find_route};
-    use crate::ledger::calls::DeliveryDecision;
-
-    #[test]
-    fn known_paths_are_routed_with_their_argument() {
-        let ok = |method, path| {
-            let (spec, arguments) = find_route(method, path).ok().unwrap();
-            assert!(arguments.len() <= 1);
-            (spec.route, arguments.concat())
-        };
-        assert_eq!(ok("GET", "/v1/rays/764660d8ec5c2ab1"), (Route::GetRay, "764660d8ec5c2ab1".into()));
-        assert_eq!(ok("HEAD", "/v1/rays/CF-RAY%3A%20a").1, "CF-RAY: a");
-        assert_eq!(ok("GET", "/v1/rays/https%3A%2F%2Fe.com%2F%3Fray%3Da").1, "https://e.com/?ray=a");
-        assert_eq!(ok("POST", "/v1/ingest/http_requests"), (Route::IngestBatch, "http_requests".into()));
-        assert_eq!(ok("GET", "/healthz").0, Route::GetHealth);
-        assert_eq!(ok("GET", "/v1/rays/a/deliveries"), (Route::GetDeliveries, "a".into()));
-        assert_eq!(ok("GET", "/v1/rays/deliveries"), (Route::GetRay, "deliveries".into()));
-        assert_eq!(ok("GET", "/v1/rays/CF-RAY%3A%20a/neighbours"), (Route::FindNeighbours, "CF-RAY: a".into()));
-        let url = "/v1/rays/https%3A%2F%2Fe.com%2F%3Fray%3Da/deliveries";
-        assert_eq!(ok("GET", url), (Route::GetDeliveries, "https://e.com/?ray=a".into()));
-        assert_eq!(
-            ok("POST", "/v1/payloads/h.1.2/drop"),
-            (Route::DecidePayload(DeliveryDecision::Drop), "h.1.2".into())
-        );
-    }
-
-    #[test]
-    fn arguments_before_the_last_one_are_found_too() {
-        let (spec, arguments) = find_route("GET", "/client/v4/zones/z%201/logs/rayids/764660d8ec5c2ab1").ok().unwrap();
-        assert_eq!(spec.route, Route::Cloudflare(CloudflareRoute::ZoneRay));
-        assert_eq!(arguments, ["z 1", "764660d8ec5c2ab1"]);
-        for path in
-            ["/client/v4/zones//logs/received", "/client/v4/zones/a/b/logs/received", "/client/v4/zones/a/logs/"]
-        {
-            assert_eq!(find_route("GET", path).err().unwrap().status, 404, "{path}");
-        }
-    }
-
-    #[test]
-    fn every_row_of_the_table_can_be_reached() {
-        for spec in ROUTES {
-            let pieces = spec.path.split('/').map(|piece| if piece.starts_with('{') { "x" } else { piece });
-            let path = pieces.collect::<Vec<_>>().join("/");
-            let (found, arguments) = find_route(spec.method, &path).ok().unwrap();
-            assert_eq!(found, spec, "{} {path}", spec.method);
-            assert_eq!(arguments.len(), spec.path.matches('{').count(), "{path}");
-        }
-    }
-
-    #[test]
-    fn revealing_and_changing_routes_are_audited_and_scoped() {
-        for spec in ROUTES {
-            let changes = spec.method == "POST";
-            let shows = spec.shows_records() || spec.route == Route::ListAuditEntries;
-            assert!(spec.audited || !(changes || shows), "{}", spec.name());
-            let is_open = matches!(spec.route, Route::GetHealth | Route::GetOpenApi);
-            assert_eq!(spec.scopes.is_empty(), is_open, "{}", spec.name());
-        }
-    }
-
-    #[test]
-    fn unknown_paths_are_404_and_other_methods_405() {
-        for path in [
-            "/",
-            "",
-            "/v1",
-            "/v1/rays/",
-            "/v1/rays//deliveries",
-            "/v1/rays/a/b",
-            "/v1/rays/a/b/deliveries",
-            "/v1/rays/a/deliveries/",
-            "/v1/rays//neighbours",
-            "/v1/rays/a/diff/",
-            "/v1/rays//diff/b",
-            "/v1/rays/a/diff/b/c",
-            "/v1/rays/a/b/diff/c",
-            "/v1/batches/",
-            "/v1/batches/a/replays",
-            "/v1/batches/https://e.com/replay",
-            "/v1/payloads/a",
-            "/v1/payloads//drop",
-            "/v1/payloads/drop",
-            "/v1/stats/x",
-            "/healthz/x",
-            "/healthzz",
-            "/V1/rays/a",
-        ] {
-            assert_eq!(find_route("GET", path).err().unwrap().status, 404, "{path}");
-        }
-        for (method, path) in [
-            ("POST", "/v1/rays/a"),
-            ("POST", "/v1/rays/a/diff/b"),
-            ("GET", "/v1/ingest/x"),
-            ("GET", "/v1/payloads/a/drop"),
-            ("POST", "/v1/stats"),
-            ("GET", "/v1/rays"),
-            ("DELETE", "/v1/backfills"),
-            ("DELETE", "/healthz"),
-            ("FOO", "/healthz"),
-        ] {
-            assert_eq!(find_route(method, path).err().unwrap().status, 405, "{method} {path}");
-        }
-    }
-}
+mod tests;

@@ -68,7 +68,7 @@ impl CanonicalRequest {
         if !spec.is_client() {
             check_members(members.as_deref().unwrap_or_default(), spec.members)?;
         }
-        let reason = parse_reason(head)?;
+        let reason = parse_reason(spec, head)?;
         let mut writer = CanonicalWriter::new(log_prefix, head);
         let arguments = writer.arguments(spec, arguments);
         let query = writer.query(spec, head);
@@ -97,13 +97,15 @@ impl RequestRecord {
         let mut writer = CanonicalWriter::new(log_prefix, head);
         writer.arguments(spec, arguments);
         writer.query(spec, head);
-        writer.finish(parse_reason(head).ok().flatten())
+        writer.finish(parse_reason(spec, head).ok().flatten())
     }
 }
 
-/// The reason in the header of the request, trimmed.
-fn parse_reason(head: &HttpRequest<()>) -> Result<Option<String>, Problem> {
-    let Some(text) = head.header(REASON) else { return Ok(None) };
+/// The reason in the header of the request, trimmed. A browser can give it in the parameter of a page alone.
+fn parse_reason(spec: &RouteSpec, head: &HttpRequest<()>) -> Result<Option<String>, Problem> {
+    let of_page = || spec.is_page().then(|| head.parameter("reason")).flatten();
+    let given = head.header(REASON).map(std::borrow::Cow::into_owned).or_else(of_page);
+    let Some(text) = given else { return Ok(None) };
     let text = text.trim();
     let is_unreadable = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
     let fits = text.chars().count() <= REASON_CHARS
@@ -156,10 +158,10 @@ impl<'a> CanonicalWriter<'a> {
         read
     }
 
-    /// The query with the parameters that the route reads.
+    /// The query with the parameters that the route reads. The reason of a page is kept as such.
     fn query(&mut self, spec: &RouteSpec, head: &HttpRequest<()>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in head.parameters() {
+        for (name, value) in head.parameters().filter(|(name, _)| !spec.is_page() || name != "reason") {
             if spec.parameters.iter().any(|known| *known == name || is_cve_switch(known) && is_cve_switch(&name)) {
                 let read = self.value(&name, &Value::from(value));
                 query.append_pair(&name, read.as_str().unwrap_or_default());

@@ -87,6 +87,10 @@ impl ValueReader<'_> {
             "step" => parse_step(text).map_or_else(redacted, Value::from),
             "within" => parse_within(text).map_or_else(redacted, Value::from),
             "sample" => text.parse().ok().and_then(Number::from_f64).map_or_else(redacted, Value::Number),
+            // Several rays, which a page was opened for.
+            "ids" => {
+                text.split(',').map(|ray| canonical_ray(ray).map_or_else(|| INVALID.into(), |(_, kept)| kept)).collect()
+            }
             "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
             "cursor" if is_sealed_form(text, QueryCursor::BYTES) => text.into(),

@@ -157,7 +157,16 @@ fn questions_of_a_person_need_no_origin() {
     for ask in asks.into_iter().filter(|ask| ask.method == "GET") {
         let path = ask.path.clone();
         // A link in another page leads here, and no page of another site can read the answer.
-        let link = with_headers(signed_in(ask, &person), &[("sec-fetch-site", "cross-site")]);
+        let of_link =
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let image = with_headers(
+            signed_in(ask.clone(), &person),
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+        );
+        let reply = image.of_deployment(&fakes, &config);
+        let is_open = ["/openapi.json", "/healthz"].contains(&path.as_str());
+        assert_eq!(is_cross_site(&reply, &path), !is_open, "{path}");
+        let link = with_headers(signed_in(ask, &person), &of_link);
         let reply = link.of_deployment(&fakes, &config);
         // The world has no backfill.
         assert_eq!(reply.status, if path.ends_with("/backfills/1") { 404 } else { 200 }, "{path}");

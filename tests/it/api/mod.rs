@@ -44,6 +44,7 @@ mod networks;
 mod occupancy;
 mod openapi;
 mod operations;
+mod page;
 mod pages;
 mod payloads;
 mod rays;

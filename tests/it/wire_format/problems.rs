@@ -34,7 +34,7 @@ fn all() -> Vec<(&'static str, Problem)> {
     let ray = RayKey::from_logged("9e3550d8ec5c2ab1").unwrap();
     named! {
         no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
-        answer_too_large() cross_site() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
+        answer_too_large() cross_site() cross_site_read() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
         token_of_settings() too_many_tokens() no_such_token()
         not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
