@@ -31,6 +31,7 @@ pub const ASSETS: &[PageAsset] = &[
     PageAsset { name: "rays.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/rays.js") },
     PageAsset { name: "times.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/times.js") },
     PageAsset { name: "recent.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/recent.js") },
+    PageAsset { name: "search.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/search.js") },
     PageAsset { name: "wait.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/wait.js") },
 ];
 

@@ -41,6 +41,12 @@ impl PageFrame {
         Self::asset("page.js")
     }
 
+    /// The address of the search's script.
+    #[must_use]
+    pub fn search_script(&self) -> String {
+        Self::asset("search.js")
+    }
+
     /// Whether a form signs out.
     #[must_use]
     pub fn has_form_out(&self) -> bool {

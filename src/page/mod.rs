@@ -2,7 +2,7 @@
 //!
 //! Reading order: `frame` is what all pages have around their own part, `assets` are the files that they refer to; `entrance`
 //! has the box and the form that signs in, `find_rays` reads what is pasted; `answer` shows what was found, `not_found` what
-//! was not, on a `time_line`, `rays` several at once, and `problem` everything else.
+//! was not, on a `time_line`, `rays` several at once, `search` a time range, `ops` the state of the deployment, and `problem` everything else.
 //!
 //! # Invariants
 //! A renderer is a pure function of an answer that the API would give the same caller, so a page shows nothing that the
@@ -15,9 +15,12 @@ mod entrance;
 mod find_rays;
 mod frame;
 mod not_found;
+pub mod ops;
+mod ops_page;
 mod problem;
 mod ray;
 mod rays;
+pub mod search;
 mod text;
 mod time_line;
 
@@ -27,7 +30,9 @@ pub use entrance::{HomePage, SignInPage};
 pub use find_rays::{FoundRays, find_rays};
 pub use frame::{PageFrame, WayOut};
 pub use not_found::NotFoundPage;
+pub use ops_page::OpsPage;
 pub use problem::{EvidenceDocument, GapDocument, LandedDocument, ProblemDocument, ProblemPage, VerdictDocument};
 pub use ray::RayPage;
 pub use rays::{RaySummary, RaysPage};
+pub use search::SearchPage;
 pub use text::PageText;

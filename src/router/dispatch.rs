@@ -12,6 +12,7 @@ use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
+use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_page_path};
 use super::same_origin::{check_media_type, check_origin};
@@ -149,11 +150,34 @@ async fn admit_request<D: Services + 'static>(
     if spec.route == Route::Page(PageRoute::GoToRays) {
         return find_pasted(&trail, services.base(), (spec, &caller), (&head, body)).await;
     }
-    if let Some(reply) = cloudflare_api::repeated_parameter_reply(&head, spec.parameters).filter(|_| spec.is_client()) {
+    if let Route::Page(PageRoute::Operate(target)) = spec.route {
+        let form = (spec, target, &caller.caller);
+        let operation = match read_operation(services.base(), form, arguments, (&head, body)).await {
+            Ok(operation) => operation,
+            Err(problem) => return Err(trail.deny(&record(), problem).await),
+        };
+        let ApiOperation { spec, arguments, head, body } = operation;
+        answer_admitted(config, services, (spec, &caller), &arguments, (&head, body)).await?;
+        return Ok(web::after_operation(target));
+    }
+    answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
+}
+
+/// Records and answers a request whose caller may make it.
+async fn answer_admitted<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<RequestServices<D>>,
+    (spec, caller): (&'static RouteSpec, &AuthenticatedCaller),
+    arguments: &[String],
+    (head, body): (&HttpRequest<()>, impl ByteStream),
+) -> Result<Reply, Problem> {
+    let trail = AuditTrail::new(config, services.as_ref(), spec, caller, head);
+    let record = || RequestRecord::of_head(spec, &config.log_prefix, arguments, head);
+    if let Some(reply) = cloudflare_api::repeated_parameter_reply(head, spec.parameters).filter(|_| spec.is_client()) {
         let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
         return if denied.status == reply.status { Ok(reply) } else { Err(denied) };
     }
-    let canonical = match read_request(config, services, (spec, &caller.caller), arguments, (&head, body)).await {
+    let canonical = match read_request(config, services, (spec, &caller.caller), arguments, (head, body)).await {
         Ok(canonical) => canonical,
         Err(problem) => return Err(trail.deny(&record(), problem).await),
     };
@@ -163,7 +187,7 @@ async fn admit_request<D: Services + 'static>(
     let admitted = AdmittedRequest { config, services, caller: of_request, request, arguments: &arguments };
     let answer = admitted.answer(spec.route).await;
     record_refusal(&trail, spec, &record, &answer, seq).await;
-    answer.map(|reply| watch_admission(services, &caller, reply))
+    answer.map(|reply| watch_admission(services, caller, reply))
 }
 
 /// Reads the values of a request, and checks that it has a reason where its caller must give one.
@@ -305,6 +329,11 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
                 web::show_ray(self.config, self.services.as_ref(), viewer, &self.request, argument).await
             }
             PageRoute::ShowRays => web::show_rays(self.config, self.services, viewer, &self.request).await,
+            PageRoute::Search => web::show_search(self.config, self.services, viewer, &self.request).await,
+            PageRoute::ShowOperations => {
+                let check = |answer| check_ops_answer(answer, &self.caller);
+                web::show_operations(self.config, self.services, viewer, check).await
+            }
             _ => Err(problems::no_such_path()),
         }
     }

@@ -4,7 +4,8 @@
 //! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
 //! `admission_watch` ends the streams of callers whose token ends meanwhile.
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
-//! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page.
+//! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
+//! `page_operations` makes requests of the API of the forms of its operators.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod admission_watch;
@@ -13,6 +14,7 @@ mod authenticate;
 mod canonical;
 mod dispatch;
 mod page_forms;
+mod page_operations;
 mod proof;
 mod registry_tokens;
 mod request_services;
@@ -21,6 +23,6 @@ mod routes;
 mod same_origin;
 mod upload;
 
-pub use crate::web::PageRoute;
+pub use crate::web::{OperationTarget, PageRoute};
 pub use dispatch::answer_request;
 pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, find_route};

@@ -52,7 +52,7 @@ fn show_form(spec: &RouteSpec, visit: &Visit, head: &HttpRequest<()>) -> Result<
 ///
 /// # Errors
 /// The [`Problem`] of a form of another site, or of one that is too long.
-async fn read_form(
+pub(super) async fn read_form(
     spec: &RouteSpec,
     base: &Reservation,
     (head, body): (&HttpRequest<()>, impl ByteStream),

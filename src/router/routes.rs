@@ -8,7 +8,8 @@ use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
-use crate::web::PageRoute;
+use crate::page::search::SEARCH_PARAMETERS;
+use crate::web::{OperationTarget, PageRoute};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,6 +329,12 @@ pub const PAGES: &[RouteSpec] = &[
     page("POST", "/look-up", PageRoute::GoToRays, WATCH),
     page("GET", "/r/{ray}", PageRoute::ShowRay, READ).taking(&["tab", "dataset", "reason"]).audited(),
     page("GET", "/rays", PageRoute::ShowRays, READ).taking(&["ids", "more", "reason"]).audited(),
+    page("GET", "/search", PageRoute::Search, READ).taking(SEARCH_PARAMETERS).audited(),
+    page("GET", "/ops", PageRoute::ShowOperations, WATCH).audited(),
+    page("POST", "/ops/payloads/{payload}", PageRoute::Operate(OperationTarget::Payload), DELIVER).audited(),
+    page("POST", "/ops/dead-letters/{dead_letter}", PageRoute::Operate(OperationTarget::DeadLetter), DELIVER).audited(),
+    page("POST", "/ops/backfills/{id}", PageRoute::Operate(OperationTarget::Backfill), DELIVER).audited(),
+    page("POST", "/ops/partner", PageRoute::Operate(OperationTarget::Partner), DELIVER).audited(),
     page("GET", "/sign-in", PageRoute::SignInForm, &[]).taking(&["to"]),
     page("POST", "/sign-in", PageRoute::SignIn, &[]).audited(),
     page("POST", "/sign-out", PageRoute::SignOut, &[]).audited(),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`PageRoute`] names the routes; `visit` is what pages need to know of a request; `ray` and `rays` show what the
 //! functions of the API answer, `entrance` has the box and the form that signs in, `files` the style sheet and the scripts;
-//! `problem` shows why something failed.
+//! `ops` shows the state of the deployment, and `operations` reads its forms; `problem` shows why something failed.
 //!
 //! # Invariants
 //! What a page shows of records is the answer that the API gives the same caller. No text of a person's paste, and no token, is in
@@ -11,17 +11,24 @@
 mod entrance;
 mod files;
 mod html;
+mod operations;
+mod ops;
 mod problem;
 mod ray;
 mod rays;
+mod search;
 mod visit;
 
 pub(crate) use entrance::go_to_rays;
 pub(crate) use entrance::{SignInForm, home, sign_in_form, sign_out};
 pub(crate) use files::open_file;
+pub use operations::OperationTarget;
+pub(crate) use operations::{OperationForm, after_operation};
+pub(crate) use ops::{OpsAnswer, show_operations};
 pub(crate) use problem::problem_reply;
 pub(crate) use ray::show_ray;
 pub(crate) use rays::show_rays;
+pub(crate) use search::show_search;
 pub(crate) use visit::Visit;
 
 /// A route of the support desk's page.
@@ -35,6 +42,12 @@ pub enum PageRoute {
     ShowRay,
     /// Several rays: `GET /rays`.
     ShowRays,
+    /// The records of a time range: `GET /search`.
+    Search,
+    /// The state of the deployment: `GET /ops`.
+    ShowOperations,
+    /// Decides about something on that page: `POST /ops/…`.
+    Operate(OperationTarget),
     /// The form that signs in: `GET /sign-in`.
     SignInForm,
     /// Signs in with a token: `POST /sign-in`.
@@ -53,7 +66,7 @@ impl PageRoute {
     /// Whether it is a form that a browser sends.
     #[must_use]
     pub const fn is_form(self) -> bool {
-        matches!(self, Self::GoToRays | Self::SignIn | Self::SignOut)
+        matches!(self, Self::GoToRays | Self::Operate(_) | Self::SignIn | Self::SignOut)
     }
 
     /// Whether it signs in or out, and so needs no caller.
@@ -71,6 +84,6 @@ impl PageRoute {
     /// Whether it shows log lines or their values.
     #[must_use]
     pub const fn shows_records(self) -> bool {
-        matches!(self, Self::ShowRay | Self::ShowRays)
+        matches!(self, Self::ShowRay | Self::ShowRays | Self::Search)
     }
 }

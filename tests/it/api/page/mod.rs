@@ -2,7 +2,9 @@
 
 mod cross_site;
 mod lookups;
+mod ops;
 mod routes;
+mod search;
 mod sign_in;
 
 use raydex::config::Config;

@@ -1,0 +1,120 @@
+//! The page of operations: accounts, deliveries, batches, coverage, what needs a decision, backfills and the audit log.
+//!
+//! # Invariants
+//! Each part is one answer of the API to the same caller, or says why there is none. A figure that the answer lacks is left
+//! out, never guessed.
+
+mod accounts;
+mod coverage;
+mod documents;
+mod figures;
+mod rows;
+
+use accounts::{AccountFact, AccountTile, breaker_words, delivery_facts, facts, tiles};
+use coverage::CoverageStrip;
+pub use documents::{
+    AuditDocument, BackfillsDocument, BatchesDocument, CoverageDocument, DeadLettersDocument, PayloadsDocument,
+    StatsDocument,
+};
+use rows::{AuditRow, BackfillRow, BatchRow, DeadLetterRow, PayloadRow};
+
+/// A part of the page.
+#[derive(Debug)]
+pub enum OpsSection<T> {
+    /// The answer of the API.
+    Shown(T),
+    /// Why there is none, in words.
+    Withheld(String),
+}
+
+impl<T> OpsSection<T> {
+    fn shown(&self) -> Option<&T> {
+        match self {
+            Self::Shown(answer) => Some(answer),
+            Self::Withheld(_) => None,
+        }
+    }
+
+    fn why_withheld(&self) -> Option<&str> {
+        match self {
+            Self::Shown(_) => None,
+            Self::Withheld(words) => Some(words),
+        }
+    }
+}
+
+/// The answers that the page shows.
+#[derive(Debug)]
+pub struct OpsDocuments {
+    /// `GET /v1/stats`.
+    pub stats: OpsSection<StatsDocument>,
+    /// `GET /v1/coverage` of the last hours.
+    pub coverage: OpsSection<CoverageDocument>,
+    /// `GET /v1/batches`, newest first.
+    pub batches: OpsSection<BatchesDocument>,
+    /// `GET /v1/payloads?state=parked`.
+    pub parked: OpsSection<PayloadsDocument>,
+    /// `GET /v1/dead-letters`.
+    pub dead_letters: OpsSection<DeadLettersDocument>,
+    /// `GET /v1/backfills`, newest first.
+    pub backfills: OpsSection<BackfillsDocument>,
+    /// The last page of `GET /v1/audit`.
+    pub audit: OpsSection<AuditDocument>,
+}
+
+/// What the person may change.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpsRights {
+    /// Whether forms for decisions are shown.
+    pub may_decide: bool,
+}
+
+/// The content of the page of operations.
+#[derive(Debug, askama::Template)]
+#[template(path = "ops/ops.html")]
+pub struct OpsPart<'a> {
+    documents: &'a OpsDocuments,
+    rights: OpsRights,
+    tiles: Vec<AccountTile>,
+    facts: Vec<AccountFact>,
+    delivery_facts: Vec<AccountFact>,
+    breaker: (String, &'static str),
+    coverage: Option<CoverageStrip>,
+    batches: Vec<BatchRow<'a>>,
+    parked: Vec<PayloadRow<'a>>,
+    dead_letters: Vec<DeadLetterRow<'a>>,
+    backfills: Vec<BackfillRow<'a>>,
+    audit: Vec<AuditRow<'a>>,
+}
+
+impl<'a> OpsPart<'a> {
+    /// Makes the content from the answers of the API.
+    #[must_use]
+    pub fn new(documents: &'a OpsDocuments, rights: OpsRights, now_ms: i64) -> Self {
+        let OpsDocuments { stats, coverage, batches, parked, dead_letters, backfills, audit } = documents;
+        let stats = stats.shown();
+        let batches = batches.shown().map_or(&[][..], |list| list.batches.as_slice());
+        let most = batches.iter().map(|batch| batch.counts.lines).max().unwrap_or_default();
+        let parked = parked.shown().map_or(&[][..], |list| list.payloads.as_slice());
+        let dead_letters = dead_letters.shown().map_or(&[][..], |list| list.dead_letters.as_slice());
+        let backfills = backfills.shown().map_or(&[][..], |list| list.backfills.as_slice());
+        let audit = audit.shown().map_or(&[][..], |page| page.entries.as_slice());
+        Self {
+            documents,
+            rights,
+            tiles: stats.map(|stats| tiles(stats, now_ms)).unwrap_or_default(),
+            facts: stats.map(facts).unwrap_or_default(),
+            delivery_facts: stats.map(|stats| delivery_facts(stats, now_ms)).unwrap_or_default(),
+            breaker: stats.map(|stats| breaker_words(stats, now_ms)).unwrap_or_default(),
+            coverage: coverage.shown().and_then(CoverageStrip::new),
+            batches: batches.iter().map(|batch| BatchRow::new(batch, most, now_ms)).collect(),
+            parked: parked.iter().map(|payload| PayloadRow::new(payload, now_ms)).collect(),
+            dead_letters: dead_letters.iter().map(|letter| DeadLetterRow::new(letter, now_ms)).collect(),
+            backfills: backfills.iter().map(BackfillRow::new).collect(),
+            audit: audit.iter().rev().map(|link| AuditRow::new(link, now_ms)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

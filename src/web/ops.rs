@@ -1,0 +1,118 @@
+//! The page of operations: answers of several routes of the API, each as far as the caller may have it.
+
+use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
+
+use super::html::page_reply;
+use super::visit::Visit;
+use crate::access::Caller;
+use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
+use crate::config::Config;
+use crate::http::{HttpRequest, Problem, Reply, problems};
+use crate::limits::{OPS_AUDIT_ENTRIES, OPS_COVERAGE_MS, PAGE_ROOM};
+use crate::page::OpsPage;
+use crate::page::ops::{AuditDocument, OpsDocuments, OpsPart, OpsRights, OpsSection};
+use crate::services::Services;
+use crate::time;
+
+/// What the page shows or offers, by the route of the API that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpsAnswer {
+    /// The accounts.
+    Stats,
+    /// The coverage of the last hours.
+    Coverage,
+    /// The newest batches.
+    Batches,
+    /// The parked payloads.
+    Payloads,
+    /// The dead letters.
+    DeadLetters,
+    /// The backfills.
+    Backfills,
+    /// The end of the audit log.
+    Audit,
+    /// Decisions.
+    Decisions,
+}
+
+/// Answers with the page. `check` says whether the caller may have an answer.
+///
+/// # Errors
+/// The [`Problem`] of a page that does not fit into memory.
+pub(crate) async fn show_operations<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<D>,
+    (visit, caller): (&Visit, &Caller),
+    check: impl Fn(OpsAnswer) -> Result<(), Problem>,
+) -> Result<Reply, Problem> {
+    let now_ms = services.now_ms();
+    let part = OpsReader { services: services.as_ref(), check: &check };
+    let range = format!("start={}&end={}", time::rfc3339(now_ms - OPS_COVERAGE_MS), time::rfc3339(now_ms));
+    let documents = OpsDocuments {
+        stats: part.read(OpsAnswer::Stats, stats::get_stats(config, part.services, &asked(""))).await,
+        coverage: part
+            .read(OpsAnswer::Coverage, coverage::get_coverage(config, part.services, caller, &asked(&range)))
+            .await,
+        batches: part.read(OpsAnswer::Batches, batches::list_batches(part.services, caller, &asked("limit=40"))).await,
+        parked: part
+            .read(OpsAnswer::Payloads, payloads::list_payloads(part.services, caller, &asked("state=parked&limit=50")))
+            .await,
+        dead_letters: part
+            .read(OpsAnswer::DeadLetters, dead_letters::list_dead_letters(part.services, &asked("limit=50")))
+            .await,
+        backfills: part.read(OpsAnswer::Backfills, backfills::list_backfills(part.services, caller)).await,
+        audit: part.audit_end(services, caller).await,
+    };
+    let rights = OpsRights { may_decide: check(OpsAnswer::Decisions).is_ok() };
+    let frame = visit.frame(Some(caller));
+    let page = OpsPage { frame: &frame, part: &OpsPart::new(&documents, rights, now_ms) };
+    Ok(page_reply(services.memory(), 200, &page)?)
+}
+
+/// The request for an answer of the API.
+fn asked(query: &str) -> HttpRequest<Vec<u8>> {
+    HttpRequest {
+        method: "GET".to_owned(),
+        path: String::new(),
+        query: query.to_owned(),
+        headers: ::http::HeaderMap::new(),
+        body: Vec::new(),
+    }
+}
+
+/// Reads answers of the API.
+struct OpsReader<'a, D, F> {
+    services: &'a D,
+    check: &'a F,
+}
+
+impl<D: Services, F: Fn(OpsAnswer) -> Result<(), Problem>> OpsReader<'_, D, F> {
+    /// Reads an answer, if the caller may have it; why there is none otherwise.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        answer: OpsAnswer,
+        reply: impl Future<Output = Result<Reply, Problem>>,
+    ) -> OpsSection<T> {
+        let read = async {
+            (self.check)(answer)?;
+            let body = reply.await?.body.whole().await.map_err(|_| problems::unavailable())?;
+            let _room = self.services.memory().reserve(PAGE_ROOM * body.len())?;
+            serde_json::from_slice(&body).map_err(|_| problems::unavailable())
+        };
+        read.await.map_or_else(|problem: Problem| OpsSection::Withheld(problem.words()), OpsSection::Shown)
+    }
+
+    /// Reads the last entries of the audit log.
+    async fn audit_end(&self, services: &Rc<D>, caller: &Caller) -> OpsSection<AuditDocument>
+    where
+        D: 'static,
+    {
+        let page = |query: String| async move { audit_log::list_audit_entries(services, caller, &asked(&query)).await };
+        let first = self.read::<AuditDocument>(OpsAnswer::Audit, page("limit=1".to_owned())).await;
+        let OpsSection::Shown(first) = first else { return first };
+        let after = first.last_seq().saturating_sub(OPS_AUDIT_ENTRIES);
+        self.read(OpsAnswer::Audit, page(format!("after={after}&limit={OPS_AUDIT_ENTRIES}"))).await
+    }
+}
