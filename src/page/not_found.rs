@@ -106,3 +106,72 @@ fn figures_of(evidence: &EvidenceDocument) -> Vec<EvidenceFigure> {
     ];
     figures.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+    use serde_json::{Value, json};
+
+    use super::{NotFoundPage, PageFrame, ProblemDocument};
+
+    /// The page of a verdict as the API has it.
+    fn page(verdict: &Value) -> String {
+        let problem: ProblemDocument = serde_json::from_value(json!({
+            "status": 404, "code": "ray_not_found", "detail": "x", "hint": "<i>words</i> & more",
+            "ray": "9e3550d8ec5c2ab1", "ray_time": "2026-03-28T08:37:57.260Z", "verdict": verdict,
+        }))
+        .unwrap();
+        NotFoundPage::new(&PageFrame::default(), &problem, 1_774_687_345_000).unwrap().render().unwrap()
+    }
+
+    #[test]
+    fn every_verdict_has_a_heading_of_its_own() {
+        let codes = [
+            "ahead_of_clock",
+            "older_than_kept",
+            "in_another_dataset",
+            "not_yet",
+            "of_unknown_layout",
+            "maybe_not_logged",
+            "not_logged",
+        ];
+        let heading = |code: &str| {
+            page(&json!({ "code": code })).split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned()
+        };
+        let headings: std::collections::BTreeSet<String> = codes.iter().map(|code| heading(code)).collect();
+        assert_eq!(headings.len(), codes.len(), "{headings:?}");
+        assert_eq!(heading("another"), "Not found");
+        assert!(page(&json!({ "code": "not_logged" })).contains("&lt;i&gt;words&lt;/i&gt; &amp; more"));
+    }
+
+    #[test]
+    fn evidence_is_shown_as_far_as_it_goes() {
+        let bare = page(&json!({ "code": "not_yet", "retry_after_s": 30 }));
+        assert!(
+            bare.contains(r#"data-retry-after="30""#) && !bare.contains("<svg") && !bare.contains("<table"),
+            "{bare}"
+        );
+        let full = page(&json!({
+            "code": "maybe_not_logged", "datasets": ["firewall_events"], "kept_since": "2026-03-01T00:00:00.000Z",
+            "evidence": {
+                "sealed_batches": 3, "open_batches": 0, "quarantined_batches": 2, "rejected_lines": 7, "gone_batches": 0,
+                "records": 9_000, "clock_skewed": 0, "uncertain": ["20260328T08.5a"], "complete": false,
+                "gaps": [{ "start": "2026-03-28T08:40:00.000Z", "end": "2026-03-28T08:42:57.260Z" }],
+                "landed_within_s": { "p50": 60, "p99": null }, "searched_until": null,
+            },
+        }));
+        for part in [
+            r#"<rect class="quarantined""#,
+            r#"<rect class="gap""#,
+            r#"<li class="gap">No batch: 08:40:00 to 08:42:57</li>"#,
+            r#"<th scope="row">Quarantined batches</th><td>2</td>"#,
+            r#"<th scope="row">Not all ledgers answered</th>"#,
+            r#"<a href="/v1/batches/20260328T08.5a">"#,
+            "<code>firewall_events</code>",
+            "4 min ago",
+        ] {
+            assert!(full.contains(part), "{part} in {full}");
+        }
+        assert!(!full.contains("99 % landed") && !full.contains("Batches being indexed"), "{full}");
+    }
+}

@@ -91,7 +91,8 @@ impl RaySummary {
 impl RayLineDocument {
     fn words(&self) -> String {
         match (&self.problem, self.found) {
-            (Some(problem), _) if problem.status != 404 => problem.detail.clone(),
+            // An id that no log has is most likely a slip, which the API says by 400.
+            (Some(problem), _) if !matches!(problem.status, 400 | 404) => problem.detail.clone(),
             (_, false) => "Not found".to_owned(),
             (_, true) => words_of(&self.records),
         }

@@ -32,6 +32,7 @@ struct TimeLinePart {
 struct TimeLineTick {
     x: String,
     anchor: &'static str,
+    class: &'static str,
     text: String,
 }
 
@@ -86,6 +87,7 @@ impl TimeLine {
                 5 => "end",
                 _ => "middle",
             },
+            class: if matches!(n, 0 | 5) { "end" } else { "between" },
             text: clock(minute(n)),
         };
         let titles: Vec<&str> = parts.iter().map(|part| part.title.as_str()).collect();

@@ -115,6 +115,8 @@ function questions(ms, plants, fields) {
     for (const by of ["client", "status"]) asked.push({ what: `neighbours by ${by}`, path: `/v1/rays/${ray}/neighbours?by=${by}&limit=500&fields=${fields.http_requests.join(",")}` });
     asked.push({ what: "an explanation", path: `/v1/rays/${ray}?format=explain` });
     asked.push({ what: "deliveries", path: `/v1/rays/${ray}/deliveries` });
+    for (const tab of ["record", "json", "partner", "deliveries"]) asked.push({ what: "pages", path: `/r/${ray}?tab=${tab}` });
+    asked.push({ what: "pages of several rays", path: `/rays?ids=${ray},${own[0].ray}` });
   }
   const all = fields.http_requests.join(",");
   asked.push({ what: "Logpull's range", path: `/client/v4/zones/${ZONE}/logs/received?${plain}&fields=${all}` });

@@ -56,6 +56,7 @@ function markedEnd({ headers, text, tail, lines: all }, lines) {
 }
 
 function documentEnd({ headers, text, tail, bytes }, lines) {
+  if (headers["content-type"]?.startsWith("text/html")) return pageEnd(tail);
   const sized = headers["content-length"] !== undefined && Number(headers["content-length"]) === bytes;
   if (!sized && !isJson(text, bytes, tail)) return { end: "short", fault: `${bytes} bytes and a proper end of a document that is not whole: …${tail.slice(-60)}` };
   const records = text.split('"RayID":').length - 1;
@@ -63,6 +64,11 @@ function documentEnd({ headers, text, tail, bytes }, lines) {
   if (!isCut) return { end: "whole" };
   const says = /"complete":false|"error":["{]/.test(tail);
   return says ? { end: "cut" } : { end: "short", fault: `${records} of ${lines} records in a document that does not say that it is cut: …${tail.slice(-60)}` };
+}
+
+function pageEnd(tail) {
+  if (tail.trimEnd().endsWith("</html>")) return { end: "whole" };
+  return { end: "short", fault: `a proper end of a page that is not whole: …${tail.slice(-60)}` };
 }
 
 function isJson(text, bytes, tail) {

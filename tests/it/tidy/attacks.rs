@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use raydex::router::ROUTES;
+use raydex::router::{PAGES, ROUTES, RouteSpec};
 use serde_json::Value;
 
 use super::{files, json, root, text};
@@ -30,9 +30,14 @@ fn attacked() -> BTreeSet<String> {
     rows().iter().map(|row| format!("{} {}", word(row, "method"), word(row, "path"))).collect()
 }
 
+/// The rows that are attacked: all of the API, and the pages that show records.
+fn attackable() -> impl Iterator<Item = &'static RouteSpec> {
+    ROUTES.iter().chain(PAGES.iter().filter(|row| row.shows_records()))
+}
+
 #[test]
 fn every_route_has_a_row_of_attacks() {
-    let routes: BTreeSet<String> = ROUTES.iter().map(raydex::router::RouteSpec::name).collect();
+    let routes: BTreeSet<String> = attackable().map(RouteSpec::name).collect();
     let attacked = attacked();
     for route in &routes {
         assert!(attacked.contains(route), "{route} has no row in {TABLE}: say its worst request and its attacks");
@@ -73,7 +78,7 @@ fn every_row_says_which_attacks_apply() {
             let exists = root().join(format!("tests/attack/{attack}.mjs")).exists();
             assert!(exists || is_column, "there is no attack {attack}: {row}");
         }
-        let spec = ROUTES.iter().find(|spec| spec.path == word(&row, "path") && spec.method == word(&row, "method"));
+        let spec = attackable().find(|spec| spec.path == word(&row, "path") && spec.method == word(&row, "method"));
         let spec = spec.unwrap_or_else(|| panic!("{row}"));
         let changes = spec.method == "POST" && !spec.shows_records();
         assert!(!changes || attacks.contains("cross-site"), "a change can come from another site: {row}");
