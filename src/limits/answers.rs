@@ -364,3 +364,6 @@ pub const LAYOUT_RECENT_MS: i64 = super::BACKFILL_LATE_MS;
 /// Maximum number of hours of a dataset whose layout is in doubt that the registry keeps apart, 100 bytes each: 41 days. Of more,
 /// the oldest are joined.
 pub const LAYOUT_DOUBTS: u64 = 1_000;
+
+/// Maximum of a number of bytes in an HTTP archive: the largest that every reader of JSON has exactly.
+pub const HAR_BYTES_MAX: u64 = (1 << 53) - 1;

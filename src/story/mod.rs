@@ -5,6 +5,7 @@
 //! A story is a function of records that its reader sees. Whatever the records say, it ends.
 
 mod diff;
+mod har;
 mod log_type;
 mod merge;
 mod phases;
@@ -13,6 +14,7 @@ mod tree;
 mod verdict;
 
 pub use diff::{FieldPair, RecordDiff};
+pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};
 pub use phases::{Phase, PhaseSpan, Phases};
