@@ -45,6 +45,7 @@ pub(crate) mod range_stream;
 pub(crate) mod ray_diff;
 mod ray_document;
 pub(crate) mod ray_explain;
+pub(crate) mod ray_har;
 pub(crate) mod ray_list;
 mod ray_tree;
 pub(crate) mod rays;

@@ -33,8 +33,8 @@ use crate::record::{Dataset, RayId, RayKey, ray_from_user};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 
-/// The formats of a lookup: those of records, and that of [`super::ray_explain`].
-const FORMATS: &str = "json, native, partner, csv or explain";
+/// The formats of a lookup: those of records, and those of [`super::ray_explain`] and [`super::ray_har`].
+const FORMATS: &str = "json, native, partner, csv, explain or har";
 
 /// Answers with the records of the ray in the format that the client accepts, or 404.
 pub(crate) async fn get_ray(

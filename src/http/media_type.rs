@@ -2,6 +2,8 @@
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const PROBLEM: &str = "application/problem+json";
+/// An HTTP archive: not registered, but what tools say that take one.
+pub(crate) const HAR: &str = "application/har+json";
 /// One JSON object per line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// Plain text, such as the partner's lines.

@@ -38,7 +38,12 @@ impl<'a> NamedValues<'a> {
 
     /// Returns the JSON text at a place; `None` if the record has no such member.
     pub(crate) fn raw(&self, place: usize) -> Option<&'a str> {
-        self.0.get(place).copied().flatten().map(RawValue::get)
+        self.json(place).map(RawValue::get)
+    }
+
+    /// Returns the JSON at a place, to be written as it is; `None` if the record has no such member.
+    pub(crate) fn json(&self, place: usize) -> Option<&'a RawValue> {
+        self.0.get(place).copied().flatten()
     }
 }
 

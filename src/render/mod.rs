@@ -12,6 +12,7 @@ pub mod project;
 mod spreadsheet;
 
 pub use csv::{default_columns, write_csv_names, write_csv_row};
+pub(crate) use partner::first_header;
 pub use partner::{
     ExplainedLine, PartnerLine, PartnerOptions, content_digest, write_partner_fields, write_partner_line,
 };

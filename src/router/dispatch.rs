@@ -20,7 +20,7 @@ use super::upload;
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
-    openapi, partner, payloads, ray_diff, ray_explain, ray_list, rays, stats, tokens,
+    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -270,6 +270,9 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
         match route {
             Route::GetRay if ray_explain::is_asked(request) => {
                 ray_explain::explain_ray(config, services, &self.caller, request, argument).await
+            }
+            Route::GetRay if ray_har::is_asked(request) => {
+                ray_har::archive_ray(config, services, &self.caller, request, argument).await
             }
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,

@@ -5,15 +5,19 @@
 //! A story is a function of records that its reader sees. Whatever the records say, it ends.
 
 mod diff;
+mod har;
 mod log_type;
 mod merge;
+mod phases;
 mod timings;
 mod tree;
 mod verdict;
 
 pub use diff::{FieldPair, RecordDiff};
+pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};
+pub use phases::{Phase, PhaseSpan, Phases};
 pub use timings::{TIMINGS, TimingUnit, milliseconds};
 pub use tree::{LinkKind, RequestTree, TreeNode};
 pub use verdict::{AbsenceFacts, BatchFacts, Verdict, VerdictCode};

@@ -114,6 +114,7 @@ function questions(ms, plants, fields) {
     asked.push({ what: "differences", path: `/v1/rays/${ray}/diff/${own[0].ray}` });
     for (const by of ["client", "status"]) asked.push({ what: `neighbours by ${by}`, path: `/v1/rays/${ray}/neighbours?by=${by}&limit=500&fields=${fields.http_requests.join(",")}` });
     asked.push({ what: "an explanation", path: `/v1/rays/${ray}?format=explain` });
+    asked.push({ what: "an archive", path: `/v1/rays/${ray}?format=har` });
     asked.push({ what: "deliveries", path: `/v1/rays/${ray}/deliveries` });
     for (const tab of ["record", "json", "partner", "deliveries"]) asked.push({ what: "pages", path: `/r/${ray}?tab=${tab}` });
     asked.push({ what: "pages of several rays", path: `/rays?ids=${ray},${own[0].ray}` });

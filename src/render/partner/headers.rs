@@ -19,7 +19,7 @@ use crate::record::scan::nested::{NotPlain, first_element, member};
 
 /// Returns the value of the header `name` in an object of headers; [`FieldValue::Absent`] if the object does not have
 /// it.
-pub(super) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldValue<'a> {
+pub(crate) fn first_header<'a>(headers: &FieldValue<'a>, name: &str) -> FieldValue<'a> {
     let FieldValue::Nested(raw) = *headers else { return FieldValue::Absent };
     let found = match member(raw.as_bytes(), |found| found.eq_ignore_ascii_case(name.as_bytes())) {
         Ok(found) => found.and_then(value_of),

@@ -31,6 +31,7 @@ use rules::CellContent;
 pub use columns::{COLUMNS, ColumnRule, ColumnSource, PartnerColumn};
 pub use digest::content_digest;
 pub use explain::{ExplainedColumn, ExplainedLine};
+pub(crate) use headers::first_header;
 pub use options::{OptionsError, PartnerOptions};
 
 /// The name of the format, which is its first column unless a setting has another one.

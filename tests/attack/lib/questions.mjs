@@ -9,7 +9,7 @@ const DATASETS = ["http_requests", "firewall_events", "workers_trace_events", "d
 
 /** Every kind of question, by the route that it asks: each must be the path of a row, and each row that twins apply to has one. */
 const KINDS = {
-  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(() => (q.below(5) === 0 ? "explain" : q.form())), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
+  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(() => (q.below(5) === 0 ? ["explain", "har"][q.below(2)] : q.form())), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
   "GET /v1/rays/{ray}/deliveries": (q) => get(`/v1/rays/${q.ray()}/deliveries`, {}),
   "GET /v1/rays/{a}/diff/{b}": (q) => get(`/v1/rays/${q.ray()}/diff/${q.ray()}`, { dataset: q.maybe(q.dataset) }),
   "GET /v1/rays/{ray}/neighbours": (q) => get(`/v1/rays/${q.ray()}/neighbours`, { by: q.near(), within: q.maybe(() => "60m"), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), limit: q.maybe(q.limit), format: q.maybe(() => "ndjson") }),

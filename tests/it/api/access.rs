@@ -188,6 +188,7 @@ fn foreign_zones_ray_looks_like_an_unknown_one() {
         "/v1/rays/{}",
         "/v1/rays/{}?format=native",
         "/v1/rays/{}?format=explain",
+        "/v1/rays/{}?format=har",
         "/v1/rays/{}/deliveries",
         "/client/v4/zones/z/logs/rayids/{}",
     ] {
@@ -204,7 +205,7 @@ fn a_token_for_one_dataset_gets_no_other() {
     let config = Ok(deployment(&[rule("waf", &json!({ "datasets": ["firewall_events"] }))]));
     let get =
         |path: &str| Ask { authorization: Some("Bearer waf".into()), ..Ask::get(path) }.of_deployment(&fakes, &config);
-    for query in ["?dataset=http_requests", "?format=csv", "?format=partner", "?format=explain"] {
+    for query in ["?dataset=http_requests", "?format=csv", "?format=partner", "?format=explain", "?format=har"] {
         let reply = get(&format!("/v1/rays/764660d8ec5c2ab1{query}"));
         assert_eq!(problem(&reply), (403, "other_dataset".into()), "{query}");
     }

@@ -86,6 +86,8 @@ fn everything(rays: u64) -> Vec<Ask> {
             let explain = |number| Ask::get(&format!("/v1/rays/{}?format=explain", ray(number)));
             asks.extend((0..rays).step_by(7).map(explain));
             asks.extend((0..rays).step_by(29).map(|number| explain(number).accept("text/plain")));
+            let archive = |number| Ask::get(&format!("/v1/rays/{}?format=har", ray(number)));
+            asks.extend((0..rays).step_by(7).map(archive));
         }
         let diff = |number| format!("/v1/rays/{}/diff/{}?dataset={dataset}", ray(number), ray(number + 1));
         asks.extend((0..rays).step_by(19).map(|number| Ask::get(&diff(number))));

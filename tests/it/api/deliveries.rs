@@ -198,7 +198,7 @@ fn part_of_a_story_equals_the_own_answer() {
     assert_eq!(plain, tag(&story("")));
     let others = Ask::get(&format!("/v1/rays/{}?parts=deliveries", ray(3)));
     assert_eq!(body(&others.of(&fakes))["deliveries"][0]["payloads"][0]["state"], "delivered");
-    for format in ["native", "csv", "partner", "explain"] {
+    for format in ["native", "csv", "partner", "explain", "har"] {
         assert_eq!(problem(&story(&format!("format={format}&parts=deliveries"))).0, 400, "{format}");
     }
 }

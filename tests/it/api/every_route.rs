@@ -44,6 +44,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}?format=partner")),
         Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
         Ask::get(&format!("/v1/rays/{ray}?format=explain")),
+        Ask::get(&format!("/v1/rays/{ray}?format=har")),
         Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
         Ask::get(&format!("/v1/rays/{ray}/neighbours?by=client&within=60s&limit=2")),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),

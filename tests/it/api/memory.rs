@@ -26,6 +26,7 @@ fn asks() -> (Fakes, Vec<Ask>) {
     }
     let explain = Ask::get(&format!("/v1/rays/{}?format=explain", super::support::records::ray(1)));
     asks.push(explain.accept("text/plain"));
+    asks.push(Ask::get(&format!("/v1/rays/{}?format=har", super::support::records::ray(1))));
     asks.push(Ask::get(&format!("/v1/logs?{RANGE}&fields=RayID,ClientIP&timestamps=unix")));
     asks.push(Ask::get(&format!("/v1/counts?{RANGE}&format=json&by=RayID,ClientIP")));
     let neighbours = format!("/v1/rays/{}/neighbours?by=client&format=ndjson", super::support::records::ray(1));

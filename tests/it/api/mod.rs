@@ -32,6 +32,7 @@ pub(crate) mod every_route;
 mod explain;
 mod failures;
 mod fields;
+mod har;
 mod layout;
 mod logpull_switches;
 mod logs;

@@ -94,6 +94,7 @@ fn stories() -> Vec<Ask> {
         "format=csv",
         "format=partner",
         "format=explain&subrequests=list",
+        "format=har",
     ];
     let of_ray = |number| {
         let id = ray(number);

@@ -76,7 +76,7 @@ fn lookup(random: &mut Random, world: &World) -> Ask {
     maybe(random, &mut query, "parts", &["records", "tree"]);
     maybe(random, &mut query, "depth", &["0", "1"]);
     if random.chance(100) {
-        query = "&format=explain".to_owned();
+        query = format!("&format={}", random.of(&["explain", "har"]));
         maybe(random, &mut query, "filter", &FILTERS);
     }
     let ask = Ask::get(&format!("/v1/rays/{}?{}", any_ray(random, world), query.trim_start_matches('&')));
