@@ -6,6 +6,7 @@
 //! compared at compile time at the end of the file.
 
 mod answers;
+mod backfill;
 mod deadlines;
 mod family;
 mod form;
@@ -15,6 +16,7 @@ mod pace;
 mod page;
 
 pub use answers::*;
+pub use backfill::*;
 pub use deadlines::*;
 pub use family::*;
 pub use form::*;
@@ -365,39 +367,6 @@ pub const DUPLICATES_LISTED: usize = 100;
 /// Retention of the claims of an object's lines after the object was removed, counted from its upload, in milliseconds:
 /// 30 days. A moved object is deleted at once, an expired one later; a claim is 4 bytes per ray.
 pub const CLAIMS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
-
-/// Period after a window in which batches may still hold its records, in milliseconds. 95 % are written within five
-/// minutes.
-pub const BACKFILL_LATE_MS: i64 = 3_600_000;
-
-/// Time by which a batch's stated end may precede its records, because of clocks, in milliseconds.
-pub const BACKFILL_SKEW_MS: i64 = 60_000;
-
-/// Stored bytes per line, to estimate an object's lines from its size: records of 1.6 KB compress 12 times.
-pub const BACKFILL_LINE_BYTES: u64 = 130;
-
-/// Default rate of a backfill in lines per second: a tenth of the partner's capacity.
-pub const BACKFILL_RATE: u64 = 10_000;
-
-/// Burst of a backfill, in seconds of its rate: two runs of the cron.
-pub const BACKFILL_BURST_S: i64 = 120;
-
-/// Maximum number of pages that a backfill lists in one run of the cron.
-pub const BACKFILL_PAGES: usize = 100;
-
-/// Maximum number of backfills that one run of the cron advances, and that a list shows.
-pub const BACKFILL_JOBS: u64 = 100;
-
-/// Longest range of a backfill, in milliseconds: a leap year. Its 8,784 ledgers are asked for their lines within 44 runs
-/// of the cron.
-pub const BACKFILL_RANGE_MS: i64 = 366 * 24 * 3_600_000;
-
-/// Maximum number of ledgers that one run of the cron asks for the lines of backfills: in 34 rounds of
-/// [`CONCURRENT_CALLS`].
-pub const BACKFILL_LEDGERS: u64 = 200;
-
-/// Interval between two counts in a ledger of which only parked lines may change, in milliseconds.
-pub const BACKFILL_RECOUNT_MS: i64 = 600_000;
 
 /// Maximum number of bodies that one step of a sweep removes: one call of R2.
 pub const SWEEP_BODIES: usize = LIST_PAGE;
