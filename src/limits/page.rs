@@ -27,4 +27,4 @@ pub const OPS_COVERAGE_MS: i64 = 6 * 3_600_000;
 pub const SEARCH_ROWS: usize = 100;
 
 /// Memory of the rows of a search's table, in bytes: ten cells of 200 characters and their addresses, twice as they grow.
-pub const SEARCH_LINE_BYTES: usize = SEARCH_ROWS * 2 * 10 * (800 + 1_000);
+pub const SEARCH_TABLE_BYTES: usize = SEARCH_ROWS * 2 * 10 * (800 + 1_000);

@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::api::logs;
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, ReplyBody, problems};
-use crate::limits::{PAGE_ROOM, SEARCH_LINE_BYTES, SEARCH_ROWS};
+use crate::limits::{PAGE_ROOM, SEARCH_TABLE_BYTES, SEARCH_ROWS};
 use crate::page::SearchPage;
 use crate::page::search::{SearchQuery, SearchResult, search_columns};
 use crate::record::Dataset;
@@ -30,7 +30,7 @@ pub(crate) async fn show_search<D: Services + 'static>(
     let columns = search_columns(query.dataset().unwrap_or(Dataset::HttpRequests));
     let now_ms = services.now_ms();
     let frame = visit.frame(Some(caller));
-    let _room = services.memory().reserve(PAGE_ROOM * SEARCH_LINE_BYTES)?;
+    let _room = services.memory().reserve(SEARCH_TABLE_BYTES)?;
     let found = if query.is_empty() {
         None
     } else {

@@ -65,11 +65,9 @@ impl CoverageStrip {
             }
         }
         let late = document.late_by_s.filter(|_| document.late_batches > 0).map(|seconds| {
-            format!(
-                "{} batches hold records of earlier windows, up to {} late",
-                document.late_batches,
-                duration(seconds)
-            )
+            let batches = document.late_batches;
+            let hold = if batches == 1 { "1 batch holds".to_owned() } else { format!("{batches} batches hold") };
+            format!("{hold} records of earlier windows, up to {} late", duration(seconds))
         });
         let (start, end, dataset) = (document.start.clone(), document.end.clone(), document.dataset.clone());
         Some(Self { start, end, dataset, parts, sums, late })

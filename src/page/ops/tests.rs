@@ -1,3 +1,5 @@
+//! The page of operations, made of the answers that are frozen as fixtures.
+
 use askama::Template;
 
 use super::{OpsDocuments, OpsPart, OpsRights, OpsSection};
@@ -41,7 +43,7 @@ fn operations_match_their_golden_page() {
 }
 
 #[test]
-fn unaccounted_lines_are_in_sight() {
+fn unaccounted_lines_are_shown_first() {
     let html = page(&documents(), ALL);
     assert!(html.contains("<dt>unaccounted</dt><dd>0</dd>"));
     assert!(html.contains("every line has an outcome"));

@@ -70,7 +70,7 @@ fn form_decides_as_the_api_would() {
     let log = entries(&fakes);
     assert_eq!(log.len(), 1);
     assert_eq!(log[0]["action"], "POST /v1/dead-letters/{dead_letter}/dismiss");
-    assert_eq!(log[0]["reason"], "a test of ours");
+    assert_eq!(log[0]["request"]["reason"], "a test of ours");
     assert_eq!(log[0]["auth_method"], "cookie");
 }
 
