@@ -5,6 +5,7 @@
 //! answer does not have. Every value is written through [`PageText`].
 
 pub mod answer;
+pub mod plots;
 mod text;
 
 pub use text::PageText;
