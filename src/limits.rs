@@ -14,6 +14,7 @@ mod memory;
 mod neighbours;
 mod pace;
 mod page;
+mod plots;
 
 pub use answers::*;
 pub use backfill::*;
@@ -24,6 +25,7 @@ pub use memory::*;
 pub use neighbours::*;
 pub use pace::*;
 pub use page::*;
+pub use plots::*;
 
 /// Number of bytes in a kibibyte.
 pub const KIB: usize = 1024;

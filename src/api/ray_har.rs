@@ -35,17 +35,13 @@ const PAGE: &str = "ray";
 
 /// Whether a request asks for its ray in this format: by name, or as what it accepts before all others.
 pub(crate) fn is_asked<B>(request: &HttpRequest<B>) -> bool {
-    match request.parameter("format") {
-        Some(format) => format == "har",
-        None => is_preferred(request, &[JSON, NDJSON, TEXT, CSV, HAR]),
+    if let Some(format) = request.parameter("format") {
+        return format == "har";
     }
-}
-
-/// Returns whether a request accepts the media type of archives before these.
-fn is_preferred<B>(request: &HttpRequest<B>, offers: &[&'static str]) -> bool {
     let accept = request.header(ACCEPT).unwrap_or_default();
-    let offered = |name: &str| offers.iter().find(|offer| offer.split(';').next() == Some(name));
-    preferred(&accept, offered).is_some_and(|offer| *offer == HAR)
+    let offers = [JSON, NDJSON, TEXT, CSV, HAR];
+    let offered = |name: &str| offers.into_iter().find(|offer| offer.split(';').next() == Some(name));
+    preferred(&accept, offered) == Some(HAR)
 }
 
 /// Answers with the archive of the ray's requests, or 404.
@@ -71,14 +67,13 @@ pub(crate) async fn archive_ray(
     let reservation = services.memory().reservation();
     let (mut found, cost, _) = find_story((config, services), &views, &key, &wish, &reservation).await?;
     let truncated = found.truncated;
-    let media_type = if is_preferred(request, &[JSON, HAR]) { HAR } else { JSON };
-    let mut tag = begin_tag(&caller, request, media_type).with(env!("CARGO_PKG_VERSION").as_bytes());
+    let mut tag = begin_tag(&caller, request, HAR).with(env!("CARGO_PKG_VERSION").as_bytes());
     let on_line = |line: &[u8]| tag.add(line);
     let reader = HarReader::new();
     sort_by_time(services, (&reader, caller.role), &mut found.records, &reservation).await?;
     let shown = ShownRecords { views: &views, unseen, reservation, record_ns: HAR_RECORD_NS, on_line };
     let (body, warnings) = write_archive(services, &reader, (&key, found), shown).await?;
-    let reply = with_figures(Reply::new(200, media_type, body), cost.as_ref(), truncated, &warnings);
+    let reply = with_figures(Reply::new(200, HAR, body), cost.as_ref(), truncated, &warnings);
     let reply = reply.with_header("content-disposition", format!("attachment; filename=\"{}\"", file_name(&key)));
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
 }

@@ -2,7 +2,7 @@
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const PROBLEM: &str = "application/problem+json";
-/// An HTTP archive: not registered, but what tools say that take one.
+/// An HTTP archive (HAR 1.2): not registered, and named as RFC 6839 names forms of JSON.
 pub(crate) const HAR: &str = "application/har+json";
 /// One JSON object per line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";

@@ -24,7 +24,10 @@ pub const OPS_AUDIT_ENTRIES: u64 = 25;
 pub const OPS_COVERAGE_MS: i64 = 6 * 3_600_000;
 
 /// Number of records in the table of a search: a screen of them is 40, and each is 3 KB of HTML at most as a rule.
-pub const SEARCH_ROWS: usize = 100;
+pub const SEARCH_RECORDS: usize = 100;
 
 /// Memory of the rows of a search's table, in bytes: ten cells of 200 characters and their addresses, twice as they grow.
-pub const SEARCH_TABLE_BYTES: usize = SEARCH_ROWS * 2 * 10 * (800 + 1_000);
+pub const SEARCH_TABLE_BYTES: usize = SEARCH_RECORDS * 2 * 10 * (800 + 1_000);
+
+/// Number of bars that the histogram of a search has at most: one for each 12 units of its picture.
+pub const SEARCH_BARS: i64 = 60;

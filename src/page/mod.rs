@@ -2,7 +2,7 @@
 //!
 //! Reading order: `frame` is what all pages have around their own part, `assets` are the files that they refer to; `entrance`
 //! has the box and the form that signs in, `find_rays` reads what is pasted; `answer` shows what was found, `not_found` what
-//! was not, on a `time_line`, `rays` several at once, `search` a time range, `ops` the state of the deployment, and `problem` everything else.
+//! was not, on a `time_line`, `rays` several at once, `search` a time range, `ops` the state of the deployment, and `problem` everything else. `plots` draws counts for them.
 //!
 //! # Invariants
 //! A renderer is a pure function of an answer that the API would give the same caller, so a page shows nothing that the
@@ -17,6 +17,7 @@ mod frame;
 mod not_found;
 pub mod ops;
 mod ops_page;
+pub mod plots;
 mod problem;
 mod ray;
 mod rays;

@@ -25,7 +25,7 @@ function family(ray) {
   return [ray, ...below.flatMap(family)];
 }
 
-/** Every n-th ray of the sample, so many of them. */
+/** Every n-th ray of the sample, as many as are wanted. */
 const RAYS = [...BY_RAY.keys()].filter((_, place) => place % Math.ceil(BY_RAY.size / RAYDEX_ARCHIVES) === 0);
 
 async function archive(ray) {

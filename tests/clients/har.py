@@ -3,6 +3,7 @@
 For pytest, run by tests/clients/world.mjs. RAYDEX_ARCHIVES: how many rays are asked for.
 """
 
+import gzip
 import json
 import os
 import pathlib
@@ -15,9 +16,7 @@ ARCHIVES = int(os.environ.get("RAYDEX_ARCHIVES", "100"))
 
 
 def rays():
-    """So many rays of the sample."""
-    import gzip
-
+    """As many rays of the sample as are wanted, with their records."""
     manifest = json.loads(pathlib.Path(SAMPLE, "manifest.json").read_text())
     found = {}
     for batch in manifest["batches"]:

@@ -23,6 +23,7 @@ mod mask;
 mod packs;
 mod parse;
 mod partner;
+mod plots;
 mod poison;
 mod query;
 mod sample;

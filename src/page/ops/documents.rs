@@ -205,30 +205,6 @@ pub(super) struct BackfillDocument {
     pub(super) lines: Option<LinesDocument>,
 }
 
-/// What the page reads of `GET /v1/coverage`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct CoverageDocument {
-    pub(super) start: String,
-    pub(super) end: String,
-    pub(super) dataset: String,
-    pub(super) complete: Vec<WindowDocument>,
-    pub(super) pending: Vec<WindowDocument>,
-    pub(super) quarantined: Vec<WindowDocument>,
-    pub(super) damaged: Vec<WindowDocument>,
-    pub(super) gaps: Vec<WindowDocument>,
-    pub(super) late_batches: u64,
-    pub(super) late_by_s: Option<i64>,
-}
-
-/// A part of the range.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WindowDocument {
-    pub(super) start: String,
-    pub(super) end: String,
-}
-
 /// What the page reads of `GET /v1/audit`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -5,18 +5,22 @@
 //! out, never guessed.
 
 mod accounts;
-mod coverage;
 mod documents;
 mod figures;
 mod rows;
 
+use super::plots::{CountBars, CountRowDocument, CoverageDocument, CoverageStrip, Histogram, PlotName, PlotRange};
+use super::time_line::unix_ms;
 use accounts::{AccountFact, AccountTile, breaker_words, delivery_facts, facts, tiles};
-use coverage::CoverageStrip;
+use documents::BatchDocument;
 pub use documents::{
-    AuditDocument, BackfillsDocument, BatchesDocument, CoverageDocument, DeadLettersDocument, PayloadsDocument,
-    StatsDocument,
+    AuditDocument, BackfillsDocument, BatchesDocument, DeadLettersDocument, PayloadsDocument, StatsDocument,
 };
 use rows::{AuditRow, BackfillRow, BatchRow, DeadLetterRow, PayloadRow};
+
+/// Steps of the plot of batches, in seconds, and the most bars that it has.
+const LANDED_STEPS_S: [u32; 6] = [10, 60, 300, 3_600, 21_600, 86_400];
+const LANDED_BARS: i64 = 120;
 
 /// A part of the page.
 #[derive(Debug)]
@@ -42,6 +46,9 @@ impl<T> OpsSection<T> {
         }
     }
 }
+
+const COVERAGE: PlotName<'static> = PlotName { id: "coverage-strip", title: "What batches of http_requests cover" };
+const LANDED: PlotName<'static> = PlotName { id: "landed", title: "Lines of these batches, by their upload" };
 
 /// The answers that the page shows.
 #[derive(Debug)]
@@ -79,7 +86,8 @@ pub struct OpsPart<'a> {
     facts: Vec<AccountFact>,
     delivery_facts: Vec<AccountFact>,
     breaker: (String, &'static str),
-    coverage: Option<CoverageStrip>,
+    coverage: Option<CoverageStrip<'a>>,
+    landed: Option<Histogram<'a>>,
     batches: Vec<BatchRow<'a>>,
     parked: Vec<PayloadRow<'a>>,
     dead_letters: Vec<DeadLetterRow<'a>>,
@@ -106,7 +114,8 @@ impl<'a> OpsPart<'a> {
             facts: stats.map(facts).unwrap_or_default(),
             delivery_facts: stats.map(|stats| delivery_facts(stats, now_ms)).unwrap_or_default(),
             breaker: stats.map(|stats| breaker_words(stats, now_ms)).unwrap_or_default(),
-            coverage: coverage.shown().and_then(CoverageStrip::new),
+            coverage: coverage.shown().map(|coverage| CoverageStrip::new(COVERAGE, coverage)),
+            landed: landed_lines(batches, now_ms),
             batches: batches.iter().map(|batch| BatchRow::new(batch, most, now_ms)).collect(),
             parked: parked.iter().map(|payload| PayloadRow::new(payload, now_ms)).collect(),
             dead_letters: dead_letters.iter().map(|letter| DeadLetterRow::new(letter, now_ms)).collect(),
@@ -114,6 +123,23 @@ impl<'a> OpsPart<'a> {
             audit: audit.iter().rev().map(|link| AuditRow::new(link, now_ms)).collect(),
         }
     }
+}
+
+/// Draws the lines of batches by the time of their upload; `None` where there are no batches.
+fn landed_lines(batches: &[BatchDocument], now_ms: i64) -> Option<Histogram<'static>> {
+    let uploaded_ms = |batch: &BatchDocument| unix_ms(&batch.object.uploaded_at);
+    let start_ms = batches.iter().filter_map(uploaded_ms).min()?;
+    let (start_s, end_s) = (start_ms.div_euclid(1_000), now_ms.div_euclid(1_000) + 1);
+    let step_s = LANDED_STEPS_S.into_iter().find(|step_s| (end_s - start_s) / i64::from(*step_s) < LANDED_BARS)?;
+    let range = PlotRange { start_s, end_s, step_s: Some(step_s) };
+    let row = |batch: &BatchDocument| {
+        let dataset = batch.dataset.clone().map(|dataset| ("dataset".to_owned(), dataset.into()));
+        let values = Some(dataset.into_iter().collect());
+        let time = Some(batch.object.uploaded_at.clone());
+        CountRowDocument { time, values, other: batch.dataset.is_none(), count: batch.counts.lines }
+    };
+    let rows: Vec<CountRowDocument> = batches.iter().map(row).collect();
+    Some(Histogram::new(LANDED, range, &CountBars::new(range, &rows)))
 }
 
 #[cfg(test)]

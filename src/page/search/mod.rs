@@ -17,6 +17,7 @@ use query::{SEARCH_OPERATORS, SEARCH_RANGES, SearchCondition};
 use rows::SearchRow;
 
 use super::frame::PageFrame;
+use super::plots::Histogram;
 use crate::record::Dataset;
 
 /// The records that a search found.
@@ -68,7 +69,7 @@ pub struct SearchPage<'a> {
     query: &'a SearchQuery,
     columns: &'a [&'static str],
     result: Option<&'a SearchResult>,
-    histogram: Option<String>,
+    histogram: Option<Histogram<'static>>,
     conditions: Vec<ConditionRow<'a>>,
     /// Where the records go on.
     next: Option<String>,
@@ -88,7 +89,7 @@ impl<'a> SearchPage<'a> {
         frame: &'a PageFrame,
         (query, columns): (&'a SearchQuery, &'a [&'static str]),
         result: Option<&'a SearchResult>,
-        histogram: Option<String>,
+        histogram: Option<Histogram<'static>>,
         now_ms: i64,
     ) -> Self {
         let given = query.conditions.iter().enumerate().map(|(nth, condition)| ConditionRow {

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::page::plots::{CountBars, CountRowDocument, Histogram, PlotName, PlotRange};
 use crate::record::Dataset;
 
 /// Number of conditions that the page has rows for.
@@ -218,6 +219,14 @@ impl SearchQuery {
             changed.conditions.remove(nth);
         }
         changed
+    }
+
+    /// Draws the counts of the search.
+    #[must_use]
+    pub fn histogram(&self, range: PlotRange, rows: &[CountRowDocument]) -> Histogram<'static> {
+        let by_status = self.dataset() == Some(Dataset::HttpRequests);
+        let title = if by_status { "Records by time and status" } else { "Records by time" };
+        Histogram::new(PlotName { id: "search-counts", title }, range, &CountBars::new(range, rows))
     }
 
     /// Returns the query of the API for the records of this search.

@@ -50,9 +50,9 @@ impl fmt::Display for HarUrl<'_> {
         // A literal address of IPv6 has brackets, which are allowed here alone.
         let is_literal = self.host.starts_with('[') && url_literal_end(&self.host).is_some();
         if is_literal {
-            f.write_str(&self.host)?
+            f.write_str(&self.host)?;
         } else {
-            push_encoded(f, &self.host, is_host_sign)?
+            push_encoded(f, &self.host, is_host_sign)?;
         }
         f.write_str(if self.path.starts_with('/') { "" } else { "/" })?;
         push_encoded(f, &self.path, is_path_sign)
