@@ -12,6 +12,8 @@ const { ray } = world.examples.story;
 export const PAGES = [
   ["/", 200],
   ["/sign-in", 200],
+  ["/search?last=1h", 200],
+  ["/ops", 200],
   [`/r/${ray}`, 200],
   [`/rays?ids=${ray},${rayAt(Date.now() - 60_000)},test-ray`, 200],
   [`/r/${rayAt(Date.now() - 200_000)}`, 404],
