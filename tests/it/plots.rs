@@ -114,14 +114,14 @@ fn markup_in_values_stays_text() {
 
 #[test]
 fn plots_name_their_ids_and_have_no_styles() {
+    let id = regex::Regex::new(" id=\"([^\"]*)\"").unwrap();
+    let reference = regex::Regex::new(r#"(?:url\(#|labelledby="|describedby=")([^")]*)"#).unwrap();
     for (name, html) in drawn() {
         assert!(!html.contains("style"), "{name}");
-        let ids = regex::Regex::new(" id=\"([^\"]*)\"").unwrap();
-        let ids: Vec<&str> = ids.captures_iter(&html).map(|found| found.get(1).unwrap().as_str()).collect();
+        let ids: Vec<&str> = id.captures_iter(&html).map(|found| found.get(1).unwrap().as_str()).collect();
         let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
         assert_eq!(ids.len(), unique.len(), "{name}: {ids:?}");
-        let referred = regex::Regex::new(r##"(?:url\(#|labelledby="|describedby=")([^")]*)"##).unwrap();
-        for found in referred.captures_iter(&html) {
+        for found in reference.captures_iter(&html) {
             assert!(ids.contains(&&found[1]), "{name}: {}", &found[1]);
         }
     }

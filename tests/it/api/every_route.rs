@@ -33,8 +33,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let aside = fakes.kept("logs/damaged.log.gz").batch.unwrap().id;
     let payload = |place: usize, what| Ask::post(&format!("/v1/payloads/{}/{what}", ids[place].handle()), "why not");
     let sent = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };
-    let ray = ray(1);
-    let bucket = format!("bucket={BUCKET_NAME}");
+    let (ray, bucket) = (ray(1), format!("bucket={BUCKET_NAME}"));
     let indexed =
         format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#);
     let asks = vec![

@@ -3,7 +3,7 @@
 use raydex::config::Config;
 use raydex::limits::{CALLER_SHARES, HAR_RECORD_NS, WORK_SLICE_NS};
 use raydex::memory::MemoryBudget;
-use raydex::record::Dataset;
+use raydex::record::{Dataset, RayId};
 use serde_json::{Value, json};
 
 use super::access::{deployment, rule};
@@ -61,7 +61,7 @@ fn entries(reply: &Reply) -> Vec<Value> {
 
 /// The numbers of the rays of an archive, in its order.
 fn rays(reply: &Reply) -> Vec<u64> {
-    let suffix = |entry: &Value| u64::from_str_radix(&entry["_ray"].as_str().unwrap()[5..], 16).unwrap();
+    let suffix = |entry: &Value| RayId::from_hex(entry["_ray"].as_str().unwrap().as_bytes()).unwrap().suffix();
     entries(reply).iter().map(suffix).collect()
 }
 
@@ -182,10 +182,10 @@ fn order_ignores_times_that_are_masked() {
         (rays(&reply), times)
     };
     let (_, times) = order("1774687331000000000", "1774687329000000000");
-    assert!(times.is_sorted_by_key(|time| time.to_string()), "{times:?}");
+    assert!(times.is_sorted_by_key(Value::to_string), "{times:?}");
     for time in ["\"2026-03-28T08:42:25Z, soon\"", "\"1774687331 4111111111111111\"", "null", "{}"] {
         let (order, times) = order(time, "1774687332000000000");
-        assert!(times.is_sorted_by_key(|time| time.to_string()), "{time}: {order:?} {times:?}");
+        assert!(times.is_sorted_by_key(Value::to_string), "{time}: {order:?} {times:?}");
     }
 }
 
