@@ -204,7 +204,6 @@ async fn find_moment(
     let reservation = services.memory().reservation();
     let wish = FamilyWish::with_whole_tree();
     let story = find_story((config, services), views, &key, (&wish, None), &reservation).await?;
-    let [tree_goes_on, _] = story.goes_on();
     let RayStory { found, cost, tree, .. } = story;
     let first = found.records.first().ok_or_else(problems::batch_unreadable)?;
     let ns = time_of(services, first);
@@ -222,7 +221,7 @@ async fn find_moment(
         by: asked.by.name(),
         within_s: asked.within_s,
         common: &common,
-        tree_truncated: tree_goes_on || tree.as_ref().is_some_and(TreeResponse::is_truncated),
+        tree_truncated: tree.as_ref().is_some_and(TreeResponse::is_truncated),
         cost,
     };
     let json = serde_json::to_string(&response).unwrap_or_default();

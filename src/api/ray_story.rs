@@ -81,7 +81,7 @@ pub(super) async fn find_story(
 ) -> Result<RayStory, Problem> {
     let asked = FamilyAsked { views, wish };
     let start = match cursor {
-        None => FamilyPageStart::First,
+        None => (FamilyPageStart::First, false),
         Some(cursor) => asked.open(services, key, cursor).await?,
     };
     match find_wished(services, &asked, key, start, reservation).await {
@@ -95,7 +95,7 @@ async fn find_wished(
     services: &impl Services,
     asked: &FamilyAsked<'_>,
     key: &RayKey,
-    start: FamilyPageStart,
+    start: (FamilyPageStart, bool),
     reservation: &Reservation,
 ) -> Result<RayStory, Problem> {
     let FamilyAsked { views, wish } = asked;
@@ -143,24 +143,30 @@ impl FamilyAsked<'_> {
         hash.finalize().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
-    /// Opens a cursor of an earlier answer.
-    async fn open(&self, services: &impl Services, key: &RayKey, cursor: &str) -> Result<FamilyPageStart, Problem> {
+    /// Opens a cursor of an earlier answer; returns where it goes on, and whether something is missing before.
+    async fn open(
+        &self,
+        services: &impl Services,
+        key: &RayKey,
+        cursor: &str,
+    ) -> Result<(FamilyPageStart, bool), Problem> {
         let bytes = open_place(services, self.views.caller(), cursor, FamilyCursor::sizes()).await?;
         let opened = FamilyCursor::from_bytes(&bytes);
         let is_of = |cursor: &FamilyCursor| {
             let wished = if cursor.lists_records { self.wish.shows_subrequests() } else { self.wish.tree };
             wished && key.ray().is_some_and(|ray| self.hash(ray) == cursor.asked)
         };
-        let FamilyCursor { lists_records, is_cyclic, place, .. } =
+        let FamilyCursor { lists_records, is_cyclic, is_cut, place, .. } =
             opened.filter(is_of).ok_or_else(problems::bad_cursor)?;
-        Ok(if lists_records { FamilyPageStart::Records(place) } else { FamilyPageStart::Tree(place, is_cyclic) })
+        let tree = |place| FamilyPageStart::Tree(place, is_cyclic);
+        Ok((if lists_records { FamilyPageStart::Records(place) } else { tree(place) }, is_cut))
     }
 }
 
 async fn find_page(
     services: &impl Services,
     asked: &FamilyAsked<'_>,
-    (ray, start): (RayId, FamilyPageStart),
+    (ray, (start, was_cut)): (RayId, (FamilyPageStart, bool)),
     reservation: &Reservation,
 ) -> Result<RayStory, Problem> {
     let started = services.now_ms();
@@ -181,16 +187,18 @@ async fn find_page(
     })
     .await?;
     let is_known = !is_first || !page.records.is_empty();
-    let truncated = page.is_cut_within || wish.shows_subrequests() && page.truncated;
+    page.truncated |= was_cut;
+    let more_follow = page.truncated || page.more_records.is_some();
+    let truncated = page.is_cut_within || wish.shows_subrequests() && more_follow;
     if wish.needs_records() {
         let passes = |record: &FoundRecord| views.selects(record, reservation.budget());
         give_form(wish.subrequests, ray, &mut page, passes, reservation)?;
     } else {
         page.records.drain(..).for_each(|kin| reservation.release(kin.record.held_bytes()));
     }
-    let cursor =
-        |lists_records, is_cyclic, place| FamilyCursor { asked: asked.hash(ray), lists_records, is_cyclic, place };
     let FamilyPage { records, more_records, mut tree, truncated: is_cut, stats, .. } = page;
+    let asked = asked.hash(ray);
+    let cursor = |lists_records, is_cyclic, place| FamilyCursor { asked, lists_records, is_cyclic, is_cut, place };
     let more_tree = tree.as_mut().and_then(|tree| Some((tree.cyclic, tree.more.take()?)));
     let found = LookupResult { records: records.into_iter().map(|kin| kin.record).collect(), truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
@@ -200,7 +208,7 @@ async fn find_page(
     Ok(RayStory {
         found,
         cost,
-        tree: tree.map(|tree| TreeResponse::new(tree, is_cut)),
+        tree: tree.map(|tree| TreeResponse::new(tree, is_cut || more_tree.is_some())),
         tree_goes_on: more_tree.map(|(is_cyclic, place)| cursor(false, is_cyclic, place)),
         records_go_on: more_records.map(|place| cursor(true, false, place)),
     })

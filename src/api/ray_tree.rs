@@ -141,7 +141,7 @@ impl TreeResponse {
         self.nodes.iter().map(|node| node.ray)
     }
 
-    /// Returns whether rays are missing that no page has.
+    /// Returns whether there are more rays, or some could not be read.
     pub(crate) const fn is_truncated(&self) -> bool {
         self.truncated
     }

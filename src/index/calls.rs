@@ -213,7 +213,7 @@ pub struct FindFamily {
     pub datasets: Vec<Dataset>,
     /// Whether to look for what caused them too. Its other children are then of the family.
     pub ancestors: bool,
-    /// Maximum number of children in the answer, at most [`crate::limits::FAMILY_RAYS`].
+    /// Maximum number of children in the answer, at most one more than [`crate::limits::FAMILY_RAYS`].
     pub limit: usize,
 }
 

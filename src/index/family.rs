@@ -33,7 +33,7 @@ pub(super) fn find_family(sql: &impl SqlDatabase, find: &FindFamily) -> Result<F
         return Err(BackendError::new("finding a family", "the rays are of several shards"));
     }
     let datasets = Dataset::WITH_RAY.into_iter().filter(|dataset| find.datasets.contains(dataset)).collect();
-    let walk = FamilyWalk { sql, prefix, datasets, limit: find.limit.clamp(1, FAMILY_RAYS) };
+    let walk = FamilyWalk { sql, prefix, datasets, limit: find.limit.clamp(1, FAMILY_RAYS + 1) };
     let asked: Vec<RayId> = starts.iter().map(|(ray, _)| *ray).collect();
     let ancestors = if find.ancestors { walk.climb(&asked)? } else { Vec::new() };
     let mut afters: BTreeMap<RayId, RayId> = BTreeMap::new();

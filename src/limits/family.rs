@@ -70,9 +70,9 @@ const PACKS_HELD: usize = (CONCURRENT_PUTS + 2) * PACK_BYTES;
 const BESIDE_RAYS: usize = MAX_NONSTANDARD_BYTES * 4 + MAX_LINKS_BYTES + LINK_PART * 16 * 4 + PACKS_HELD;
 const _: () = assert!(MAX_LINES * 8 * 3 + BESIDE_RAYS as u64 <= WASM_MEMORY_MAX as u64);
 
-/// Maximum number of records inside of one line that are found by their own rays: twenty times the 50 that Logpush merges, so that
-/// no hidden ones take the place of visible ones. 64 bytes each while a line is read.
-pub const MERGED_CHILDREN: usize = 1_000;
+/// Maximum number of records inside of one line that are found by their own rays: sixteen times the 50 that Logpush merges, so
+/// that no hidden ones take the place of visible ones. 64 bytes each while a line is read.
+pub const MERGED_CHILDREN: usize = 800;
 
 /// Maximum number of records inside of the lines of a batch that are found by their own rays. With the 1,000,000 lines that
 /// Logpush writes at most they are as many rays as [`MAX_LINES`] accounts for; in a batch of more lines, those whose memory

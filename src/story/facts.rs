@@ -98,3 +98,47 @@ impl RayFacts {
         self.copies.iter().any(|(dataset, ..)| *dataset == Dataset::HttpRequests)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::{KinRecord, LinkKind, RayFacts};
+    use crate::index::ObjectVersion;
+    use crate::lookup::FoundRecord;
+    use crate::record::{Dataset, RayId};
+
+    impl KinRecord {
+        /// A record of a request.
+        pub(in crate::story) fn of_request(ray: RayId, parent: Option<RayId>) -> Self {
+            let object = Rc::new(ObjectVersion { key: "k".into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
+            let record = FoundRecord {
+                dataset: Dataset::HttpRequests,
+                object,
+                offset: 0,
+                line: b"{}".to_vec(),
+                copies: Vec::new(),
+                zone: None,
+                merged: None,
+            };
+            Self { ray, parent, children: Vec::new(), beyond: 0, record }
+        }
+    }
+
+    #[test]
+    fn parent_that_sent_a_request_comes_first() {
+        let ray = RayId::from_bits;
+        let mut facts = RayFacts::default();
+        facts.take(&KinRecord::of_request(ray(9), Some(ray(9))));
+        assert_eq!(facts.parent(), None);
+        let mut event = KinRecord::of_request(ray(9), Some(ray(1)));
+        event.record.dataset = Dataset::FirewallEvents;
+        facts.take(&event);
+        assert_eq!(facts.parent(), Some((LinkKind::Challenge, ray(1))));
+        for parent in [5, 3, 7] {
+            facts.take(&KinRecord::of_request(ray(9), Some(ray(parent))));
+        }
+        assert_eq!(facts.parent(), Some((LinkKind::Subrequest, ray(3))));
+        assert_eq!(facts.records().into_values().sum::<u64>(), 2, "copies are one");
+    }
+}

@@ -16,10 +16,10 @@ use super::facts::{KinRecord, LinkKind};
 use super::family_search::{FamilyReads, FamilySearch};
 use super::place::FamilyPlace;
 use super::tree::{FamilyTree, TreeNode};
-use super::walk::{WalkEnd, WalkNode, WalkPlan, WalkedFamily, place_after, walk_family};
+use super::walk::{WalkEnd, WalkNeeds, WalkNode, WalkPlan, WalkedFamily, place_after, walk_family};
 use crate::access::Caller;
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
-use crate::limits::{FAMILY_LEVELS, FAMILY_SLICE, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_SLICE, LOOKUP_BYTES, LOOKUP_RECORDS};
 use crate::lookup::{FoundRecord, LookupError, merge_copies};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId};
@@ -131,10 +131,11 @@ async fn find_tree<B: Bucket, T: Turns, D: DurableObjects>(
     cyclic: bool,
 ) -> Result<FamilyTree, LookupError> {
     search.keep_records(false);
-    let plan = WalkPlan { from: &from, rays: query.rays, levels };
+    let mut plan = WalkPlan { from: &from, rays: query.rays, ahead: query.rays, levels };
     let WalkedFamily { nodes, end, is_too_deep } = loop {
         let mut walk = walk_family(&search.known, plan);
         let WalkEnd::Blocked(place, needs) = &walk.end else { break walk };
+        look_further(&mut plan, needs);
         if !search.learn(needs, usize::MAX).await? {
             walk.end = WalkEnd::Full(place.clone());
             break walk;
@@ -171,7 +172,7 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
     search.keep_records(true);
     // The ray itself is the first node of the first page.
     let own = usize::from(from.path.is_empty());
-    let plan = WalkPlan { from: &from, rays: query.rays + own, levels: FAMILY_LEVELS };
+    let mut plan = WalkPlan { from: &from, rays: query.rays + own, ahead: query.rays, levels: FAMILY_LEVELS };
     let WalkedFamily { nodes, end, is_too_deep } = loop {
         let mut walk = walk_family(&search.known, plan);
         if let Some(fitting) = fitting_nodes(search, &walk.nodes, own) {
@@ -180,6 +181,7 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
             break walk;
         }
         let WalkEnd::Blocked(place, needs) = &walk.end else { break walk };
+        look_further(&mut plan, needs);
         if !search.learn(needs, search.slice()).await? {
             walk.end = WalkEnd::Full(place.clone());
             break walk;
@@ -190,6 +192,7 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
         page.records.extend(search.take_kept(node.ray));
     }
     search.drop_kept();
+    search.keep_records(false);
     page.listed.extend(nodes.iter().map(|node| node.ray).filter(|ray| search.has_request(*ray)));
     if let WalkEnd::Full(place) = end {
         let open = search.own.iter().chain(&page.records).filter(|kin| place.path.contains(&kin.ray));
@@ -204,6 +207,13 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
         page.more_records = Some(place);
     }
     Ok(())
+}
+
+/// Has the next walk visit more rays at a time: what was read did not fill the page, so that many are passed over.
+fn look_further(plan: &mut WalkPlan<'_>, needs: &WalkNeeds) {
+    if !needs.records.is_empty() {
+        plan.ahead = (plan.ahead * 2).max(plan.rays + 1).min(FAMILY_RAYS + 1);
+    }
 }
 
 /// Returns how many of these nodes fit into a page with their records; `None` if all do. One does in any case, if the page has no

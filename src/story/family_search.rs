@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{KinRecord, RayFacts};
+use super::family_read::FamilyRead;
 use super::reads::{ReadGroup, plan_reads};
 use super::walk::{KnownFamily, WalkNeeds};
 use crate::access::Caller;
@@ -14,9 +15,9 @@ use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FamilyStart, FindFamily, RayChildren, RayPlaces};
 use crate::limits::{
     FAMILY_CALLS, FAMILY_LEVELS, FAMILY_LINK_BYTES, FAMILY_OPERATIONS, FAMILY_PLACE_BYTES, FAMILY_RAYS, FAMILY_SPANS,
-    LOOKUP_BYTES, LOOKUP_RECORDS, TREE_NODE_BYTES,
+    TREE_NODE_BYTES,
 };
-use crate::lookup::{FoundRecord, LookupError, LookupResult, batches_read, read_candidates, read_each};
+use crate::lookup::{LookupError, LookupResult, batches_read, read_candidates, read_each};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
@@ -62,10 +63,12 @@ pub(super) struct FamilySearch<'s, B, T, D> {
 impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     pub(super) fn new(reads: FamilyReads<'s, B, T, D>, rays: usize) -> Result<Self, OutOfMemory> {
         let room = reads.reservation.budget().reserve(0)?;
+        let (_, counts_batches) = batches_read(reads.caller);
+        // One more shows whether a page is full. Any number of links may be to hidden records.
+        let links = if counts_batches { rays.min(FAMILY_RAYS) + 1 } else { FAMILY_RAYS + 1 };
         Ok(Self {
             reads,
-            // One more shows whether a page is full.
-            links: (rays + 1).min(FAMILY_RAYS),
+            links,
             known: KnownFamily::default(),
             places: BTreeMap::new(),
             ancestors: Vec::new(),
@@ -231,14 +234,15 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
             groups = again;
         }
         let FamilyRead { facts, kept, is_lost, stats, .. } = read;
-        self.is_cut |= is_lost;
+        // Those of batches that may hold hidden records alone are no records of a caller who is limited to zones.
+        self.is_cut |= is_lost && counts_batches;
         self.stats += stats;
         for (ray, mut facts) in facts {
             facts.is_cut |= counts_batches && self.places.get(&ray).is_some_and(|all| all.len() > batches);
             self.places.remove(&ray);
             self.known.facts.insert(ray, facts);
         }
-        self.kept.extend(kept.into_iter().map(|(ray, records)| (ray, records.in_order())));
+        self.kept.extend(kept.into_iter().map(|(ray, kept)| (ray, kept.in_order())));
         Ok(!plan.rays.is_empty())
     }
 
@@ -283,96 +287,5 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     /// Returns whether records of one of these rays are missing.
     pub(super) fn is_any_cut(&self, mut rays: impl Iterator<Item = RayId>) -> bool {
         rays.any(|ray| self.known.facts.get(&ray).is_some_and(|facts| facts.is_cut))
-    }
-}
-
-/// The records of a ray as they are found.
-#[derive(Debug, Default)]
-struct KeptRecords {
-    /// Each with the number of its batch among those of the ray.
-    records: Vec<(usize, KinRecord)>,
-    bytes: usize,
-}
-
-impl KeptRecords {
-    fn in_order(mut self) -> Vec<KinRecord> {
-        self.records.sort_by_key(|(nth, kin)| (*nth, kin.record.offset));
-        self.records.into_iter().map(|(_, kin)| kin).collect()
-    }
-
-    /// Whether the record was found before: a batch that is read in full yields those of all its spans.
-    fn has(&self, record: &FoundRecord) -> bool {
-        let is_same = |known: &FoundRecord| {
-            known.offset == record.offset && known.object == record.object && known.line == record.line
-        };
-        self.records.iter().any(|(_, kin)| is_same(&kin.record))
-    }
-}
-
-/// The records of some rays, while they are read.
-struct FamilyRead<'p> {
-    facts: BTreeMap<RayId, RayFacts>,
-    kept: BTreeMap<RayId, KeptRecords>,
-    places: &'p BTreeMap<RayId, Vec<Candidate>>,
-    keeps: bool,
-    /// Whether a batch is gone or unreadable.
-    is_lost: bool,
-    stats: ReadStats,
-}
-
-impl<'p> FamilyRead<'p> {
-    fn new(rays: &[RayId], places: &'p BTreeMap<RayId, Vec<Candidate>>, keeps: bool) -> Self {
-        let facts = rays.iter().map(|ray| (*ray, RayFacts::default())).collect();
-        let kept = BTreeMap::new();
-        Self { facts, kept, places, keeps, is_lost: false, stats: ReadStats::default() }
-    }
-
-    /// Takes what was found in a group of places.
-    fn take(
-        &mut self,
-        store: BatchStore<'_, impl Bucket>,
-        result: LookupResult,
-        group: Option<&ReadGroup>,
-        reservation: &Reservation,
-    ) {
-        let LookupResult { records, truncated, stats } = result;
-        self.is_lost |= stats.batches_gone + stats.batches_unreadable > 0;
-        self.stats += ReadStats { batches_gone: 0, batches_unreadable: 0, ..stats };
-        if truncated {
-            let rays = group.into_iter().flat_map(|group| &group.keys).filter_map(RayKey::ray);
-            for ray in rays {
-                self.facts.entry(ray).or_default().is_cut = true;
-            }
-        }
-        for record in records {
-            let held = record.held_bytes();
-            if !self.take_record(store, record) {
-                reservation.release(held);
-            }
-        }
-    }
-
-    /// Takes a record; returns whether it is kept.
-    fn take_record(&mut self, store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> bool {
-        let Some(kin) = KinRecord::read(store, record) else { return false };
-        let Some(facts) = self.facts.get_mut(&kin.ray) else { return false };
-        facts.take(&kin);
-        if !self.keeps {
-            return false;
-        }
-        let kept = self.kept.entry(kin.ray).or_default();
-        if kept.has(&kin.record) {
-            return false;
-        }
-        kept.bytes += kin.record.line.len();
-        if kept.records.len() >= LOOKUP_RECORDS || kept.bytes > LOOKUP_BYTES {
-            facts.is_cut = true;
-            return false;
-        }
-        let is_of =
-            |place: &Candidate| place.dataset == kin.record.dataset && place.object.key == kin.record.object.key;
-        let nth = self.places.get(&kin.ray).and_then(|places| places.iter().position(is_of)).unwrap_or(usize::MAX);
-        kept.records.push((nth, kin));
-        true
     }
 }

@@ -7,6 +7,7 @@
 mod diff;
 mod facts;
 mod family;
+mod family_read;
 mod family_search;
 mod log_type;
 mod merge;

@@ -14,6 +14,7 @@ const HEAD: usize = 25;
 const LISTS_RECORDS: u8 = 1;
 const IS_CYCLIC: u8 = 2;
 const HAS_CHILD: u8 = 4;
+const IS_CUT: u8 = 8;
 
 /// A place in the order of a family: each ray before what it caused, children in the order of their digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct FamilyCursor {
     pub lists_records: bool,
     /// Whether the tree has a circle at its top.
     pub is_cyclic: bool,
+    /// Whether something is missing from the pages so far.
+    pub is_cut: bool,
     /// The place.
     pub place: FamilyPlace,
 }
@@ -60,6 +63,7 @@ impl FamilyCursor {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(self.lists_records, LISTS_RECORDS)
             | flag(self.is_cyclic, IS_CYCLIC)
+            | flag(self.is_cut, IS_CUT)
             | flag(after.is_some(), HAS_CHILD);
         let mut bytes = self.asked.to_le_bytes().to_vec();
         bytes.push(flags);
@@ -83,6 +87,7 @@ impl FamilyCursor {
             asked: u64::from_le_bytes(*asked),
             lists_records: flags & LISTS_RECORDS != 0,
             is_cyclic: flags & IS_CYCLIC != 0,
+            is_cut: flags & IS_CUT != 0,
             place,
         })
     }
@@ -99,7 +104,8 @@ mod tests {
         for (path, after) in [(vec![], None), (vec![ray(1)], Some(ray(0))), (vec![ray(1), ray(u64::MAX)], None)] {
             for flags in [(false, true), (true, false)] {
                 let place = FamilyPlace { root: ray(1), path: path.clone(), after };
-                let cursor = FamilyCursor { asked: 7, lists_records: flags.0, is_cyclic: flags.1, place };
+                let cursor =
+                    FamilyCursor { asked: 7, lists_records: flags.0, is_cyclic: flags.1, is_cut: flags.0, place };
                 let bytes = cursor.to_bytes();
                 assert!(FamilyCursor::sizes().any(|size| size == bytes.len()));
                 assert_eq!(FamilyCursor::from_bytes(&bytes), Some(cursor));

@@ -153,3 +153,76 @@ fn few_lines(of_span: &[RayLines]) -> Vec<Vec<RayLines>> {
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{FamilyReadPlan, plan_reads};
+    use crate::batch::{PointForm, SpanExtent};
+    use crate::index::calls::{Candidate, ObjectVersion};
+    use crate::limits::{FAMILY_LINES, LOOKUP_SPANS};
+    use crate::record::{Dataset, RayId, RayKey};
+
+    /// The places of a ray in a batch: the spans of its lines.
+    fn places(spans: &[u32]) -> Vec<Candidate> {
+        let extent = |number: u32| SpanExtent {
+            number,
+            form: PointForm::Plain,
+            bit: 0,
+            bytes: 1,
+            offset: 0,
+            head: 0,
+            text: None,
+            window: 0..0,
+        };
+        let mut extents: Vec<SpanExtent> = spans.iter().map(|number| extent(*number)).collect();
+        extents.dedup_by_key(|extent| extent.number);
+        let object = ObjectVersion { key: "a".into(), etag: "e".into(), uploaded_ms: 0, size: 9 };
+        vec![Candidate { dataset: Dataset::HttpRequests, object, spans: spans.to_vec(), extents }]
+    }
+
+    fn plan(rays: &[Vec<Candidate>], spans: usize, at_least_one: bool) -> FamilyReadPlan {
+        let rays = (0..).map(RayId::from_bits).zip(rays.iter().map(Vec::as_slice));
+        plan_reads(rays, spans, at_least_one)
+    }
+
+    #[test]
+    fn each_span_is_read_once_for_all() {
+        let rays: Vec<Vec<Candidate>> = (0..60).map(|ray| places(&[ray % 20, 20 + ray % 3])).collect();
+        let FamilyReadPlan { groups, rays: read, spans } = plan(&rays, 100, false);
+        assert_eq!((read.len(), spans), (60, 23));
+        let mut lines: BTreeMap<u32, usize> = BTreeMap::new();
+        for group in &groups {
+            let numbers: Vec<u32> = group.candidate.extents.iter().map(|extent| extent.number).collect();
+            assert!(numbers.len() <= LOOKUP_SPANS, "{numbers:?}");
+            assert!(numbers.iter().all(|number| !lines.contains_key(number)), "{numbers:?}");
+            for span in &group.candidate.spans {
+                *lines.entry(*span).or_default() += 1;
+            }
+        }
+        assert!((0..20).all(|span| lines[&span] == 3) && (20..23).all(|span| lines[&span] == 20), "{lines:?}");
+    }
+
+    #[test]
+    fn first_rays_are_read_in_full_or_none() {
+        let rays = [places(&[1]), places(&[1, 2]), places(&[3, 4]), places(&[1])];
+        let read = |spans, at_least_one| {
+            let plan = plan(&rays, spans, at_least_one);
+            (plan.rays.len(), plan.spans)
+        };
+        assert_eq!([read(9, false), read(3, false), read(0, false), read(0, true)], [(4, 4), (2, 2), (0, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn many_lines_are_divided_by_their_rays() {
+        let rays: Vec<Vec<Candidate>> = (0..7).map(|_| places(&vec![5; FAMILY_LINES / 3])).collect();
+        let groups = plan(&rays, 9, false).groups;
+        let keys: Vec<usize> = groups.iter().map(|group| group.keys.len()).collect();
+        assert_eq!(keys, [3, 3, 1]);
+        let [one, other] = groups[0].halves().unwrap();
+        assert_eq!((one.keys.len(), other.keys.len()), (1, 2));
+        assert_eq!(one.candidate.spans.len() + other.candidate.spans.len(), FAMILY_LINES / 3 * 3);
+        assert!(one.keys.contains(&RayKey::Ray(RayId::from_bits(0))) && one.halves().is_none());
+    }
+}

@@ -74,6 +74,8 @@ pub(super) struct WalkPlan<'p> {
     pub(super) from: &'p FamilyPlace,
     /// Maximum number of rays.
     pub(super) rays: usize,
+    /// How many rays are visited, also beyond the place where something has to be known, since those will be needed too.
+    pub(super) ahead: usize,
     /// Number of levels below the root that are visited, at most [`FAMILY_LEVELS`].
     pub(super) levels: usize,
 }
@@ -180,7 +182,7 @@ impl Walker<'_> {
                     self.visit(child, Some(parent), before);
                 }
             }
-            if self.full.is_some() || self.nodes.len() + self.ahead > self.plan.rays {
+            if self.full.is_some() || self.nodes.len() + self.ahead > self.plan.ahead {
                 break;
             }
         }
@@ -246,4 +248,70 @@ pub(super) fn place_after(from: &FamilyPlace, nodes: &[WalkNode]) -> FamilyPlace
     path.extend(from.path.get(..known).unwrap_or_default().iter().rev());
     path.reverse();
     FamilyPlace { root: from.root, path, after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FamilyPlace, KnownFamily, WalkEnd, WalkPlan, WalkedFamily, walk_family};
+    use crate::limits::FAMILY_LEVELS;
+    use crate::record::RayId;
+    use crate::story::facts::{KinRecord, RayFacts};
+
+    const RAY: fn(u64) -> RayId = RayId::from_bits;
+
+    /// What is known: rays with the parents that their records name, and the children that the index names.
+    fn known(parents: &[(u64, Option<u64>)], children: &[(u64, &[u64])]) -> KnownFamily {
+        let mut family = KnownFamily::default();
+        for (ray, parent) in parents {
+            let mut facts = RayFacts::default();
+            facts.take(&KinRecord::of_request(RAY(*ray), parent.map(RAY)));
+            family.facts.insert(RAY(*ray), facts);
+        }
+        for (ray, children) in children {
+            family.take_children(RAY(*ray), children.iter().copied().map(RAY), false);
+        }
+        family
+    }
+
+    fn walk(family: &KnownFamily, from: &FamilyPlace, rays: usize) -> (Vec<u64>, WalkEnd) {
+        let WalkedFamily { nodes, end, .. } =
+            walk_family(family, WalkPlan { from, rays, ahead: rays, levels: FAMILY_LEVELS });
+        (nodes.iter().map(|node| node.ray.bits()).collect(), end)
+    }
+
+    #[test]
+    fn pages_join_to_the_whole_walk() {
+        let parents = [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(3)), (5, Some(2)), (6, Some(1)), (7, Some(9))];
+        let children: [(u64, &[u64]); 7] =
+            [(1, &[2, 6, 7]), (2, &[3, 5, 6]), (3, &[4, 1]), (4, &[2]), (5, &[]), (6, &[]), (7, &[])];
+        let family = known(&parents, &children);
+        let start = FamilyPlace::start(RAY(1));
+        assert_eq!(walk(&family, &start, 9), (vec![1, 2, 3, 4, 5, 6], WalkEnd::Whole));
+        for limit in 1..6 {
+            let (mut from, mut joined) = (start.clone(), Vec::new());
+            loop {
+                let (page, end) = walk(&family, &from, limit);
+                assert!(page.len() <= limit);
+                joined.extend(page);
+                let WalkEnd::Full(next) = end else { break };
+                from = next;
+            }
+            assert_eq!(joined, [1, 2, 3, 4, 5, 6], "{limit}");
+        }
+    }
+
+    #[test]
+    fn walk_stops_before_what_is_not_known() {
+        let family = known(&[(1, None), (2, Some(1)), (4, Some(1))], &[(1, &[2, 3, 4]), (2, &[])]);
+        let (page, end) = walk(&family, &FamilyPlace::start(RAY(1)), 9);
+        let WalkEnd::Blocked(place, needs) = end else { panic!("{end:?}") };
+        assert_eq!((page, place.path, place.after), (vec![1, 2], vec![RAY(1)], Some(RAY(2))));
+        assert_eq!((needs.records, needs.children), (vec![RAY(3)], vec![(RAY(3), None), (RAY(4), None)]));
+    }
+
+    #[test]
+    fn circle_below_the_root_ends_there() {
+        let family = known(&[(1, Some(3)), (2, Some(1)), (3, Some(2))], &[(1, &[2]), (2, &[3]), (3, &[1])]);
+        assert_eq!(walk(&family, &FamilyPlace::start(RAY(1)), 9), (vec![1, 2, 3], WalkEnd::Whole));
+    }
 }

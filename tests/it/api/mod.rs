@@ -4,7 +4,7 @@ use crate::mask::plant;
 use crate::query::{generate, oracle};
 use crate::support::{self, random};
 
-mod access;
+pub(crate) mod access;
 mod archive;
 mod audit;
 mod audit_export;
@@ -133,7 +133,7 @@ pub(crate) struct Ask {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
-    authorization: Option<String>,
+    pub(crate) authorization: Option<String>,
     access_jwt: Option<String>,
     accept: Option<String>,
     if_none_match: Option<String>,
