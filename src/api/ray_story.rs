@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::absence::explain_absence;
 use super::cursors::{open_place, seal_place};
-use super::family_wish::FamilyWish;
+use super::family_wish::{FamilyWish, SubrequestForm};
 use super::ray_tree::{TreeResponse, give_form};
 use super::record_view::DatasetViews;
 use super::retry::retry_while_out_of_memory;
@@ -178,6 +178,7 @@ async fn find_page(
         ray,
         levels: wish.tree.then_some(wish.levels),
         lists_records: wish.shows_subrequests() && wish.needs_records(),
+        finds_inner: wish.subrequests == SubrequestForm::Flattened,
         rays: wish.page_rays(views.visibility()),
     };
     let is_first = start == FamilyPageStart::First;

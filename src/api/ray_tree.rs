@@ -34,7 +34,7 @@ pub(super) fn give_form(
                 merge_children(ray, own, &mut page.records, reservation)?;
             }
         }
-        SubrequestForm::Flattened => flatten(&mut page.records, &page.listed, reservation)?,
+        SubrequestForm::Flattened => flatten(&mut page.records, &page.found, reservation)?,
         SubrequestForm::Omitted | SubrequestForm::Listed => {}
     }
     Ok(())

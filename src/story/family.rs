@@ -38,6 +38,8 @@ pub struct FamilyQuery<'q> {
     pub levels: Option<usize>,
     /// Whether the records of what it caused are wanted.
     pub lists_records: bool,
+    /// Whether it is asked of the records inside of these whether they are found by their own rays.
+    pub finds_inner: bool,
     /// Maximum number of rays in a page.
     pub rays: usize,
 }
@@ -58,8 +60,8 @@ pub enum FamilyPageStart {
 pub struct FamilyPage {
     /// On the first page the records of the ray, then on each those of the rays of the page that it caused.
     pub records: Vec<KinRecord>,
-    /// The rays whose requests are among the records of this page or the next ones, or are known of.
-    pub listed: BTreeSet<RayId>,
+    /// The rays of this page whose requests are found by them, and those of the records inside of others if they are asked for.
+    pub found: BTreeSet<RayId>,
     /// Where the records go on, if there are more.
     pub more_records: Option<FamilyPlace>,
     /// The page of the tree, if one is wanted.
@@ -110,7 +112,7 @@ pub async fn find_family(
     }
     let own = std::mem::take(&mut search.own);
     page.records.splice(0..0, own);
-    page.listed.insert(query.ray);
+    page.found.insert(query.ray);
     page.records = merged(store, std::mem::take(&mut page.records));
     page.truncated = search.is_cut;
     page.stats = search.stats;
@@ -193,19 +195,15 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
     }
     search.drop_kept();
     search.keep_records(false);
-    page.listed.extend(nodes.iter().map(|node| node.ray).filter(|ray| search.has_request(*ray)));
-    if let WalkEnd::Full(place) = end {
-        let open = search.own.iter().chain(&page.records).filter(|kin| place.path.contains(&kin.ray));
-        let later = open.flat_map(|kin| {
-            let after = if place.path.last() == Some(&kin.ray) { place.after } else { None };
-            let rays = kin.children.iter().filter_map(|child| child.ray.ray());
-            rays.filter(move |child| after.is_none_or(|after| *child > after)).map(|child| (kin.ray, child))
-        });
-        let later = later.filter(|(ray, child)| search.may_follow(*ray, *child));
-        let later: Vec<RayId> = later.map(|(_, child)| child).collect();
-        page.listed.extend(later);
-        page.more_records = Some(place);
+    page.found.extend(nodes.iter().map(|node| node.ray).filter(|ray| search.has_request(*ray)));
+    if query.finds_inner {
+        let lines = search.own.iter().chain(&page.records);
+        let lines = lines.filter(|kin| kin.is_http() && kin.record.merged.is_none());
+        let inner = lines.flat_map(|kin| &kin.children).filter_map(|child| child.ray.ray());
+        let inner: BTreeSet<RayId> = inner.filter(|ray| !page.found.contains(ray)).collect();
+        page.found.extend(search.find_requests(&inner).await?);
     }
+    page.more_records = if let WalkEnd::Full(place) = end { Some(place) } else { None };
     Ok(())
 }
 

@@ -279,9 +279,14 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
         self.known.facts.get(&ray).is_some_and(RayFacts::has_request)
     }
 
-    /// Returns whether a child, of which no record is read, may follow on a later page.
-    pub(super) fn may_follow(&self, ray: RayId, child: RayId) -> bool {
-        self.known.may_follow(ray, child)
+    /// Returns those of these rays that requests are found by, as records say that were read, or else the index.
+    pub(super) async fn find_requests(&mut self, rays: &BTreeSet<RayId>) -> Result<Vec<RayId>, LookupError> {
+        let is_known = |ray: &&RayId| self.known.facts.contains_key(ray) || self.places.contains_key(ray);
+        let unknown: Vec<_> = rays.iter().filter(|ray| !is_known(ray)).map(|ray| (*ray, None)).collect();
+        self.ask(&unknown, false).await?;
+        let is_of_request = |place: &Candidate| place.dataset == Dataset::HttpRequests;
+        let is_placed = |ray: &RayId| self.places.get(ray).is_some_and(|places| places.iter().any(is_of_request));
+        Ok(rays.iter().copied().filter(|ray| self.has_request(*ray) || is_placed(ray)).collect())
     }
 
     /// Returns whether records of one of these rays are missing.

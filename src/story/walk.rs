@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::LinkKind;
-use super::facts::RayFacts;
+use super::facts::{LinkKind, RayFacts};
 use super::place::FamilyPlace;
 use crate::limits::FAMILY_LEVELS;
 use crate::record::RayId;
@@ -47,12 +46,6 @@ impl KnownFamily {
         let known = self.children.entry(ray).or_default();
         known.rays.extend(children);
         known.is_whole |= !more;
-    }
-
-    /// Returns whether a child, of which no record is read, may follow in the index.
-    pub(super) fn may_follow(&self, ray: RayId, child: RayId) -> bool {
-        let Some(ChildrenKnown { rays, is_whole }) = self.children.get(&ray) else { return true };
-        rays.contains(&child) || !is_whole && rays.last().is_none_or(|last| child > *last)
     }
 
     fn next_child(&self, ray: RayId, after: Option<RayId>) -> NextChild {

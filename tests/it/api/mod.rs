@@ -133,7 +133,7 @@ pub(crate) struct Ask {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
-    pub(crate) authorization: Option<String>,
+    authorization: Option<String>,
     access_jwt: Option<String>,
     accept: Option<String>,
     if_none_match: Option<String>,
@@ -161,6 +161,11 @@ impl Ask {
             body: Vec::new(),
             pieces: vec![64 * 1024],
         }
+    }
+
+    /// The same request of the caller with this token.
+    pub(crate) fn by(self, token: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {token}")), ..self }
     }
 
     pub(crate) fn get(path: &str) -> Self {
