@@ -434,7 +434,7 @@ const ANSWERS: [(&str, &[&str]); 5] = [
             r#""extents":[{"#,
             r#""more":true"#,
             r#""is_same":true"#,
-            r#""links":[{"#,
+            r#""families":[{"#,
             r#""truncated":false"#,
         ],
     ),
