@@ -3,9 +3,11 @@
 //! # Invariants
 //! A parameter that would have no effect on the answer is refused.
 
+use super::record_view::parse_lookup_dataset;
 use crate::access::Visibility;
 use crate::http::{HttpRequest, Problem, problems};
 use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_RAYS_UNSEEN};
+use crate::record::Dataset;
 
 /// The parts that an answer may have.
 const PARTS: &str = "a list of records, tree and deliveries";
@@ -32,7 +34,7 @@ impl IdleParameter {
 }
 
 /// The parameters of a lookup, and what the answer must have for them to have an effect.
-const IDLE: [IdleParameter; 7] = [
+const IDLE: [IdleParameter; 8] = [
     IdleParameter::new(
         "fields",
         |wish| !wish.records,
@@ -52,6 +54,11 @@ const IDLE: [IdleParameter; 7] = [
         "subrequests",
         |wish| wish.shows_subrequests() && !wish.needs_records(),
         "a form only where parts has records or deliveries, which it adds to",
+    ),
+    IdleParameter::new(
+        "subrequests",
+        |wish| wish.changes_lines() && wish.named.is_some_and(|named| named != Dataset::HttpRequests),
+        "flatten and merge only for http_requests, whose records have others inside of them",
     ),
     IdleParameter::new("depth", |wish| !wish.tree, "a number of levels only where parts has the tree, which it limits"),
     IdleParameter::new("limit", |wish| !wish.is_for_family(), "a number of rays only with a tree or subrequests=list"),
@@ -86,6 +93,8 @@ pub(crate) struct FamilyWish {
     pub(super) levels: usize,
     /// Maximum number of rays in the answer, if it is given.
     pub(super) limit: Option<usize>,
+    /// The dataset that is named.
+    named: Option<Dataset>,
 }
 
 impl FamilyWish {
@@ -121,7 +130,8 @@ impl FamilyWish {
         };
         let limit = request.number_parameter("limit", FAMILY_RAYS as u64, FAMILY_RAYS as u64)?;
         let limit = request.parameter("limit").and(usize::try_from(limit).ok());
-        let wish = Self { records, tree, deliveries, subrequests, levels, limit };
+        let wish =
+            Self { records, tree, deliveries, subrequests, levels, limit, named: parse_lookup_dataset(request)? };
         wish.check_idle(request)?;
         Ok(wish)
     }
@@ -136,7 +146,8 @@ impl FamilyWish {
     /// The records of the ray itself, and its whole tree.
     pub(crate) const fn with_whole_tree() -> Self {
         let subrequests = SubrequestForm::Omitted;
-        Self { records: true, tree: true, deliveries: false, subrequests, levels: FAMILY_LEVELS, limit: None }
+        let (levels, limit, named) = (FAMILY_LEVELS, None, None);
+        Self { records: true, tree: true, deliveries: false, subrequests, levels, limit, named }
     }
 
     /// Returns whether more than the records of the ray itself is needed.
@@ -152,6 +163,11 @@ impl FamilyWish {
     /// Returns whether the answer has the records of what the ray caused.
     pub(crate) const fn shows_subrequests(&self) -> bool {
         !matches!(self.subrequests, SubrequestForm::Omitted)
+    }
+
+    /// Returns whether records are put into others, or taken out of them.
+    const fn changes_lines(&self) -> bool {
+        matches!(self.subrequests, SubrequestForm::Flattened | SubrequestForm::Merged)
     }
 
     /// Maximum number of rays in a page of a caller's.

@@ -360,6 +360,8 @@ fn parameters_without_effect_are_refused() {
         &format!("parts=tree&{filter}"),
         "parts=tree&subrequests=list",
         "parts=tree&subrequests=merge",
+        "subrequests=merge&dataset=firewall_events",
+        "format=native&subrequests=flatten&dataset=workers_trace_events",
         "parts=records&depth=1",
         "parts=records&subrequests=list&depth=1",
         "parts=records&limit=10",

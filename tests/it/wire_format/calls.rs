@@ -435,7 +435,7 @@ const ANSWERS: [(&str, &[&str]); 5] = [
             r#""more":true"#,
             r#""is_same":true"#,
             r#""families":[{"#,
-            r#""truncated":false"#,
+            r#""places":[{"#,
         ],
     ),
 ];
