@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::absence::explain_absence;
 use super::list_document::ListDocument;
 use super::ray_document::RayHead;
-use super::rays::find_ray;
+use super::ray_story::find_ray;
 use super::record_deliveries::each_delivery;
 use super::record_view::DatasetViews;
 use super::scan::acquire_lookup;

@@ -11,13 +11,14 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::family_wish::FamilyWish;
 use super::field_warnings::UnseenFields;
 use super::neighbour_sink::{NeighbourSink, OwnRays};
 use super::neighbour_stream::NeighbourRows;
 use super::range_scan::{RangeScan, ScanRequest};
 use super::ray_document::RayHead;
-use super::ray_tree::{FamilyWish, TreeResponse};
-use super::rays::find_story;
+use super::ray_story::{RayStory, find_story};
+use super::ray_tree::TreeResponse;
 use super::record_view::{DatasetViews, RecordView, parse_dataset_of};
 use super::record_writer::parse_fields;
 use super::response_stream::{ResponseStream, StreamFormat, parse_row_format};
@@ -202,7 +203,8 @@ async fn find_moment(
     let _permit = acquire_lookup(services, views.caller()).await?;
     let reservation = services.memory().reservation();
     let wish = FamilyWish::with_whole_tree();
-    let (found, cost, tree) = find_story((config, services), views, &key, &wish, &reservation).await?;
+    let story = find_story((config, services), views, &key, (&wish, None), &reservation).await?;
+    let RayStory { found, cost, tree, .. } = story;
     let first = found.records.first().ok_or_else(problems::batch_unreadable)?;
     let ns = time_of(services, first);
     let masking_room = if views.is_verbatim() { 0 } else { MASKING_ROOM };

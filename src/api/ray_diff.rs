@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use super::absence::explain_absence;
 use super::ray_document::{LostBatches, RecordPlaces};
-use super::rays::{begin_tag, find_ray};
+use super::ray_story::find_ray;
+use super::rays::begin_tag;
 use super::record_view::{DatasetViews, parse_lookup_dataset};
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};

@@ -62,6 +62,9 @@ impl LostBatches {
 /// The members after the records.
 #[derive(Serialize)]
 pub(super) struct RayTail<'a> {
+    /// Where the records go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tree: Option<TreeResponse>,
     #[serde(skip_serializing_if = "<[FieldWarning]>::is_empty")]

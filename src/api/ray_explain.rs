@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use ::http::header::{ACCEPT, IF_NONE_MATCH};
 use serde::{Serialize, Serializer};
 
+use super::family_wish::{FamilyWish, SubrequestForm};
 use super::field_warnings::{FieldWarning, UnseenFields};
 use super::list_document::ListDocument;
 use super::ray_document::{RayHead, RayTail, RecordPlaces};
-use super::ray_tree::FamilyWish;
-use super::rays::{ShownRecords, begin_tag, find_story, with_figures};
+use super::ray_story::{RayStory, find_story};
+use super::rays::{ShownRecords, begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
@@ -44,27 +45,32 @@ pub(crate) async fn explain_ray(
 ) -> Result<Reply, Problem> {
     check_parameters(request)?;
     let filter = parse_filter(request)?;
-    let wish = FamilyWish::parse(request, false)?;
+    let wish = FamilyWish::parse(request, false, SubrequestForm::Omitted)?;
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, cost, _) = find_story((config, services), &views, &key, &wish, &reservation).await?;
-    let (truncated, options) = (found.truncated, &config.partner);
+    let cursor = request.parameter("cursor");
+    let asked = (&wish, cursor.as_deref());
+    let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
+    let (truncated, options) = (story.found.truncated, &config.partner);
     let media_type = accepted(request);
     let settings = [&options.version, &options.tenant, &options.unknown_country];
-    let tag = begin_tag(caller, request, media_type);
+    let tag = begin_story_tag(caller, request, media_type, &story);
+    let next_cursor = story.seal_cursors(services, caller).await?;
+    let RayStory { found, cost, .. } = story;
     let mut tag = settings.iter().fold(tag, |tag, setting| tag.with(setting.as_bytes()));
     let on_line = |line: &[u8]| tag.add(line);
     let shown = ShownRecords { views: &views, unseen, reservation, record_ns: EXPLAINED_RECORD_NS, on_line };
     let explainer = Explainer { role: caller.role, visibility: views.visibility(), options };
     let (body, warnings) = if media_type == JSON {
-        explainer.write_document(services, &key, (found, cost), shown).await?
+        explainer.write_document(services, &key, (found, cost, next_cursor.as_deref()), shown).await?
     } else {
         explainer.write_tables(services, found, shown).await?
     };
     let reply = with_figures(Reply::new(200, media_type, body), cost.as_ref(), truncated, &warnings);
+    let reply = with_next_cursor(reply, next_cursor.filter(|_| media_type != JSON));
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
 }
 
@@ -99,14 +105,14 @@ impl Explainer<'_> {
         &self,
         services: &impl Services,
         key: &RayKey,
-        (found, cost): (LookupResult, Option<LookupCost>),
+        (found, cost, next_cursor): (LookupResult, Option<LookupCost>, Option<&str>),
         mut shown: ShownRecords<'_, F>,
     ) -> Result<(ReservedBytes, Vec<FieldWarning>), OutOfMemory> {
         let head = RayHead::new(key, &found, cost.as_ref());
         let mut document = ListDocument::begin(services.memory(), &head, "records")?;
         shown.each(services, found, |record, line| self.push_record(&mut document, record, line)).await?;
         let warnings = shown.unseen.warnings();
-        let tail = RayTail { tree: None, warnings: &warnings, cost };
+        let tail = RayTail { next_cursor, tree: None, warnings: &warnings, cost };
         Ok((document.end(&tail)?, warnings))
     }
 

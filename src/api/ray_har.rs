@@ -10,10 +10,11 @@ use std::borrow::Cow;
 use ::http::header::{ACCEPT, IF_NONE_MATCH};
 use serde::Serialize;
 
+use super::family_wish::{FamilyWish, SubrequestForm};
 use super::field_warnings::{FieldWarning, UnseenFields};
 use super::ray_document::merged_in;
-use super::ray_tree::{FamilyWish, SubrequestForm};
-use super::rays::{ShownRecords, begin_tag, find_story, with_figures};
+use super::ray_story::find_story;
+use super::rays::{ShownRecords, begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::scan::acquire_lookup;
 use crate::access::Caller;
@@ -56,24 +57,26 @@ pub(crate) async fn archive_ray(
     let mut caller = caller.clone();
     caller.role = caller.role.min(Role::Support);
     let filter = parse_filter(request)?;
-    let mut wish = FamilyWish::parse(request, false)?;
-    if request.parameter("subrequests").is_none() {
-        wish.subrequests = SubrequestForm::Listed;
-    }
+    let wish = FamilyWish::parse(request, false, SubrequestForm::Listed)?;
     let views = DatasetViews::new(&caller, Some(Dataset::HttpRequests), filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, &caller).await?;
     let reservation = services.memory().reservation();
-    let (mut found, cost, _) = find_story((config, services), &views, &key, &wish, &reservation).await?;
-    let truncated = found.truncated;
-    let mut tag = begin_tag(&caller, request, HAR).with(env!("CARGO_PKG_VERSION").as_bytes());
+    let cursor = request.parameter("cursor");
+    let asked = (&wish, cursor.as_deref());
+    let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
+    let truncated = story.found.truncated;
+    let mut tag = begin_story_tag(&caller, request, HAR, &story).with(env!("CARGO_PKG_VERSION").as_bytes());
+    let next_cursor = story.seal_cursors(services, &caller).await?;
+    let mut found = std::mem::take(&mut story.found);
     let on_line = |line: &[u8]| tag.add(line);
     let reader = HarReader::new();
     sort_by_time(services, (&reader, caller.role), &mut found.records, &reservation).await?;
     let shown = ShownRecords { views: &views, unseen, reservation, record_ns: HAR_RECORD_NS, on_line };
     let (body, warnings) = write_archive(services, &reader, (&key, found), shown).await?;
-    let reply = with_figures(Reply::new(200, HAR, body), cost.as_ref(), truncated, &warnings);
+    let reply = with_figures(Reply::new(200, HAR, body), story.cost.as_ref(), truncated, &warnings);
+    let reply = with_next_cursor(reply, next_cursor);
     let reply = reply.with_header("content-disposition", format!("attachment; filename=\"{}\"", file_name(&key)));
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
 }

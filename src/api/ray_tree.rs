@@ -1,155 +1,48 @@
-//! What `GET /v1/rays/{ray}` answers beyond the records of the ray: the tree of requests that it belongs to, and their
-//! records.
+//! What `GET /v1/rays/{ray}` shows of the family of a ray: a page of its tree, and records with or without those inside of them.
 //!
 //! # Invariants
-//! A tree is made of records that the caller sees. A tree that lacks rays which were not looked for says so.
+//! Both are made of records that the caller sees. What is missing and on no later page is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
-use crate::http::{HttpRequest, Problem, problems};
+use super::family_wish::SubrequestForm;
 use crate::index::ObjectVersion;
-use crate::limits::{CUTTING_ROOM, FAMILY_RAYS, MERGED_TEXT};
-use crate::lookup::{FamilyLookup, FoundRecord, KinRecord, MergedOrigin};
+use crate::limits::{CUTTING_ROOM, MERGED_TEXT};
+use crate::lookup::{FoundRecord, MergedOrigin};
 use crate::memory::{OutOfMemory, Reservation};
-use crate::record::{ChildEdit, Dataset, EmptyMember, MergedChild, RayId, edit_children};
-use crate::story::{LinkKind, LogType, MergedRecord, RequestTree, TreeNode, merge_subrequests};
+use crate::record::{ChildEdit, EmptyMember, MergedChild, RayId, edit_children};
+use crate::story::{FamilyPage, FamilyTree, KinRecord, LinkKind, LogType, MergedRecord, TreeNode, merge_subrequests};
 
-/// The parts that an answer may have.
-const PARTS: &str = "a list of records, tree and deliveries";
-/// What may become of subrequests.
-const SUBREQUEST_FORMS: &str = "none, list, flatten, or with format=json merge";
-
-fn bad_depth() -> Problem {
-    problems::bad_parameter("depth", &format!("a number from 0 to {FAMILY_RAYS}"))
-}
-
-/// What becomes of the records of what a ray caused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SubrequestForm {
-    /// They are left out.
-    Omitted,
-    /// They follow those of the ray.
-    Listed,
-    /// They follow those of the ray, and none is inside of another.
-    Flattened,
-    /// Those of its subrequests are inside its own record, as Logpush merges them, and the others follow.
-    Merged,
-}
-
-/// What of a ray's family is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FamilyWish {
-    /// Whether the records are part of the answer.
-    pub(crate) records: bool,
-    /// Whether the tree is part of the answer.
-    pub(crate) tree: bool,
-    /// Whether the deliveries of the records are part of the answer.
-    pub(crate) deliveries: bool,
-    /// What becomes of the records of what the ray caused.
-    pub(crate) subrequests: SubrequestForm,
-    depth: usize,
-}
-
-impl FamilyWish {
-    /// Parses the parameters `parts`, `subrequests` and `depth`. Without `parts`, an answer has the records, and the tree
-    /// if `with_tree`: a format with columns has no place for one.
-    ///
-    /// # Errors
-    /// The [`Problem`] of a parameter with another value.
-    pub(crate) fn parse<B>(request: &HttpRequest<B>, with_tree: bool) -> Result<Self, Problem> {
-        let (mut records, mut tree, mut deliveries) = (true, with_tree, false);
-        if let Some(parts) = request.parameter("parts") {
-            (records, tree) = (false, false);
-            for part in parts.split(',') {
-                match part {
-                    "records" => records = true,
-                    "tree" if with_tree => tree = true,
-                    "deliveries" if with_tree => deliveries = true,
-                    _ => return Err(problems::bad_parameter("parts", PARTS)),
-                }
+/// Gives the records of a page the form that is asked for. Nothing is merged into a record that does not pass: it would be lost
+/// with that.
+pub(super) fn give_form(
+    form: SubrequestForm,
+    ray: RayId,
+    page: &mut FamilyPage,
+    passes: impl Fn(&FoundRecord) -> Result<bool, OutOfMemory>,
+    reservation: &Reservation,
+) -> Result<(), OutOfMemory> {
+    match form {
+        SubrequestForm::Merged => {
+            let own = page.records.iter().position(|kin| kin.ray == ray && kin.is_http());
+            if let Some((own, kin)) = own.and_then(|own| Some((own, page.records.get(own)?)))
+                && passes(&kin.record)?
+            {
+                merge_children(ray, own, &mut page.records, reservation)?;
             }
         }
-        let subrequests = match request.parameter("subrequests").as_deref() {
-            None | Some("none") => SubrequestForm::Omitted,
-            Some("list") => SubrequestForm::Listed,
-            Some("flatten") => SubrequestForm::Flattened,
-            // Another format shows lines as they are stored, or has no place for records in others.
-            Some("merge") if with_tree => SubrequestForm::Merged,
-            Some(_) => return Err(problems::bad_parameter("subrequests", SUBREQUEST_FORMS)),
-        };
-        let depth = match request.parameter("depth") {
-            None => FAMILY_RAYS,
-            Some(depth) => depth.parse().ok().filter(|depth| *depth <= FAMILY_RAYS).ok_or_else(bad_depth)?,
-        };
-        Ok(Self { records, tree, deliveries, subrequests, depth })
+        SubrequestForm::Flattened => flatten(&mut page.records, &page.found, reservation)?,
+        SubrequestForm::Omitted | SubrequestForm::Listed => {}
     }
-
-    /// The records of the ray itself, and its whole tree.
-    pub(crate) const fn with_whole_tree() -> Self {
-        Self { records: true, tree: true, deliveries: false, subrequests: SubrequestForm::Omitted, depth: FAMILY_RAYS }
-    }
-
-    /// Returns whether more than the records of the ray itself is needed.
-    pub(crate) const fn is_for_family(&self) -> bool {
-        self.tree || self.shows_subrequests()
-    }
-
-    /// Returns whether the answer is made from the records, or has them.
-    pub(crate) const fn needs_records(&self) -> bool {
-        self.records || self.deliveries
-    }
-
-    /// Returns whether the answer has the records of what the ray caused.
-    pub(crate) const fn shows_subrequests(&self) -> bool {
-        !matches!(self.subrequests, SubrequestForm::Omitted)
-    }
-
-    /// Divides a family into the records that are listed, those of the ray first, and its tree. The memory of the others
-    /// is released. Nothing is merged into a record that does not pass: it would be lost with that.
-    pub(crate) fn divide(
-        &self,
-        ray: RayId,
-        family: FamilyLookup,
-        passes: impl Fn(&FoundRecord) -> Result<bool, OutOfMemory>,
-        reservation: &Reservation,
-    ) -> Result<(Vec<FoundRecord>, Option<TreeResponse>), OutOfMemory> {
-        let FamilyLookup { records, truncated, .. } = family;
-        let tree = RequestTree::new(ray, &records);
-        let below = tree_below(&tree, ray);
-        let found: BTreeSet<RayId> = records.iter().filter(|kin| is_http(kin)).map(|kin| kin.ray).collect();
-        let mut listed: BTreeMap<usize, Vec<KinRecord>> = BTreeMap::new();
-        for kin in records {
-            let is_below = below.get(&kin.ray).copied().filter(|_| self.shows_subrequests());
-            let place = if kin.ray == ray { Some(0) } else { is_below };
-            match place.filter(|_| self.needs_records()) {
-                Some(place) => listed.entry(place).or_default().push(kin),
-                None => reservation.release(kin.record.held_bytes()),
-            }
-        }
-        let mut listed: Vec<KinRecord> = listed.into_values().flatten().collect();
-        match self.subrequests {
-            SubrequestForm::Merged => {
-                let own = listed.iter().position(|kin| kin.ray == ray && is_http(kin));
-                if let Some((own, kin)) = own.and_then(|own| Some((own, listed.get(own)?)))
-                    && passes(&kin.record)?
-                {
-                    merge_children(ray, own, &mut listed, reservation)?;
-                }
-            }
-            SubrequestForm::Flattened => flatten(&mut listed, &found, reservation)?,
-            SubrequestForm::Omitted | SubrequestForm::Listed => {}
-        }
-        let records = listed.into_iter().map(|kin| kin.record).collect();
-        Ok((records, self.tree.then(|| TreeResponse::new(tree, self.depth, truncated))))
-    }
+    Ok(())
 }
 
 /// Removes the records inside of others that were found by their own rays: what is left is as if Logpush had merged nothing.
 fn flatten(listed: &mut [KinRecord], found: &BTreeSet<RayId>, reservation: &Reservation) -> Result<(), OutOfMemory> {
-    for kin in listed.iter_mut().filter(|kin| is_http(kin) && kin.record.merged.is_none()) {
+    for kin in listed.iter_mut().filter(|kin| kin.is_http() && kin.record.merged.is_none()) {
         let before = kin.record.line.len();
         reservation.reserve(CUTTING_ROOM * before)?;
         let is_found = |child: &&MergedChild| child.ray.ray().is_some_and(|ray| found.contains(&ray));
@@ -175,7 +68,7 @@ fn merge_children(
         Some(own) => (0..listed.len()).filter(|nth| listed.get(*nth).is_some_and(|kin| is_inside(kin, own))).collect(),
         None => BTreeSet::new(),
     };
-    let is_child = |kin: &KinRecord| is_http(kin) && kin.ray != ray && kin.parent == Some(ray);
+    let is_child = |kin: &KinRecord| kin.is_http() && kin.ray != ray && kin.parent == Some(ray);
     let children: Vec<usize> =
         (0..listed.len()).filter(|nth| !inside.contains(nth) && listed.get(*nth).is_some_and(is_child)).collect();
     let lines: Vec<&[u8]> =
@@ -204,10 +97,6 @@ fn merge_children(
     Ok(())
 }
 
-fn is_http(kin: &KinRecord) -> bool {
-    kin.record.dataset == Dataset::HttpRequests
-}
-
 /// Whether a record is, at one of its places, inside of the line that another record is.
 fn is_inside(inner: &KinRecord, outer: &KinRecord) -> bool {
     let line = &outer.record;
@@ -219,22 +108,17 @@ fn is_inside(inner: &KinRecord, outer: &KinRecord) -> bool {
         || copies.iter().any(|copy| is_of(&copy.object, copy.offset, copy.merged.as_ref()))
 }
 
-/// Returns the place of each ray below this one, from 1.
-fn tree_below(tree: &RequestTree, ray: RayId) -> BTreeMap<RayId, usize> {
-    let own = tree.nodes.iter().position(|node| node.ray == ray).unwrap_or(tree.nodes.len());
-    let level = tree.nodes.get(own).map_or(0, |node| node.depth);
-    let below = tree.nodes.iter().skip(own + 1).take_while(|node| node.depth > level);
-    below.zip(1..).map(|(node, place)| (node.ray, place)).collect()
-}
-
-/// The tree of requests around a ray.
+/// A page of the tree of requests around a ray.
 #[derive(Serialize)]
 pub(crate) struct TreeResponse {
-    root: Option<String>,
+    root: String,
     truncated: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cyclic: bool,
     nodes: Vec<NodeResponse>,
+    /// Where the tree goes on. No part of what the answer is a function of: each one is sealed anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
 }
 
 /// A ray of the tree.
@@ -262,10 +146,9 @@ impl TreeResponse {
         self.truncated
     }
 
-    /// Creates the JSON of the upper levels of a tree.
-    fn new(tree: RequestTree, levels: usize, truncated: bool) -> Self {
-        let RequestTree { nodes, cyclic } = tree;
-        let root = nodes.first().map(|root| root.ray.to_string());
+    /// Creates the JSON of a page, without the cursor of the next one.
+    pub(super) fn new(tree: FamilyTree, truncated: bool) -> Self {
+        let FamilyTree { root, nodes, cyclic, .. } = tree;
         let node = |TreeNode { ray, parent, link, depth, records, log_types }| NodeResponse {
             ray,
             parent: parent.map(|parent| parent.to_string()),
@@ -274,12 +157,8 @@ impl TreeResponse {
             log_types,
             records: records.into_iter().map(|(dataset, count)| (dataset.name(), count)).collect(),
         };
-        Self {
-            root,
-            truncated,
-            cyclic,
-            nodes: nodes.into_iter().filter(|node| node.depth <= levels).map(node).collect(),
-        }
+        let nodes = nodes.into_iter().map(node).collect();
+        Self { root: root.to_string(), truncated, cyclic, nodes, next_cursor: None }
     }
 }
 

@@ -11,27 +11,25 @@ use std::borrow::Cow;
 
 use ::http::header::IF_NONE_MATCH;
 
-use super::absence::explain_absence;
+use super::family_wish::{FamilyWish, SubrequestForm};
 use super::field_warnings::{FieldWarning, UnseenFields, header_of};
 use super::list_document::ListDocument;
 use super::ray_document::{RayHead, RayTail, push_record};
-use super::ray_tree::{FamilyWish, TreeResponse};
+use super::ray_story::{RayStory, find_story};
 use super::record_deliveries::{RecordDelivery, each_delivery};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
-use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_lookup;
 use crate::access::Caller;
 use crate::backend::{Turns, to_json};
 use crate::config::Config;
 use crate::http::entity_tag::EntityTagHasher;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, problems};
-use crate::limits::{INFLATED_BYTE_NS, LOOKUP_STEP_MS, MASKED_BYTE_NS, MASKING_ROOM, TREE_NODE_BYTES, WORK_SLICE_NS};
-use crate::lookup::{FoundRecord, LookupResult, lookup_family, lookup_for};
+use crate::limits::{INFLATED_BYTE_NS, MASKED_BYTE_NS, MASKING_ROOM, WORK_SLICE_NS};
+use crate::lookup::{FoundRecord, LookupResult};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
-use crate::record::{Dataset, RayId, RayKey, ray_from_user};
+use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::services::Services;
-use crate::span_reader::ReadStats;
 
 /// The formats of a lookup: those of records, and those of [`super::ray_explain`] and [`super::ray_har`].
 const FORMATS: &str = "json, native, partner, csv, explain or har";
@@ -49,7 +47,7 @@ pub(crate) async fn get_ray(
     let form = RecordWriter::from_request(config, request, dataset, (RecordFormat::Json, FORMATS))?;
     let named = if form.format.is_of_one_dataset() { Some(dataset) } else { named };
     let filter = parse_filter(request)?;
-    let wish = FamilyWish::parse(request, form.format == RecordFormat::Json)?;
+    let wish = FamilyWish::parse(request, form.format == RecordFormat::Json, SubrequestForm::Omitted)?;
     let views = DatasetViews::new(caller, named, filter.as_ref())?;
     check_deliveries(&wish, &views)?;
     let fields = form.projection.fields.as_deref();
@@ -57,23 +55,43 @@ pub(crate) async fn get_ray(
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (found, mut cost, tree) = find_story((config, services), &views, &key, &wish, &reservation).await?;
-    let truncated = found.truncated;
-    let media_type = form.format.media_type();
-    let shown_tree = tree.as_ref().map(to_json).unwrap_or_default();
-    let mut tag = begin_tag(caller, request, media_type).with(&shown_tree);
+    let cursor = request.parameter("cursor");
+    let asked = (&wish, cursor.as_deref());
+    let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
+    let (truncated, media_type) = (story.found.truncated, form.format.media_type());
+    let mut tag = begin_story_tag(caller, request, media_type, &story);
+    let next_cursor = story.seal_cursors(services, caller).await?;
     let on_line = |line: &[u8]| tag.add(line);
     let mut shown = ShownRecords { views: &views, unseen, reservation, record_ns: 0, on_line };
     let (body, warnings) = if form.format == RecordFormat::Json {
-        write_document(services, &key, (found, tree), &wish, &mut shown, (&form, &mut cost)).await?
+        write_document(services, &key, &mut story, (&wish, next_cursor.as_deref()), &mut shown, &form).await?
     } else {
         let mut page = ReservedWriter::new(services.memory());
         form.begin(&mut page)?;
+        let found = std::mem::take(&mut story.found);
         shown.each(services, found, |_, line| form.write(&mut page, line)).await?;
         (page.finish()?, shown.unseen.warnings())
     };
-    let reply = with_figures(Reply::new(200, media_type, body), cost.as_ref(), truncated, &warnings);
+    let reply = with_figures(Reply::new(200, media_type, body), story.cost.as_ref(), truncated, &warnings);
+    let reply = with_next_cursor(reply, next_cursor.filter(|_| form.format != RecordFormat::Json));
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))
+}
+
+/// Begins the tag of an answer with what it depends on beside the records: the cursors of later pages are not the same twice.
+pub(super) fn begin_story_tag<B>(
+    caller: &Caller,
+    request: &HttpRequest<B>,
+    media_type: &str,
+    story: &RayStory,
+) -> EntityTagHasher {
+    let tree = story.tree.as_ref().map(to_json).unwrap_or_default();
+    let goes_on = story.goes_on().map(u8::from);
+    begin_tag(caller, request, media_type).with(&tree).with(&goes_on)
+}
+
+/// Adds the cursor of the next records to an answer whose body has no place for it.
+pub(super) fn with_next_cursor(reply: Reply, cursor: Option<String>) -> Reply {
+    if let Some(cursor) = cursor { reply.with_header("raydex-next-cursor", cursor) } else { reply }
 }
 
 /// Checks that deliveries are asked for only of records that are delivered, and that the caller may see.
@@ -104,138 +122,6 @@ pub(super) fn with_figures(
     let reply = if truncated { reply.with_header("raydex-truncated", "true") } else { reply };
     let header = header_of(warnings);
     if let Some(header) = header { reply.with_header("raydex-warnings", header) } else { reply }
-}
-
-/// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
-/// problem is the same as for a ray without records, and comes after as long a time.
-pub(crate) async fn find_ray(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    reservation: &Reservation,
-) -> Result<(LookupResult, Option<LookupCost>), Problem> {
-    in_even_steps(services, views, find_records(services, views, key, reservation)).await
-}
-
-/// Like [`find_ray`], with as much of the ray's family as is wished for, and with the verdict where there are no records.
-pub(super) async fn find_story(
-    (config, services): (&Config, &impl Services),
-    views: &DatasetViews,
-    key: &RayKey,
-    wish: &FamilyWish,
-    reservation: &Reservation,
-) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
-    match find_wished(services, views, key, wish, reservation).await {
-        Ok(found) => Ok(found),
-        Err(problem) => Err(explain_absence(config, services, (views, key), problem).await),
-    }
-}
-
-/// Looks up the records of the ray, or of its family.
-async fn find_wished(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    wish: &FamilyWish,
-    reservation: &Reservation,
-) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
-    let Some(ray) = key.ray().filter(|_| wish.is_for_family()) else {
-        let (mut found, cost) = find_ray(services, views, key, reservation).await?;
-        if !wish.needs_records() {
-            found.records.clear();
-        }
-        return Ok((found, cost, None));
-    };
-    in_even_steps(services, views, find_family(services, views, ray, wish, reservation)).await
-}
-
-/// Ends a lookup as soon as it is done, or after as long a time whatever is hidden.
-async fn in_even_steps<T>(
-    services: &impl Services,
-    views: &DatasetViews,
-    lookup: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    let started = services.now_ms();
-    let found = lookup.await;
-    if !views.visibility().may_hurry() {
-        let passed = (services.now_ms() - started).max(0);
-        services.sleep(LOOKUP_STEP_MS - passed % LOOKUP_STEP_MS).await;
-    }
-    found
-}
-
-async fn find_family(
-    services: &impl Services,
-    views: &DatasetViews,
-    ray: RayId,
-    wish: &FamilyWish,
-    reservation: &Reservation,
-) -> Result<(LookupResult, Option<LookupCost>, Option<TreeResponse>), Problem> {
-    let started = services.now_ms();
-    let datasets = views.datasets();
-    let family = retry_while_out_of_memory(services, reservation, async || {
-        let asked = (datasets.as_slice(), Some(views.caller()));
-        Ok(lookup_family((services.batch_store(), services), services.shards(), asked, ray, reservation).await?)
-    })
-    .await?;
-    reservation.reserve(TREE_NODE_BYTES * (family.records.len() + 1))?;
-    let is_known = family.records.iter().any(|record| record.ray == ray);
-    let truncated = if wish.shows_subrequests() { family.truncated } else { family.is_cut_within };
-    let stats = family.stats;
-    let passes = |record: &FoundRecord| views.selects(record, reservation.budget());
-    let (records, tree) = wish.divide(ray, family, passes, reservation)?;
-    let found = LookupResult { records, truncated, stats };
-    let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
-    Ok((found, cost, tree))
-}
-
-async fn find_records(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    reservation: &Reservation,
-) -> Result<(LookupResult, Option<LookupCost>), Problem> {
-    let started = services.now_ms();
-    let datasets = views.datasets();
-    let found = retry_while_out_of_memory(services, reservation, async || {
-        let asked = (datasets.as_slice(), views.caller());
-        Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
-    })
-    .await?;
-    let is_known = !found.records.is_empty();
-    with_cost(services, views, key, started, (found, is_known))
-}
-
-/// Returns what was found with what that cost, if the caller may know it; the problem if no record of the ray is known.
-fn with_cost(
-    services: &impl Services,
-    views: &DatasetViews,
-    key: &RayKey,
-    started: i64,
-    (mut found, is_known): (LookupResult, bool),
-) -> Result<(LookupResult, Option<LookupCost>), Problem> {
-    let (now, has_batches) = (services.now_ms(), views.visibility().has_batches());
-    if !has_batches {
-        found.stats = ReadStats::default();
-    }
-    let cost = has_batches.then(|| LookupCost::new(&found.stats, now - started));
-    if !is_known {
-        let problem = nothing(key, &found, now);
-        return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
-    }
-    Ok((found, cost))
-}
-
-/// The problem of a lookup without records.
-fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
-    if found.stats.batches_gone + found.stats.batches_unreadable > 0 {
-        return problems::batch_unreadable();
-    }
-    match key {
-        RayKey::Ray(_) => problems::ray_not_found(key, now_ms),
-        // Ids of other forms exist in logs; one that no log has is most likely a slip.
-        RayKey::Nonstandard(_) => problems::not_a_ray(),
-    }
 }
 
 /// The records of a lookup as the caller sees them, one after the other.
@@ -307,13 +193,14 @@ impl<F: FnMut(&[u8])> ShownRecords<'_, F> {
 async fn write_document<F: FnMut(&[u8])>(
     services: &impl Services,
     key: &RayKey,
-    (mut found, tree): (LookupResult, Option<TreeResponse>),
-    wish: &FamilyWish,
+    story: &mut RayStory,
+    (wish, next_cursor): (&FamilyWish, Option<&str>),
     shown: &mut ShownRecords<'_, F>,
-    (form, cost): (&RecordWriter, &mut Option<LookupCost>),
+    form: &RecordWriter,
 ) -> Result<(ReservedBytes, Vec<FieldWarning>), Problem> {
     let visibility = shown.views.visibility();
-    let head = RayHead::new(key, &found, cost.as_ref());
+    let mut found = std::mem::take(&mut story.found);
+    let head = RayHead::new(key, &found, story.cost.as_ref());
     let mut document =
         ListDocument::begin(services.memory(), &head, if wish.deliveries { "deliveries" } else { "records" })?;
     if wish.deliveries {
@@ -324,7 +211,7 @@ async fn write_document<F: FnMut(&[u8])>(
             document.push(delivery)
         };
         each_delivery(services, &selected, visibility, write).await?;
-        if let Some(cost) = cost {
+        if let Some(cost) = &mut story.cost {
             cost.elapsed_ms += services.now_ms() - started;
         }
         document.begin_next("records")?;
@@ -334,5 +221,6 @@ async fn write_document<F: FnMut(&[u8])>(
     }
     shown.each(services, found, |record, line| push_record(&mut document, (record, visibility), line, form)).await?;
     let warnings = shown.unseen.warnings();
-    Ok((document.end(&RayTail { tree, warnings: &warnings, cost: *cost })?, warnings))
+    let tail = RayTail { next_cursor, tree: story.tree.take(), warnings: &warnings, cost: story.cost };
+    Ok((document.end(&tail)?, warnings))
 }

@@ -91,14 +91,17 @@ pub(super) async fn each_delivery(
     for StoredPlace { record, object, offset, merged } in places() {
         let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
         let shown = |status: RecordDelivery| if visibility.has_positions() { status } else { status.unpositioned() };
-        if let Some(origin) = merged {
+        // A record inside of one that the caller does not see is reported like a line of its own: anything else would tell
+        // that there is the other one.
+        let is_shown = |origin: &&MergedOrigin| visibility.has_positions() || origin.ray.is_some();
+        if let Some(origin) = merged.filter(is_shown) {
             let delivery = RecordDelivery::new(&id, (object, offset), MERGED);
             write(&shown(RecordDelivery { merged_in: merged_in(Some(origin)), ..delivery }))?;
             continue;
         }
         if known.as_ref().is_none_or(|(of, _)| *of != id) {
             drop(known.take());
-            let here = places().filter(|place| place.object == object && place.merged.is_none());
+            let here = places().filter(|place| place.object == object);
             let payloads = PayloadSelection::At(here.map(|place| place.offset).collect());
             let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone(), payloads }).await?;
             known = Some((id, books));

@@ -207,44 +207,58 @@ pub struct RayCandidates {
 /// A request for the families of rays, as far as they are of one shard: what they caused, and what that caused in turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindFamily {
-    /// The 16 digits of rays of the shard.
-    pub rays: Vec<String>,
+    /// Rays of the shard, in the order in which their families are wanted.
+    pub rays: Vec<FamilyStart>,
     /// The datasets to search, for links and for records; entries of others are not read.
     pub datasets: Vec<Dataset>,
     /// Whether to look for what caused them too. Its other children are then of the family.
     pub ancestors: bool,
+    /// Maximum number of children in the answer, at most one more than [`crate::limits::FAMILY_RAYS`].
+    pub limit: usize,
+}
+
+/// A ray whose children are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyStart {
+    /// Its 16 digits.
+    pub ray: String,
+    /// The 16 digits after which its children are wanted; all of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// The answer to [`FindFamily`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FamilyPart {
-    /// The links that were found, each once: by parent, then by child. Children may be of other shards, and their
-    /// families are to be asked for there.
-    pub links: Vec<FamilyLink>,
-    /// The batches that hold the rays of the family that are of this shard: by dataset, then oldest entry first.
-    pub members: Vec<FamilyMember>,
-    /// Whether there are more links than these, at most [`crate::limits::FAMILY_RAYS`].
-    pub truncated: bool,
+    /// Rays of the shard with their children, each ray before those that it caused. A ray of the shard that is among the
+    /// children of others, but is not here, is to be asked for.
+    pub families: Vec<RayChildren>,
+    /// Where the records of rays of the shard are: of those that were asked for, of what caused them, and of the children. A ray
+    /// that is not here is to be asked for.
+    pub places: Vec<RayPlaces>,
+    /// What may have caused the rays, nearest first.
+    pub ancestors: Vec<String>,
 }
 
-/// A link between two rays, as a record of this dataset names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FamilyLink {
-    /// The 16 digits of the parent.
-    pub parent: String,
-    /// The 16 digits of the child.
-    pub child: String,
-    /// The dataset of the child's record.
-    pub dataset: Dataset,
-}
-
-/// A batch that holds a ray of a family.
+/// What a ray caused, as records name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FamilyMember {
+pub struct RayChildren {
     /// The 16 digits of the ray.
     pub ray: String,
-    /// The batch, with the places of the ray's lines.
-    pub candidate: Candidate,
+    /// The 16 digits of what it caused, ascending. Those of other shards are to be asked for there.
+    pub children: Vec<String>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+/// The batches that hold a ray.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RayPlaces {
+    /// The 16 digits of the ray.
+    pub ray: String,
+    /// The batches, with the places of the ray's lines: by dataset, then oldest entry first. At most one more than any caller
+    /// gets of a ray.
+    pub batches: Vec<Candidate>,
 }
 
 /// A request to drop an entry.

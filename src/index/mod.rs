@@ -18,6 +18,8 @@ mod children;
 pub mod claims;
 pub mod entry;
 pub mod family;
+mod family_level;
+mod family_order;
 mod frame;
 pub mod links;
 pub mod names;

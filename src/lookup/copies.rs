@@ -8,18 +8,25 @@ use super::{FoundRecord, RecordCopy};
 use crate::limits::COMPARED_LINE;
 use crate::record::{Dataset, canonical_text};
 
+/// What records have in common that are copies of each other: the dataset, the zone of the batch, and a hash of the line.
+pub(crate) type CopyKey = (Dataset, Option<String>, [u8; 32]);
+
+/// Returns what a record has in common with its copies.
+pub(crate) fn copy_key(record: &FoundRecord) -> CopyKey {
+    (record.dataset, record.zone.clone(), content_hash(&record.line))
+}
+
 /// Returns each record once, where it was found first, with the locations of its copies. Two records are the same if
 /// their lines are equal JSON and their batches name the same zone: white space, the order of members, escapes and the
 /// spelling of numbers do not count.
-pub(super) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
+pub(crate) fn merge_copies(records: Vec<FoundRecord>) -> Vec<FoundRecord> {
     if records.len() < 2 {
         return records;
     }
     let mut merged: Vec<FoundRecord> = Vec::with_capacity(records.len());
-    let mut places: BTreeMap<(Dataset, Option<String>, [u8; 32]), usize> = BTreeMap::new();
+    let mut places: BTreeMap<CopyKey, usize> = BTreeMap::new();
     for record in records {
-        let place =
-            *places.entry((record.dataset, record.zone.clone(), content_hash(&record.line))).or_insert(merged.len());
+        let place = *places.entry(copy_key(&record)).or_insert(merged.len());
         match merged.get_mut(place) {
             Some(first) => {
                 let FoundRecord { object, offset, merged, .. } = record;

@@ -1,8 +1,8 @@
 //! Finds the records of a ray: asks the one shard that can know it, reads the spans that the shard names, checks every
 //! line.
 //!
-//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them; `family` finds the
-//! records of a ray together with those of the requests that caused it and that it caused.
+//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them. [`read_each`] is what
+//! [`crate::story`] reads the records of a family by.
 //!
 //! # Invariants
 //!
@@ -12,16 +12,16 @@
 
 mod batch_lookup;
 mod copies;
-mod family;
 mod sink;
 mod target;
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::rc::Rc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub use self::family::{FamilyLookup, KinRecord, lookup_family};
+pub(crate) use self::copies::{CopyKey, copy_key, merge_copies};
 use self::target::LookupTarget;
 use crate::access::Caller;
 use crate::backend::{BackendError, BatchStore, Bucket, CallError, DurableObjects, Turns};
@@ -184,24 +184,37 @@ async fn find(
     let keys = BTreeSet::from([key.clone()]);
     let candidates = found.candidates.iter().take(most).map(|candidate| (&keys, candidate));
     let result = read_candidates((store, turns), candidates, caller, reservation, asked).await?;
-    Ok(LookupResult { records: copies::merge_copies(result.records), ..result })
+    Ok(LookupResult { records: merge_copies(result.records), ..result })
 }
 
 /// Returns how many batches of a ray are read for a caller, and whether their number may show: batches may hold hidden
 /// records alone.
-fn batches_read(caller: Option<&Caller>) -> (usize, bool) {
+pub(crate) fn batches_read(caller: Option<&Caller>) -> (usize, bool) {
     let counts_batches = caller.is_none_or(|caller| caller.visibility().has_batches());
     (if counts_batches { LOOKUP_BATCHES } else { LOOKUP_BATCHES_UNSEEN }, counts_batches)
 }
 
 /// Reads the records of these rays in each of these batches, and appends them to a result.
-async fn read_candidates<'c>(
-    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+pub(crate) async fn read_candidates<'c>(
+    reads: (BatchStore<'_, impl Bucket>, &impl Turns),
     candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
     caller: Option<&Caller>,
     reservation: &Reservation,
     before: LookupResult,
 ) -> Result<LookupResult, LookupError> {
+    let mut sum = before;
+    read_each(reads, candidates, caller, reservation, |one| sum = std::mem::take(&mut sum).append(one)).await?;
+    Ok(sum)
+}
+
+/// Reads the records of these rays in each of these batches; passes what was found in each to `take`, in their order.
+pub(crate) async fn read_each<'c>(
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
+    caller: Option<&Caller>,
+    reservation: &Reservation,
+    mut take: impl FnMut(LookupResult),
+) -> Result<(), LookupError> {
     stream::iter(candidates)
         .map(async |(keys, candidate)| {
             let object = &candidate.object.key;
@@ -211,6 +224,6 @@ async fn read_candidates<'c>(
             batch_lookup::find_in_batch((store, turns), &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)
-        .try_fold(before, async |sum, one| Ok(sum.append(one)))
+        .try_for_each(|one| ready(Ok(take(one))))
         .await
 }

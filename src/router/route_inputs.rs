@@ -3,6 +3,10 @@
 //! # Invariants
 //! A name that is on no list of its route is refused.
 
+/// The query parameters of `GET /v1/rays/{ray}`.
+pub(super) const GET_RAY: &[&str] =
+    &["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth", "limit", "cursor"];
+
 /// The query parameters of `GET /v1/rays/{ray}/neighbours`.
 pub(super) const NEIGHBOURS: &[&str] = &["by", "within", "dataset", "fields", "limit", "format", "cursor"];
 

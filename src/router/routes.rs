@@ -3,7 +3,7 @@
 //! # Invariants
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
-use super::route_inputs::{AUDIT, BACKFILL, COUNTS, DECISION, LOGS, NEIGHBOURS, PAYLOADS, REASON, TOKEN};
+use super::route_inputs::{AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, TOKEN};
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
@@ -241,9 +241,7 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
     RouteSpec::new("GET", "/v1/rays/{ray}/neighbours", Route::FindNeighbours, READ).taking(NEIGHBOURS).audited(),
     RouteSpec::new("GET", "/v1/rays/{a}/diff/{b}", Route::DiffRays, READ).taking(&["dataset"]).audited(),
-    RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ)
-        .taking(&["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth"])
-        .audited(),
+    RouteSpec::new("GET", "/v1/rays/{ray}", Route::GetRay, READ).taking(GET_RAY).audited(),
     RouteSpec::new("POST", "/v1/rays", Route::LookUpRays, READ)
         .taking(&["dataset", "fields", "filter", "timestamps"])
         .with_body(&["rays"])

@@ -5,19 +5,29 @@
 //! A story is a function of records that its reader sees. Whatever the records say, it ends.
 
 mod diff;
+mod facts;
+mod family;
+mod family_read;
+mod family_search;
 mod har;
 mod log_type;
 mod merge;
 mod phases;
+mod place;
+mod reads;
 mod timings;
 mod tree;
 mod verdict;
+mod walk;
 
 pub use diff::{FieldPair, RecordDiff};
+pub use facts::{KinRecord, LinkKind};
+pub use family::{FamilyPage, FamilyPageStart, FamilyQuery, find_family};
 pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};
 pub use phases::{Phase, PhaseSpan, Phases};
+pub use place::{FamilyCursor, FamilyPlace};
 pub use timings::{TIMINGS, TimingUnit, milliseconds};
-pub use tree::{LinkKind, RequestTree, TreeNode};
+pub use tree::{FamilyTree, TreeNode};
 pub use verdict::{AbsenceFacts, BatchFacts, Verdict, VerdictCode};

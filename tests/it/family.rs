@@ -11,21 +11,21 @@ use super::support::random::Random;
 use super::support::records::{PREFIX, ndjson};
 
 /// Milliseconds at which the window of the tests' rays begins.
-const START_MS: i64 = 1_774_687_262_720;
-const MINUTE_MS: i64 = 60_000;
+pub(super) const START_MS: i64 = 1_774_687_262_720;
+pub(super) const MINUTE_MS: i64 = 60_000;
 /// What each dataset calls the request that caused another.
 const PARENTS: [(Dataset, &str); 2] =
     [(Dataset::HttpRequests, "ParentRayID"), (Dataset::FirewallEvents, "OriginatorRayID")];
 
 /// Records of a day, each with what it names.
 #[derive(Default)]
-struct Day {
+pub(super) struct Day {
     random: Option<Random>,
-    records: Vec<(Dataset, RayId, Option<RayId>)>,
+    pub(super) records: Vec<(Dataset, RayId, Option<RayId>)>,
 }
 
 impl Day {
-    fn ray_at(&mut self, ms: i64) -> RayId {
+    pub(super) fn ray_at(&mut self, ms: i64) -> RayId {
         let random = self.random.get_or_insert_with(|| Random::new(9));
         RayId::at(ms, u32::try_from(random.below(1 << 28)).unwrap()).unwrap()
     }
@@ -44,8 +44,25 @@ impl Day {
         ray
     }
 
+    /// A request at this time, of which there is one record.
+    pub(super) fn plain(&mut self, ms: i64, parent: Option<RayId>) -> RayId {
+        let ray = self.ray_at(ms);
+        self.records.push((Dataset::HttpRequests, ray, parent));
+        ray
+    }
+
+    /// The same as [`Self::tree_of`], for many records of one each.
+    pub(super) fn tree_of_many(&self, ray: RayId) -> BTreeSet<(String, Option<String>, u64)> {
+        let parents: BTreeMap<RayId, Option<RayId>> =
+            self.records.iter().map(|(_, ray, parent)| (*ray, *parent)).collect();
+        let top = |ray: RayId| std::iter::successors(Some(ray), |ray| parents[ray]).last();
+        let own = top(ray);
+        let of_tree = parents.iter().filter(|(ray, _)| top(**ray) == own);
+        of_tree.map(|(ray, parent)| (ray.to_string(), parent.map(|parent| parent.to_string()), 1)).collect()
+    }
+
     /// A visitor's request with Workers chained so deep, each of which asks for more.
-    fn visit(&mut self, ms: i64, depth: usize) {
+    pub(super) fn visit(&mut self, ms: i64, depth: usize) {
         let mut level = vec![(self.request(ms, None), ms)];
         for _ in 0..depth {
             let mut next = Vec::new();
@@ -65,7 +82,7 @@ impl Day {
     }
 
     /// A world with these records, spread over batches of each dataset.
-    fn build(&self) -> Fakes {
+    pub(super) fn build(&self) -> Fakes {
         let fakes = Fakes::new();
         let mut random = Random::new(3);
         let mut batches: BTreeMap<(Dataset, usize), Vec<String>> = BTreeMap::new();
@@ -79,7 +96,7 @@ impl Day {
     }
 
     /// Each ray of the tree around `ray` with its parent and its number of records: read without any index.
-    fn tree_of(&self, ray: RayId) -> BTreeSet<(String, Option<String>, u64)> {
+    pub(super) fn tree_of(&self, ray: RayId) -> BTreeSet<(String, Option<String>, u64)> {
         let parent_of = |ray: RayId| self.records.iter().find_map(|(_, of, parent)| parent.filter(|_| *of == ray));
         let mut root = ray;
         while let Some(parent) = parent_of(root) {
@@ -99,7 +116,7 @@ impl Day {
 }
 
 /// A record of this ray.
-fn line(dataset: Dataset, ray: RayId, parent: Option<RayId>) -> String {
+pub(super) fn line(dataset: Dataset, ray: RayId, parent: Option<RayId>) -> String {
     let (parent_name, fields) = match dataset {
         Dataset::WorkersTraceEvents => {
             return format!(r#"{{"Event":{{"RayID":"{ray}"}},"Outcome":"ok","ScriptName":"s"}}"#);
@@ -112,7 +129,7 @@ fn line(dataset: Dataset, ray: RayId, parent: Option<RayId>) -> String {
 }
 
 /// The rays of a tree with their parents and numbers of records.
-fn nodes(tree: &Value) -> BTreeSet<(String, Option<String>, u64)> {
+pub(super) fn nodes(tree: &Value) -> BTreeSet<(String, Option<String>, u64)> {
     let node = |node: &Value| {
         let records = node["records"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
         (node["ray"].as_str().unwrap().to_owned(), node["parent"].as_str().map(str::to_owned), records)
@@ -258,6 +275,7 @@ fn circle_of_parents_ends() {
     for ray in &rays {
         let tree = &story(&fakes, *ray, "")["tree"];
         assert_eq!((tree["nodes"].as_array().unwrap().len(), &tree["cyclic"]), (3, &true.into()));
+        assert_eq!(tree["root"], rays[0].to_string(), "the lowest, whichever is asked for");
     }
     let own = RayId::from_parts(PREFIX, 9 << 30);
     let text = line(Dataset::HttpRequests, own, Some(own));
@@ -276,7 +294,9 @@ fn cut_list_of_subrequests_says_so() {
     }
     let fakes = day.build();
     let reply = Ask::get(&format!("/v1/rays/{visitor}?format=native&subrequests=list")).of(&fakes);
-    assert!(reply.headers.iter().any(|(name, _)| *name == "raydex-truncated"));
+    for header in ["raydex-truncated", "raydex-next-cursor"] {
+        assert!(reply.headers.iter().any(|(name, _)| *name == header), "{header}");
+    }
     let whole = story(&fakes, visitor, "");
     assert_eq!((&whole["truncated"], &whole["tree"]["truncated"]), (&false.into(), &true.into()));
     assert_eq!(whole["records"].as_array().unwrap().len(), 1);

@@ -13,6 +13,7 @@ mod decoding;
 mod duplicates;
 mod entry;
 mod family;
+mod family_pages;
 mod filter;
 mod first_start;
 mod forms;

@@ -4,7 +4,7 @@ use crate::mask::plant;
 use crate::query::{generate, oracle};
 use crate::support::{self, random};
 
-mod access;
+pub(crate) mod access;
 mod archive;
 mod audit;
 mod audit_export;
@@ -163,6 +163,11 @@ impl Ask {
             body: Vec::new(),
             pieces: vec![64 * 1024],
         }
+    }
+
+    /// The same request of the caller with this token.
+    pub(crate) fn by(self, token: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {token}")), ..self }
     }
 
     pub(crate) fn get(path: &str) -> Self {

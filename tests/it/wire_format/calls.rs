@@ -434,8 +434,8 @@ const ANSWERS: [(&str, &[&str]); 5] = [
             r#""extents":[{"#,
             r#""more":true"#,
             r#""is_same":true"#,
-            r#""links":[{"#,
-            r#""truncated":false"#,
+            r#""families":[{"#,
+            r#""places":[{"#,
         ],
     ),
 ];

@@ -5,6 +5,7 @@ use raydex::record::{Dataset, RayId};
 use serde_json::{Value, json};
 use url::form_urlencoded::byte_serialize;
 
+use super::story::{KEYS, batch, wish};
 use super::support::records::{ndjson, ray};
 use super::support::{Fakes, world::config_with};
 use super::{Ask, Reply, body, deployment, rule};
@@ -169,4 +170,32 @@ fn logpull_of_a_zone_has_its_records_alone() {
     assert_eq!(get("023e105f", ray(OTHERS)), "");
     let visitor = get("023e105f", ray(VISITOR));
     assert!(visitor.contains(&ray(UNSAID).to_string()) && !visitor.contains("b.example"), "{visitor}");
+}
+
+#[test]
+fn delivery_never_says_that_it_is_inside() {
+    let child = child(OURS, Some("a.example"));
+    let line = |inside: &str| {
+        format!(
+            r#"{{"RayID":"{}","EdgeStartTimestamp":"2026-03-28T08:40:00Z","ZoneName":"b.example","Subrequests":[{inside}]}}"#,
+            ray(VISITOR)
+        )
+    };
+    let world = |text: &str| {
+        let fakes = Fakes::new();
+        batch(&fakes, KEYS[0], &ndjson([text]), Some(wish()));
+        fakes
+    };
+    let (inside, alone) = (world(&line(&child)), world(&child));
+    for path in
+        [format!("/v1/rays/{}/deliveries", ray(OURS)), format!("/v1/rays/{}?parts=records,deliveries", ray(OURS))]
+    {
+        let status = |fakes: &Fakes, token: &str| {
+            let reply = body(&ask(fakes, token, &path));
+            let deliveries = reply.get("deliveries").unwrap_or(&reply["records"]);
+            deliveries[0]["delivery_status"].clone()
+        };
+        assert_eq!(text(&ask(&inside, "a", &path)), text(&ask(&alone, "a", &path)), "{path}");
+        assert_eq!((status(&inside, "a"), status(&inside, "all")), ("assigned".into(), "merged".into()), "{path}");
+    }
 }

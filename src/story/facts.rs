@@ -1,0 +1,144 @@
+//! What the records of a ray say of the requests around it.
+//!
+//! # Invariants
+//! A ray has at most one parent: where records name several, the request that sent it, or else the first by its digits. It is
+//! a function of the ray's records that the caller sees, so each ray has one place among all trees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::LogType;
+use crate::backend::{BatchStore, Bucket};
+use crate::lookup::{CopyKey, FoundRecord, copy_key};
+use crate::record::{Dataset, MergedChild, MergedChildren, RayId, RecordKey, read_key_by};
+
+/// How a request came from its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkKind {
+    /// A Worker sent it while it served the parent: `ParentRayID`.
+    Subrequest,
+    /// It solved the challenge that the parent was answered with: `OriginatorRayID`.
+    Challenge,
+}
+
+/// A record of a family, with the rays that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KinRecord {
+    /// Its ray.
+    pub ray: RayId,
+    /// The request that caused it, as it says, or that of the line which it is inside of.
+    pub parent: Option<RayId>,
+    /// The records inside of it, in their order.
+    pub children: Vec<MergedChild>,
+    /// Number of the records inside of it that are not found by their rays.
+    pub beyond: usize,
+    /// The record.
+    pub record: FoundRecord,
+}
+
+impl KinRecord {
+    /// Reads the rays that a record names; `None` if its own is not one of 16 digits.
+    pub(super) fn read(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<Self> {
+        let names = store.prefixes.key_names(&record.object.key, record.dataset);
+        let RecordKey { ray, parent, merged, .. } = read_key_by(&names, &record.line).ok()?;
+        let of_line = || record.merged.as_ref()?.ray.as_ref()?.ray();
+        let (ray, parent) = (ray?.ray()?, parent.or_else(of_line));
+        // Records inside of one that is inside of another are not found by their rays.
+        let MergedChildren { children, beyond } =
+            merged.filter(|_| record.merged.is_none()).map_or_else(MergedChildren::default, |merged| *merged);
+        Some(Self { ray, parent, children, beyond, record })
+    }
+
+    /// Whether it is the record of a request, rather than of something that happened to one.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.record.dataset == Dataset::HttpRequests
+    }
+}
+
+/// What the records of one ray say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RayFacts {
+    parents: BTreeSet<(LinkKind, RayId)>,
+    pub(super) log_types: BTreeSet<LogType>,
+    copies: BTreeSet<CopyKey>,
+    /// Whether records inside of one are not found by their rays, or not all records of the ray were read.
+    pub(super) is_cut: bool,
+}
+
+impl RayFacts {
+    /// Takes another record of the ray.
+    pub(super) fn take(&mut self, kin: &KinRecord) {
+        self.is_cut |= kin.beyond > 0;
+        let link = if kin.is_http() { LinkKind::Subrequest } else { LinkKind::Challenge };
+        self.parents.extend(kin.parent.filter(|parent| *parent != kin.ray).map(|parent| (link, parent)));
+        if self.copies.insert(copy_key(&kin.record)) && kin.is_http() {
+            self.log_types.extend(LogType::of_record(&kin.record.line));
+        }
+    }
+
+    /// Returns the request that caused this one, and how.
+    pub(super) fn parent(&self) -> Option<(LinkKind, RayId)> {
+        self.parents.first().copied()
+    }
+
+    /// Returns the number of the ray's records, by dataset; copies are one.
+    pub(super) fn records(&self) -> BTreeMap<Dataset, u64> {
+        let mut records = BTreeMap::new();
+        for (dataset, ..) in &self.copies {
+            *records.entry(*dataset).or_default() += 1;
+        }
+        records
+    }
+
+    /// Returns whether there is a record of the request itself.
+    pub(super) fn has_request(&self) -> bool {
+        self.copies.iter().any(|(dataset, ..)| *dataset == Dataset::HttpRequests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::{KinRecord, LinkKind, RayFacts};
+    use crate::index::ObjectVersion;
+    use crate::lookup::FoundRecord;
+    use crate::record::{Dataset, RayId};
+
+    impl KinRecord {
+        /// A record of a request.
+        pub(in crate::story) fn of_request(ray: RayId, parent: Option<RayId>) -> Self {
+            let object = Rc::new(ObjectVersion { key: "k".into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
+            let record = FoundRecord {
+                dataset: Dataset::HttpRequests,
+                object,
+                offset: 0,
+                line: b"{}".to_vec(),
+                copies: Vec::new(),
+                zone: None,
+                merged: None,
+            };
+            Self { ray, parent, children: Vec::new(), beyond: 0, record }
+        }
+    }
+
+    #[test]
+    fn parent_that_sent_a_request_comes_first() {
+        let ray = RayId::from_bits;
+        let mut facts = RayFacts::default();
+        facts.take(&KinRecord::of_request(ray(9), Some(ray(9))));
+        assert_eq!(facts.parent(), None);
+        let mut event = KinRecord::of_request(ray(9), Some(ray(1)));
+        event.record.dataset = Dataset::FirewallEvents;
+        facts.take(&event);
+        assert_eq!(facts.parent(), Some((LinkKind::Challenge, ray(1))));
+        for parent in [5, 3, 7] {
+            facts.take(&KinRecord::of_request(ray(9), Some(ray(parent))));
+        }
+        assert_eq!(facts.parent(), Some((LinkKind::Subrequest, ray(3))));
+        assert_eq!(facts.records().into_values().sum::<u64>(), 2, "copies are one");
+    }
+}

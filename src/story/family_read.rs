@@ -1,0 +1,110 @@
+//! What is found of some rays of a family while they are read.
+//!
+//! # Invariants
+//! Memory is bounded: a record that is not part of the answer is dropped once its facts are taken, and the records of one ray
+//! stay within the bounds of a lookup.
+
+use std::collections::BTreeMap;
+
+use super::facts::{KinRecord, RayFacts};
+use super::reads::ReadGroup;
+use crate::backend::{BatchStore, Bucket};
+use crate::index::calls::Candidate;
+use crate::limits::{LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::lookup::{FoundRecord, LookupResult};
+use crate::memory::Reservation;
+use crate::record::{RayId, RayKey};
+use crate::span_reader::ReadStats;
+
+/// The records of a ray as they are found.
+#[derive(Debug, Default)]
+pub(super) struct KeptRecords {
+    /// Each with the number of its batch among those of the ray.
+    records: Vec<(usize, KinRecord)>,
+    bytes: usize,
+}
+
+impl KeptRecords {
+    /// Returns the records in the order of their batches.
+    pub(super) fn in_order(mut self) -> Vec<KinRecord> {
+        self.records.sort_by_key(|(nth, kin)| (*nth, kin.record.offset));
+        self.records.into_iter().map(|(_, kin)| kin).collect()
+    }
+
+    /// Whether the record was found before: a batch that is read in full yields those of all its spans.
+    fn has(&self, record: &FoundRecord) -> bool {
+        let is_same = |known: &FoundRecord| {
+            known.offset == record.offset && known.object == record.object && known.line == record.line
+        };
+        self.records.iter().any(|(_, kin)| is_same(&kin.record))
+    }
+}
+
+/// The records of some rays, while they are read.
+pub(super) struct FamilyRead<'p> {
+    pub(super) facts: BTreeMap<RayId, RayFacts>,
+    pub(super) kept: BTreeMap<RayId, KeptRecords>,
+    places: &'p BTreeMap<RayId, Vec<Candidate>>,
+    keeps: bool,
+    /// Whether a batch is gone or unreadable.
+    pub(super) is_lost: bool,
+    pub(super) stats: ReadStats,
+}
+
+impl<'p> FamilyRead<'p> {
+    /// Begins to read these rays; `keeps` says whether their records are part of the answer.
+    pub(super) fn new(rays: &[RayId], places: &'p BTreeMap<RayId, Vec<Candidate>>, keeps: bool) -> Self {
+        let facts = rays.iter().map(|ray| (*ray, RayFacts::default())).collect();
+        let kept = BTreeMap::new();
+        Self { facts, kept, places, keeps, is_lost: false, stats: ReadStats::default() }
+    }
+
+    /// Takes what was found in a group of places.
+    pub(super) fn take(
+        &mut self,
+        store: BatchStore<'_, impl Bucket>,
+        result: LookupResult,
+        group: Option<&ReadGroup>,
+        reservation: &Reservation,
+    ) {
+        let LookupResult { records, truncated, stats } = result;
+        self.is_lost |= stats.batches_gone + stats.batches_unreadable > 0;
+        self.stats += ReadStats { batches_gone: 0, batches_unreadable: 0, ..stats };
+        if truncated {
+            let rays = group.into_iter().flat_map(|group| &group.keys).filter_map(RayKey::ray);
+            for ray in rays {
+                self.facts.entry(ray).or_default().is_cut = true;
+            }
+        }
+        for record in records {
+            let held = record.held_bytes();
+            if !self.take_record(store, record) {
+                reservation.release(held);
+            }
+        }
+    }
+
+    /// Takes a record; returns whether it is kept.
+    fn take_record(&mut self, store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> bool {
+        let Some(kin) = KinRecord::read(store, record) else { return false };
+        let Some(facts) = self.facts.get_mut(&kin.ray) else { return false };
+        facts.take(&kin);
+        if !self.keeps {
+            return false;
+        }
+        let kept = self.kept.entry(kin.ray).or_default();
+        if kept.has(&kin.record) {
+            return false;
+        }
+        kept.bytes += kin.record.line.len();
+        if kept.records.len() >= LOOKUP_RECORDS || kept.bytes > LOOKUP_BYTES {
+            facts.is_cut = true;
+            return false;
+        }
+        let is_of =
+            |place: &Candidate| place.dataset == kin.record.dataset && place.object.key == kin.record.object.key;
+        let nth = self.places.get(&kin.ray).and_then(|places| places.iter().position(is_of)).unwrap_or(usize::MAX);
+        kept.records.push((nth, kin));
+        true
+    }
+}
