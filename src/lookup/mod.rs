@@ -224,6 +224,9 @@ pub(crate) async fn read_each<'c>(
             batch_lookup::find_in_batch((store, turns), &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)
-        .try_for_each(|one| ready(Ok(take(one))))
+        .try_for_each(|one| {
+            take(one);
+            ready(Ok(()))
+        })
         .await
 }

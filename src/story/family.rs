@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{KinRecord, LinkKind};
+use super::facts::{KinRecord, LinkKind, RayFacts};
 use super::family_search::{FamilyReads, FamilySearch};
 use super::place::FamilyPlace;
 use super::tree::{FamilyTree, TreeNode};
@@ -155,7 +155,7 @@ async fn find_tree<B: Bucket, T: Turns, D: DurableObjects>(
             parent,
             link,
             depth,
-            records: facts.map(|facts| facts.records()).unwrap_or_default(),
+            records: facts.map(RayFacts::records).unwrap_or_default(),
             log_types: facts.map(|facts| facts.log_types.iter().copied().collect()).unwrap_or_default(),
         }
     };

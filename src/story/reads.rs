@@ -143,12 +143,11 @@ fn few_lines(of_span: &[RayLines]) -> Vec<Vec<RayLines>> {
     let mut held = 0;
     for of in of_span {
         held += of.count;
-        match groups.last_mut().filter(|_| held <= FAMILY_LINES) {
-            Some(group) => group.push(*of),
-            None => {
-                held = of.count;
-                groups.push(vec![*of]);
-            }
+        if let Some(group) = groups.last_mut().filter(|_| held <= FAMILY_LINES) {
+            group.push(*of);
+        } else {
+            held = of.count;
+            groups.push(vec![*of]);
         }
     }
     groups
