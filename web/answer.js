@@ -3,7 +3,6 @@
 const answer = document.querySelector(".answer");
 const all = (selector, from = answer) => [...from.querySelectorAll(selector)];
 const get = (id) => document.getElementById(id);
-if (answer) start();
 
 function start() {
   showLocalTime();
@@ -18,7 +17,7 @@ function showLocalTime() {
   if (!time) return;
   const place = answer.querySelector(".a-local");
   const options = { dateStyle: "medium", timeStyle: "long" };
-  place.textContent = `${new Intl.DateTimeFormat(undefined, options).format(new Date(time.dateTime))}`;
+  place.textContent = `· here ${new Intl.DateTimeFormat(undefined, options).format(new Date(time.dateTime))} ·`;
   place.hidden = false;
 }
 
@@ -30,9 +29,6 @@ function makeCopies() {
     if (button) return copy(textOf(button), button);
     const value = event.target.closest(".g td");
     if (value && getSelection().isCollapsed && !event.target.closest("a")) copy(valueOf(value), value);
-  });
-  answer.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target.matches(".g td")) copy(valueOf(event.target), event.target);
   });
   for (const value of all(".g td")) value.title = "Copy by click";
 }
@@ -141,19 +137,9 @@ function makeWaterfall(tree) {
       const [a, b] = [start, place(event)].sort((x, y) => x - y);
       start = null;
       const width = state.to - state.from;
-      if (b - a > 0.01) {
-        dragged = true;
-        zoom(state.from + a * width, state.from + b * width);
-      }
+      if (b - a > 0.01) zoom(state.from + a * width, state.from + b * width);
     });
   }
-  let dragged = false;
-  // The end of a drag over a row is no click on it.
-  tree.addEventListener("click", (event) => {
-    if (dragged && !event.target.closest("a")) event.preventDefault();
-    dragged = false;
-  }, true);
-
   axis.tabIndex = 0;
   axis.setAttribute("aria-label", "Time line: + and - zoom, arrow keys move, 0 shows the whole time");
   axis.addEventListener("keydown", (event) => {
@@ -273,3 +259,5 @@ function words(ns) {
   if (ns < 6e10) return `${one(ns / 1e9)} s`;
   return ns < 36e11 ? `${Math.floor(ns / 6e10)} min ${Math.floor(ns / 1e9) % 60} s` : `${Math.floor(ns / 36e11)} h ${Math.floor(ns / 6e10) % 60} min`;
 }
+
+if (answer) start();

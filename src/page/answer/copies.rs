@@ -12,22 +12,27 @@ use super::ray_records::RayRecords;
 use super::sentence_words::cache_words;
 use super::units::ShownText;
 use super::{AnswerBatch, AnswerRecord};
+use crate::limits::{PAGE_COMMAND_CHARACTERS, PAGE_TICKET_CHARACTERS};
 use crate::mask::{Role, mask_line};
 use crate::record::{Dataset, FieldValue, RecordMembers};
 
-/// The most characters of a value in a ticket.
-const TICKET_CHARACTERS: usize = 500;
-/// The most characters of a value in a command.
-const CURL_CHARACTERS: usize = 4_000;
 /// The headers of a request that a command repeats: names whose values are no secrets.
 const REPEATED_HEADERS: [&str; 8] = [
-    "accept", "accept-encoding", "accept-language", "cache-control", "content-type", "if-modified-since", "if-none-match", "range",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "if-modified-since",
+    "if-none-match",
+    "range",
 ];
 
 /// Returns the text of a ticket: the sentence, the facts, the ray and the link.
 pub(super) fn ticket(head: &AnswerHead, records: &RayRecords<'_>, link: &str) -> String {
     let facts = facts_of(head, records);
-    let mut text = format!("{}\n\n| fact | value |\n|---|---|\n| Ray ID | {} |\n", emphasis(&head.sentence), plain(&head.ray));
+    let mut text =
+        format!("{}\n\n| fact | value |\n|---|---|\n| Ray ID | {} |\n", emphasis(&head.sentence), plain(&head.ray));
     let (short, long): (Vec<_>, Vec<_>) = facts.iter().partition(|(_, value)| is_plain(value, CELL_MARKS));
     for (label, value) in short {
         push(&mut text, format_args!("| {label} | {value} |\n"));
@@ -46,11 +51,17 @@ fn facts_of(head: &AnswerHead, records: &RayRecords<'_>) -> Vec<(&'static str, S
     let request = records.request();
     let text = |name: &str| request?.text(name).map(|text| one_line(&text));
     let number = |name: &str| request?.positive(name).map(|number| number.to_string());
-    let rule = || text("SecurityRuleDescription").or_else(|| records.of(Dataset::FirewallEvents).find_map(|event| event.text("Description").map(|text| one_line(&text))));
-    let cache = || Some(match request?.text("CacheCacheStatus")? {
-        status if cache_words(&status).is_some() => status.into_owned(),
-        status => one_line(&status),
-    });
+    let rule = || {
+        text("SecurityRuleDescription").or_else(|| {
+            records.of(Dataset::FirewallEvents).find_map(|event| event.text("Description").map(|text| one_line(&text)))
+        })
+    };
+    let cache = || {
+        Some(match request?.text("CacheCacheStatus")? {
+            status if cache_words(&status).is_some() => status.into_owned(),
+            status => one_line(&status),
+        })
+    };
     let facts = [
         ("Time", Some(head.time.text.clone())),
         ("Request", Some(one_line(&head.request_line())).filter(|line| !line.is_empty())),
@@ -103,7 +114,7 @@ fn longest_ticks(text: &str) -> usize {
 
 /// Returns a value as one line, cut where it is long.
 fn one_line(value: &str) -> String {
-    let ShownText { text, length } = ShownText::new(value, TICKET_CHARACTERS);
+    let ShownText { text, length } = ShownText::new(value, PAGE_TICKET_CHARACTERS);
     let line: String = text.chars().map(|c| if is_line_end(c) { '⏎' } else { c }).collect();
     length.map_or_else(|| line.trim().to_owned(), |length| format!("{}… ({length})", line.trim()))
 }
@@ -164,7 +175,7 @@ fn repeated_headers(facts: &RecordFacts<'_>) -> Vec<(&'static str, String)> {
 
 /// Returns a value as one word of the shell, without characters that end a header.
 fn quoted(value: &str) -> String {
-    let ShownText { text, .. } = ShownText::new(value, CURL_CHARACTERS);
+    let ShownText { text, .. } = ShownText::new(value, PAGE_COMMAND_CHARACTERS);
     let mut word = String::from("'");
     for c in text.chars() {
         match c {

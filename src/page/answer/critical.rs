@@ -61,8 +61,13 @@ mod tests {
 
     #[test]
     fn path_follows_what_ended_last() {
-        let spans =
-            [span(0, 100, None), span(10, 60, Some(0)), span(20, 90, Some(0)), span(30, 80, Some(2)), span(5, 15, Some(0))];
+        let spans = [
+            span(0, 100, None),
+            span(10, 60, Some(0)),
+            span(20, 90, Some(0)),
+            span(30, 80, Some(2)),
+            span(5, 15, Some(0)),
+        ];
         assert_eq!(critical_path(&spans, 0), [20, 0, 20, 50, 10]);
     }
 

@@ -2,10 +2,8 @@
 
 use super::units::{InstantText, bytes_text, counted, grouped};
 use super::{AnswerDelivery, AnswerPayload};
+use crate::limits::PAGE_DELIVERIES;
 use crate::record::Timestamp;
-
-/// The most records and payloads that the page shows.
-const MOST_DELIVERIES: usize = 100;
 
 /// The delivery of a record.
 #[derive(Debug)]
@@ -31,14 +29,14 @@ pub(super) struct PayloadTrail {
 
 /// Returns the trails of all deliveries, and how many follow the last of them.
 pub(super) fn delivery_trails(deliveries: &[AnswerDelivery], now_ms: i64) -> (Vec<DeliveryTrail>, usize) {
-    let trails = deliveries.iter().take(MOST_DELIVERIES).map(|delivery| DeliveryTrail::new(delivery, now_ms)).collect();
-    (trails, deliveries.len().saturating_sub(MOST_DELIVERIES))
+    let trails = deliveries.iter().take(PAGE_DELIVERIES).map(|delivery| DeliveryTrail::new(delivery, now_ms)).collect();
+    (trails, deliveries.len().saturating_sub(PAGE_DELIVERIES))
 }
 
 impl DeliveryTrail {
     fn new(delivery: &AnswerDelivery, now_ms: i64) -> Self {
         let offset = delivery.batch.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
-        let payloads = delivery.payloads.iter().take(MOST_DELIVERIES);
+        let payloads = delivery.payloads.iter().take(PAGE_DELIVERIES);
         Self {
             status: status_words(delivery),
             place: format!("{}{offset}", delivery.batch.key),

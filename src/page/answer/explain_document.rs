@@ -11,7 +11,7 @@ use super::AnswerError;
 pub struct ExplainDocument {
     /// The records.
     #[serde(default)]
-    pub records: Vec<PartnerRecord>,
+    pub records: Vec<PartnerLineRecord>,
 }
 
 impl ExplainDocument {
@@ -26,7 +26,7 @@ impl ExplainDocument {
 
 /// A record with the columns of its line.
 #[derive(Debug, Default, Deserialize)]
-pub struct PartnerRecord {
+pub struct PartnerLineRecord {
     /// Where it was found.
     #[serde(default)]
     pub batch: super::AnswerBatch,

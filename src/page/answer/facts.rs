@@ -103,7 +103,8 @@ pub(super) fn elements(raw: &str) -> Vec<&serde_json::value::RawValue> {
 /// Returns the address of a request: `None` if its host is none.
 pub(super) fn url_of(facts: &RecordFacts<'_>) -> Option<String> {
     let host = facts.text("ClientRequestHost")?;
-    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)) && !host.starts_with('-');
+    let is_host =
+        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)) && !host.starts_with('-');
     let scheme = if facts.text("ClientRequestScheme").as_deref() == Some("http") { "http" } else { "https" };
     let uri = facts.text("ClientRequestURI").or_else(|| facts.text("ClientRequestPath")).unwrap_or_default();
     let uri = if uri.contains("://") { "" } else { &uri };

@@ -6,15 +6,14 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::facts::RecordFacts;
-use super::units::{InstantText, SHOWN_CHARACTERS, ShownText, bytes_text, duration_text};
+use super::units::{InstantText, ShownText, bytes_text, duration_text};
+use crate::limits::{PAGE_FIELDS, PAGE_VALUE_CHARACTERS};
 use crate::mask::MASKED;
 use crate::record::FieldValue;
 use crate::record::decimal::Decimal;
 use crate::story::{TIMINGS, TimingUnit};
 
 const DOCUMENT: &str = include_str!("../../../schemas/field_groups.json");
-/// The most fields of a record that the page lists; more are in its JSON.
-const MOST_FIELDS: usize = 400;
 
 /// The groups of the file, read once.
 static GROUPS: LazyLock<FieldGroups> = LazyLock::new(|| serde_json::from_str(DOCUMENT).unwrap_or_default());
@@ -77,7 +76,7 @@ impl GroupedFields {
         let mut empty_names: Vec<String> = Vec::new();
         for (at, (name, raw)) in facts.members().enumerate() {
             grouped.masked += usize::from(raw.contains(MASKED));
-            if at >= MOST_FIELDS {
+            if at >= PAGE_FIELDS {
                 grouped.beyond += 1;
             } else if is_empty(raw) {
                 empty_names.push(ShownText::new(name, 80).text);
@@ -106,8 +105,8 @@ fn group_of(groups: &'static [FieldGroup], name: &str) -> (usize, Option<&'stati
 impl ShownField {
     fn new(name: &str, label: Option<&'static str>, raw: &str, now_ms: i64) -> Self {
         let value = match FieldValue::from_json(raw) {
-            FieldValue::Text(text) => ShownText::new(&text, SHOWN_CHARACTERS),
-            _ => ShownText::new(raw, SHOWN_CHARACTERS),
+            FieldValue::Text(text) => ShownText::new(&text, PAGE_VALUE_CHARACTERS),
+            _ => ShownText::new(raw, PAGE_VALUE_CHARACTERS),
         };
         let name = ShownText::new(name, 80).text;
         let label = label.map_or_else(|| words_of(&name), str::to_owned);
@@ -123,7 +122,7 @@ fn is_empty(raw: &str) -> bool {
 
 /// Returns a value in the unit of its field, as people read it.
 fn readable(name: &str, raw: &str, now_ms: i64) -> Option<String> {
-    let unit = unit_of(name)?;
+    let unit = unit_of(name).filter(|_| raw != "0")?;
     if unit == FieldUnit::Bytes {
         return digits_of(raw).filter(|bytes| *bytes >= 1_000).map(bytes_text);
     }
@@ -181,7 +180,13 @@ fn words_of(name: &str) -> String {
         if starts {
             words.push(' ');
         }
-        if c == '_' { words.push(' ') } else if starts { words.push(c.to_ascii_lowercase()) } else { words.push(c) }
+        if c == '_' {
+            words.push(' ')
+        } else if starts {
+            words.push(c.to_ascii_lowercase())
+        } else {
+            words.push(c)
+        }
         before = c;
     }
     words

@@ -22,17 +22,19 @@ mod partner_lines;
 mod pretty_json;
 mod ray_records;
 mod record_sections;
+mod row_time;
 mod sentence;
 mod sentence_words;
 mod units;
 mod waterfall;
+mod waterfall_line;
 mod worker_trace;
 
 pub use document::{
     AnswerBatch, AnswerDelivery, AnswerDocument, AnswerError, AnswerNode, AnswerPayload, AnswerRecord, AnswerTree,
     AnswerWarning,
 };
-pub use explain_document::{ExplainDocument, PartnerCell, PartnerRecord};
+pub use explain_document::{ExplainDocument, PartnerCell, PartnerLineRecord};
 
 use answer_head::AnswerHead;
 use delivery_trail::{DeliveryTrail, delivery_trails};

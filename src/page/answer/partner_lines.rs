@@ -1,11 +1,9 @@
 //! The partner's lines of a ray: each column with its value and the reason for it.
 
-use super::explain_document::{ExplainDocument, PartnerCell, PartnerRecord};
-use super::units::{SHOWN_CHARACTERS, ShownText};
+use super::explain_document::{ExplainDocument, PartnerCell, PartnerLineRecord};
+use super::units::ShownText;
+use crate::limits::{PAGE_PARTNER_LINES, PAGE_VALUE_CHARACTERS};
 use crate::record::RecordMembers;
-
-/// The most lines that the page shows.
-const MOST_LINES: usize = 20;
 
 /// A line.
 #[derive(Debug)]
@@ -37,12 +35,12 @@ pub(super) struct PartnerRow {
 
 /// Returns the lines of an explanation, and how many follow the last of them.
 pub(super) fn partner_tables(document: &ExplainDocument) -> (Vec<PartnerTable>, usize) {
-    let tables = document.records.iter().take(MOST_LINES).map(PartnerTable::new).collect();
-    (tables, document.records.len().saturating_sub(MOST_LINES))
+    let tables = document.records.iter().take(PAGE_PARTNER_LINES).map(PartnerTable::new).collect();
+    (tables, document.records.len().saturating_sub(PAGE_PARTNER_LINES))
 }
 
 impl PartnerTable {
-    fn new(record: &PartnerRecord) -> Self {
+    fn new(record: &PartnerLineRecord) -> Self {
         let columns = record.columns.as_deref().unwrap_or_default();
         let is_empty = |cell: &&PartnerCell| cell.outcome.iter().any(|outcome| outcome == "unavailable");
         let name = |cell: &PartnerCell| format!("{} {}", cell.number, ShownText::new(&cell.name, 80).text);
@@ -60,12 +58,12 @@ impl PartnerRow {
         let natives = cell.native.as_ref().and_then(|native| RecordMembers::parse(native.get()).ok());
         let source = |name: &String| {
             let raw = natives.as_ref().and_then(|natives| natives.get(name)).unwrap_or("absent");
-            (ShownText::new(name, 80).text, ShownText::new(raw, SHOWN_CHARACTERS))
+            (ShownText::new(name, 80).text, ShownText::new(raw, PAGE_VALUE_CHARACTERS))
         };
         Self {
             number: cell.number,
             name: ShownText::new(&cell.name, 80).text,
-            value: ShownText::new(&cell.value, SHOWN_CHARACTERS),
+            value: ShownText::new(&cell.value, PAGE_VALUE_CHARACTERS),
             reason: reason(cell),
             sources: cell.fields.iter().take(20).map(source).collect(),
         }

@@ -16,9 +16,9 @@ pub(super) struct RayRecords<'a> {
 }
 
 impl<'a> RayRecords<'a> {
-    /// Returns the record of the request: the first one of `http_requests`.
+    /// Returns the record of the request: the first one of `http_requests` whose line is not damaged.
     pub(super) fn request(&self) -> Option<&RecordFacts<'a>> {
-        self.of(Dataset::HttpRequests).next()
+        self.of(Dataset::HttpRequests).find(|facts| facts.source.record.is_some())
     }
 
     /// Returns the records of a dataset.
@@ -80,6 +80,7 @@ pub(super) fn link_of<'d>(document: &'d AnswerDocument, ray: &str) -> Option<(&'
 /// Returns the ray that solved the challenge that this one was answered with.
 pub(super) fn solution_of<'d>(document: &'d AnswerDocument, ray: &str) -> Option<&'d str> {
     let nodes = &document.tree.as_ref()?.nodes;
-    let is_solution = |node: &&AnswerNode| node.parent.as_deref() == Some(ray) && node.link.as_deref() == Some("challenge");
+    let is_solution =
+        |node: &&AnswerNode| node.parent.as_deref() == Some(ray) && node.link.as_deref() == Some("challenge");
     nodes.iter().find(is_solution).map(|node| node.ray.as_str())
 }

@@ -6,10 +6,8 @@ use super::field_groups::GroupedFields;
 use super::ray_records::{AnswerRays, RayRecords};
 use super::units::{InstantText, ShownText, counted};
 use super::worker_trace::TraceFacts;
+use crate::limits::PAGE_RECORDS;
 use crate::record::Dataset;
-
-/// The most records whose fields are on the page; others are on the pages of their rays.
-const MOST_RECORDS: usize = 40;
 
 /// The records of a ray.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ pub(super) struct LogLine {
 
 /// Returns the rays whose records fit on the page: that one first which was asked for, which always does.
 pub(super) fn shown_rays<'r>(rays: &'r AnswerRays<'_>) -> Vec<&'r RayRecords<'r>> {
-    let mut left = MOST_RECORDS;
+    let mut left = PAGE_RECORDS;
     let filled = rays.iter().filter(|records| !records.all.is_empty());
     let fits = |(at, records): &(usize, &'r RayRecords<'_>)| {
         let fits = *at == 0 || records.all.len() <= left;
@@ -70,7 +68,7 @@ impl RaySection {
     /// Shows the records of a ray.
     pub(super) fn new(records: &RayRecords<'_>, asked: &str, now_ms: i64) -> Self {
         let is_asked = records.ray == asked;
-        let shown = records.all.iter().take(MOST_RECORDS).enumerate();
+        let shown = records.all.iter().take(PAGE_RECORDS).enumerate();
         let records_shown = shown.map(|(at, facts)| RecordSection::new(facts, is_asked && at == 0, now_ms));
         Self { ray: records.ray.clone(), is_asked, records: records_shown.collect() }
     }
@@ -138,5 +136,5 @@ fn places(record: &AnswerRecord) -> Vec<String> {
         let merged = merged.map(|ray| format!(", merged into the record of {ray}")).unwrap_or_default();
         format!("{}{offset}{merged}", batch.key)
     };
-    std::iter::once(first).chain(copies).map(place).take(MOST_RECORDS).collect()
+    std::iter::once(first).chain(copies).map(place).take(PAGE_RECORDS).collect()
 }

@@ -77,8 +77,7 @@ fn answerer(
     is_cached: bool,
 ) -> Option<String> {
     match security {
-        Some(SecurityOutcome::Stopped) => return Some("from a security rule".to_owned()),
-        Some(SecurityOutcome::Challenged) => return Some("from a security rule, with a challenge,".to_owned()),
+        Some(SecurityOutcome::Stopped | SecurityOutcome::Challenged) => return Some("from a security rule".to_owned()),
         Some(SecurityOutcome::Passed) | None => {}
     }
     if is_cached {
@@ -89,7 +88,9 @@ fn answerer(
     match (failed, origin) {
         (Some(words), Some(0)) => Some(format!("from the edge ({words})")),
         (Some(words), _) => Some(format!("({words})")),
-        (None, Some(0)) if request.text("OriginIP").is_some() => Some("from the edge (the origin gave no answer)".to_owned()),
+        (None, Some(0)) if request.text("OriginIP").is_some() => {
+            Some("from the edge (the origin gave no answer)".to_owned())
+        }
         (None, Some(0)) => no_origin(request).map(str::to_owned),
         (None, Some(origin)) if origin == status => Some("from the origin".to_owned()),
         (None, Some(origin)) => Some(format!("to the client ({origin} from the origin)")),
@@ -114,10 +115,7 @@ pub(super) fn request_duration(request: &RecordFacts<'_>) -> Option<i64> {
 }
 
 /// What security did, with the rule that did it.
-fn security_clause(
-    request: &RecordFacts<'_>,
-    records: &RayRecords<'_>,
-) -> Option<(Option<SecurityOutcome>, String)> {
+fn security_clause(request: &RecordFacts<'_>, records: &RayRecords<'_>) -> Option<(Option<SecurityOutcome>, String)> {
     let Some(action) = request.word("SecurityAction") else {
         let of_event = |event: &RecordFacts<'_>| event.text("Action").is_some();
         return records.of(Dataset::FirewallEvents).find(|event| of_event(event)).and_then(event_clause);
@@ -136,10 +134,15 @@ fn event_clause(event: &RecordFacts<'_>) -> Option<(Option<SecurityOutcome>, Str
 }
 
 fn action_clause(action: &str, rule: Option<&str>) -> (Option<SecurityOutcome>, String) {
-    let by_rule = rule.map(|rule| format!(" by the rule “{}”", cut(rule))).unwrap_or_default();
-    match security_words(action) {
-        Some((outcome, words)) => (Some(outcome), format!("{words}{by_rule}")),
-        None => (None, format!("security action “{}”{by_rule}", cut(action))),
+    let known = security_words(action);
+    let rule = rule.map(cut).map(|rule| match known {
+        Some((SecurityOutcome::Stopped | SecurityOutcome::Challenged, _)) => format!(" by the rule “{rule}”"),
+        Some((SecurityOutcome::Passed, _)) | None => format!(" (rule “{rule}”)"),
+    });
+    let rule = rule.unwrap_or_default();
+    match known {
+        Some((outcome, words)) => (Some(outcome), format!("{words}{rule}")),
+        None => (None, format!("security action “{}”{rule}", cut(action))),
     }
 }
 
@@ -153,9 +156,11 @@ fn worker_clause(request: &RecordFacts<'_>, records: &RayRecords<'_>) -> Option<
     }
     let name = request.text("WorkerScriptName").map(|name| name.into_owned());
     let name = name.or_else(|| traces.iter().find_map(|trace| trace.script.clone()));
-    let outcome = status.map(|status| status.into_owned()).or_else(|| traces.iter().find_map(|trace| trace.outcome.clone()));
+    let outcome =
+        status.map(|status| status.into_owned()).or_else(|| traces.iter().find_map(|trace| trace.outcome.clone()));
     let did = threw.or_else(|| outcome.as_deref().map(outcome_words))?;
-    let subrequests = request.positive("WorkerSubrequestCount").map(|count| format!(" ({})", counted(count, "subrequest")));
+    let subrequests =
+        request.positive("WorkerSubrequestCount").map(|count| format!(" ({})", counted(count, "subrequest")));
     Some(format!("{} {did}{}", worker_name(name.as_deref()), subrequests.unwrap_or_default()))
 }
 

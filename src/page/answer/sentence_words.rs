@@ -55,13 +55,13 @@ pub(super) fn security_words(action: &str) -> Option<(SecurityOutcome, &'static 
 
 /// The values of `CacheCacheStatus`: whether the cache gave the response, and the words.
 const CACHE: [(&str, bool, &str); 13] = [
-    ("hit", true, "cached"),
-    ("stream_hit", true, "cached (while the cache was filled)"),
-    ("stale", true, "cached (stale: the origin could not give a newer copy)"),
-    ("updating", true, "cached (stale, while it was updated)"),
-    ("revalidated", true, "cached (the origin confirmed the copy)"),
+    ("hit", true, "cache hit"),
+    ("stream_hit", true, "cache hit (while the cache was filled)"),
+    ("stale", true, "stale copy (the origin could not give a newer one)"),
+    ("updating", true, "stale copy (while it was updated)"),
+    ("revalidated", true, "copy confirmed by the origin"),
     ("miss", false, "not in the cache"),
-    ("expired", false, "not cached any longer (expired)"),
+    ("expired", false, "cached copy expired"),
     ("dynamic", false, "not cached"),
     ("bypass", false, "not cached (bypass)"),
     ("ignored", false, "not cached (ignored)"),

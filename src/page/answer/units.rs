@@ -8,8 +8,8 @@ const SECOND: i64 = 1_000_000_000;
 pub(super) fn duration_text(ns: i64) -> String {
     let ns = ns.max(0);
     match ns {
-        0 => "0 ms".to_owned(),
-        1..1_000_000 => format!("{} µs", one_decimal(ns, 1_000)),
+        0..100 => "0 ms".to_owned(),
+        100..1_000_000 => format!("{} µs", one_decimal(ns, 1_000)),
         1_000_000..SECOND => format!("{} ms", one_decimal(ns, 1_000_000)),
         _ if ns < 60 * SECOND => format!("{} s", one_decimal(ns, SECOND)),
         _ if ns < 3_600 * SECOND => format!("{} min {} s", ns / (60 * SECOND), ns / SECOND % 60),
@@ -31,7 +31,11 @@ pub(super) fn bytes_text(bytes: u64) -> String {
 /// Returns a part of a whole with one decimal below ten, and without above: what people can compare.
 fn one_decimal(value: i64, unit: i64) -> String {
     let tenths = value / (unit / 10).max(1);
-    if tenths >= 100 || tenths % 10 == 0 { (tenths / 10).to_string() } else { format!("{}.{}", tenths / 10, tenths % 10) }
+    if tenths >= 100 || tenths % 10 == 0 {
+        (tenths / 10).to_string()
+    } else {
+        format!("{}.{}", tenths / 10, tenths % 10)
+    }
 }
 
 /// Returns how far an instant is from another one: `3 hours ago`, `in 5 minutes`.
@@ -83,9 +87,6 @@ impl InstantText {
     }
 }
 
-/// The most characters of a value that is shown in a line of a table.
-pub(super) const SHOWN_CHARACTERS: usize = 300;
-
 /// A text that is shown as far as a line of a table has room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ShownText {
@@ -117,7 +118,8 @@ mod tests {
         for (ns, text) in [
             (-1, "0 ms"),
             (0, "0 ms"),
-            (1, "0 µs"),
+            (99, "0 ms"),
+            (100, "0.1 µs"),
             (1_500, "1.5 µs"),
             (149_000_000, "149 ms"),
             (1_250_000, "1.2 ms"),
@@ -134,9 +136,14 @@ mod tests {
 
     #[test]
     fn sizes_have_steps_of_a_thousand() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (1_000, "1 KB"), (1_049_111, "1 MB"), (1_290_000, "1.2 MB"), (u64::MAX, "9223372036 GB")]
-        {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1 KB"),
+            (1_049_111, "1 MB"),
+            (1_290_000, "1.2 MB"),
+            (u64::MAX, "9223372036 GB"),
+        ] {
             assert_eq!(bytes_text(bytes), text, "{bytes}");
         }
     }
@@ -157,7 +164,10 @@ mod tests {
 
     #[test]
     fn numbers_have_their_noun() {
-        assert_eq!([0, 1, 999, 1_000, 1_048_576].map(|count| counted(count, "row")), ["0 rows", "1 row", "999 rows", "1,000 rows", "1,048,576 rows"]);
+        assert_eq!(
+            [0, 1, 999, 1_000, 1_048_576].map(|count| counted(count, "row")),
+            ["0 rows", "1 row", "999 rows", "1,000 rows", "1,048,576 rows"]
+        );
     }
 
     #[test]

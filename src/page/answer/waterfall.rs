@@ -10,19 +10,15 @@ use std::fmt::Write;
 use super::critical::{RequestSpan, critical_path};
 use super::facts::{RecordFacts, ray_in_path};
 use super::ray_records::{AnswerRays, RayRecords};
-use super::sentence::request_duration;
+use super::row_time::RowTime;
 use super::units::{ShownText, duration_text};
+use super::waterfall_line::{WaterfallBar, WaterfallLine};
 use super::worker_trace::TraceFacts;
 use super::{AnswerDocument, AnswerNode};
-use crate::record::{Dataset, RayKey};
-use crate::story::{Phase, Phases, TimingUnit};
+use crate::limits::{PAGE_LEVELS, PAGE_MARKS};
+use crate::record::Dataset;
+use crate::story::{Phase, TimingUnit};
 
-/// The units of the time line in its drawing, from the start of the first request to the end of the last.
-const WIDTH: i128 = 10_000;
-/// The deepest level that is nested: a browser flattens documents of several hundred levels.
-const DEEPEST: usize = 16;
-/// The most marks of one row.
-const MOST_MARKS: usize = 20;
 const SECOND_NS: i64 = 1_000_000_000;
 const MILLISECOND_NS: i64 = 1_000_000;
 
@@ -82,17 +78,6 @@ pub(super) struct WaterfallRow {
     pub(super) marks: Vec<WaterfallMark>,
 }
 
-/// A bar of a row, in units of the time line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct WaterfallBar {
-    /// The name of the phase; `all` for a request of which only its duration is known.
-    pub(super) phase: &'static str,
-    /// Its left end.
-    pub(super) x: String,
-    /// Its width.
-    pub(super) width: String,
-}
-
 /// An event of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct WaterfallMark {
@@ -102,72 +87,6 @@ pub(super) struct WaterfallMark {
     pub(super) kind: &'static str,
     /// The same in words.
     pub(super) words: String,
-}
-
-/// What is known of the time of one row.
-struct RowTime {
-    start: Option<i64>,
-    lasted: Option<i64>,
-    phases: Phases,
-}
-
-impl RowTime {
-    fn new(ray: &str, records: Option<&RayRecords<'_>>) -> Self {
-        let clock = RayKey::from_logged(ray).and_then(|key| key.ray()).map(|ray| ray.unix_ms() * MILLISECOND_NS);
-        let request = records.and_then(RayRecords::request);
-        let phases = request.map(|facts| Phases::from_record(|name| facts.raw(name))).unwrap_or_default();
-        let trace = || records?.of(Dataset::WorkersTraceEvents).next();
-        let wall = || trace()?.nanoseconds("WallTimeMs", TimingUnit::Milliseconds);
-        let start = phases.start_ns.map(|start| finer(start, clock));
-        let start = start.or_else(|| trace().and_then(|facts| TraceFacts::new(facts).start_ms)?.checked_mul(MILLISECOND_NS));
-        Self { start: start.or(clock), lasted: request.and_then(request_duration).or_else(wall), phases }
-    }
-
-    fn end(&self) -> Option<i64> {
-        self.start?.checked_add(self.lasted.unwrap_or_default())
-    }
-}
-
-/// Returns the time of the ray's clock for a start of whole seconds that it agrees with.
-fn finer(start: i64, clock: Option<i64>) -> i64 {
-    let is_coarse = start % SECOND_NS == 0;
-    clock.filter(|clock| is_coarse && (0..SECOND_NS).contains(&clock.saturating_sub(start))).unwrap_or(start)
-}
-
-/// The time line: from its start, as long as it is.
-#[derive(Debug, Clone, Copy)]
-struct TimeLine {
-    start: i64,
-    total: i64,
-}
-
-impl TimeLine {
-    fn new(times: &[RowTime]) -> Self {
-        let start = times.iter().filter_map(|time| time.start).min().unwrap_or_default();
-        let end = times.iter().filter_map(RowTime::end).max().unwrap_or_default();
-        Self { start, total: end.saturating_sub(start).max(1) }
-    }
-
-    /// Returns the place of an instant: its nearest one on the line, in tenths of a unit.
-    fn tenths(self, instant: i64) -> i128 {
-        let after = i128::from(instant) - i128::from(self.start);
-        (after * WIDTH * 10 / i128::from(self.total)).clamp(0, WIDTH * 10)
-    }
-
-    fn place(self, instant: i64) -> String {
-        decimal(self.tenths(instant))
-    }
-
-    /// Returns the bar of a phase, wide enough to be seen and inside of the line.
-    fn bar(self, phase: &'static str, start: i64, lasted: i64) -> WaterfallBar {
-        let (x, end) = (self.tenths(start), self.tenths(start.saturating_add(lasted)));
-        let x = x.min(WIDTH * 10 - 20);
-        WaterfallBar { phase, x: decimal(x), width: decimal((end - x).max(20)) }
-    }
-}
-
-fn decimal(tenths: i128) -> String {
-    if tenths % 10 == 0 { (tenths / 10).to_string() } else { format!("{}.{}", tenths / 10, tenths % 10) }
 }
 
 impl Waterfall {
@@ -183,11 +102,11 @@ impl Waterfall {
             }
         };
         let times: Vec<RowTime> = nodes.iter().map(|node| RowTime::new(&node.ray, rays.get(&node.ray))).collect();
-        let line = TimeLine::new(&times);
+        let line = WaterfallLine::new(&times);
         let critical = critical_parts(&document.ray, nodes, &times);
         let mut rows: Vec<WaterfallRow> = Vec::with_capacity(nodes.len());
         for ((node, time), critical) in nodes.iter().zip(&times).zip(critical) {
-            let level = rows.last().map_or(0, |row| row.level + 1).min(node.depth).min(DEEPEST);
+            let level = rows.last().map_or(0, |row| row.level + 1).min(node.depth).min(PAGE_LEVELS);
             let row = WaterfallRow::new(node, (time, line), rays.get(&node.ray));
             let to = if shown(&node.ray) { "#r-" } else { "/r/" };
             let href = format!("{to}{}", ray_in_path(&node.ray));
@@ -261,7 +180,7 @@ fn used_phases(rows: &[WaterfallRow]) -> Vec<(&'static str, &'static str)> {
 }
 
 impl WaterfallRow {
-    fn new(node: &AnswerNode, (time, line): (&RowTime, TimeLine), records: Option<&RayRecords<'_>>) -> Self {
+    fn new(node: &AnswerNode, (time, line): (&RowTime, WaterfallLine), records: Option<&RayRecords<'_>>) -> Self {
         let request = records.and_then(RayRecords::request);
         let mut row = Self {
             ray: node.ray.clone(),
@@ -271,10 +190,14 @@ impl WaterfallRow {
                 Some("challenge") => "after the challenge",
                 _ => "",
             },
-            target: target_of(records),
+            target: match records.filter(|records| !records.all.is_empty()) {
+                None if !node.records.is_empty() => "(its records are on its own page)".to_owned(),
+                records => target_of(records),
+            },
             ..Self::default()
         };
-        let status = records.into_iter().flat_map(|records| &records.all).find_map(|facts| facts.positive("EdgeResponseStatus"));
+        let status =
+            records.into_iter().flat_map(|records| &records.all).find_map(|facts| facts.positive("EdgeResponseStatus"));
         if let Some(status) = status {
             (row.status, row.tone) = (status.to_string(), tone_of(status));
         }
@@ -288,7 +211,7 @@ impl WaterfallRow {
     }
 
     /// Draws the bars, and writes their figures.
-    fn draw(&mut self, start: i64, time: &RowTime, line: TimeLine, has_record: bool) {
+    fn draw(&mut self, start: i64, time: &RowTime, line: WaterfallLine, has_record: bool) {
         for span in time.phases.spans().filter(|span| span.lasted_ns > 0) {
             let separator = if self.figures.is_empty() { "" } else { ", " };
             let (label, lasted) = (phase_label(span.phase), duration_text(span.lasted_ns));
@@ -327,10 +250,12 @@ fn target_of(records: Option<&RayRecords<'_>>) -> String {
 }
 
 /// Returns the events of a ray in the order of its records.
-fn marks_of(records: &RayRecords<'_>, time: &RowTime, line: TimeLine) -> Vec<WaterfallMark> {
+fn marks_of(records: &RayRecords<'_>, time: &RowTime, line: WaterfallLine) -> Vec<WaterfallMark> {
     let start = time.start.unwrap_or(line.start);
     let rule = |facts: &RecordFacts<'_>| {
-        let at = facts.nanoseconds("Datetime", TimingUnit::Instant).map_or(start, |at| if at % SECOND_NS == 0 { start } else { at });
+        let at = facts
+            .nanoseconds("Datetime", TimingUnit::Instant)
+            .map_or(start, |at| if at % SECOND_NS == 0 { start } else { at });
         let action = facts.text("Action").map(|action| ShownText::new(&action, 60).text)?;
         Some(WaterfallMark { x: line.place(at), kind: "rule", words: format!("rule: {action}") })
     };
@@ -345,5 +270,5 @@ fn marks_of(records: &RayRecords<'_>, time: &RowTime, line: TimeLine) -> Vec<Wat
     };
     let rules = records.of(Dataset::FirewallEvents).filter_map(rule);
     let thrown = records.of(Dataset::WorkersTraceEvents).flat_map(thrown);
-    rules.chain(thrown).take(MOST_MARKS).collect()
+    rules.chain(thrown).take(PAGE_MARKS).collect()
 }

@@ -3,17 +3,16 @@
 //! # Invariants
 //! Both spellings of the members count. A member of another type than the documented one settles nothing.
 
+use serde_json::value::RawValue;
+
 use super::facts::{RecordFacts, elements, text_of};
 use super::units::ShownText;
+use crate::limits::{PAGE_MESSAGE_CHARACTERS, PAGE_TRACE_LINES};
 use crate::record::{FieldValue, RecordMembers};
 use crate::story::TimingUnit;
 
-/// The most characters of a log line or an exception that are shown; all of it is in the record's JSON.
-const MESSAGE_CHARACTERS: usize = 4_000;
 /// The most characters of an exception's words in a sentence.
 const THROWN_CHARACTERS: usize = 160;
-/// The most log lines and exceptions that are shown of one trace.
-const MOST_LINES: usize = 200;
 
 /// The facts of one trace.
 #[derive(Debug, Default)]
@@ -54,8 +53,8 @@ impl TraceFacts {
         };
         let mut lines = read("Exceptions", true);
         lines.extend(read("Logs", false));
-        let beyond = lines.len().saturating_sub(MOST_LINES);
-        lines.truncate(MOST_LINES);
+        let beyond = lines.len().saturating_sub(PAGE_TRACE_LINES);
+        lines.truncate(PAGE_TRACE_LINES);
         Self {
             script: facts.text("ScriptName").map(std::borrow::Cow::into_owned),
             outcome: facts.text("Outcome").map(std::borrow::Cow::into_owned),
@@ -70,7 +69,11 @@ impl TraceFacts {
     pub(super) fn threw(&self) -> Option<String> {
         let thrown = self.lines.iter().find(|line| line.is_exception)?;
         let text = ShownText::new(thrown.message.text.lines().next().unwrap_or_default(), THROWN_CHARACTERS).text;
-        Some(if text.is_empty() { format!("threw {}", thrown.level) } else { format!("threw {}: “{text}”", thrown.level) })
+        Some(if text.is_empty() {
+            format!("threw {}", thrown.level)
+        } else {
+            format!("threw {}: “{text}”", thrown.level)
+        })
     }
 }
 
@@ -85,7 +88,7 @@ impl TraceLine {
         let time = get(["TimestampMs", "timestampMs"]);
         Some(Self {
             level: level.unwrap_or_else(|| default.to_owned()),
-            message: ShownText::new(&message, MESSAGE_CHARACTERS),
+            message: ShownText::new(&message, PAGE_MESSAGE_CHARACTERS),
             unix_ms: time.and_then(|raw| TimingUnit::Milliseconds.nanoseconds(raw)).map(|ns| ns / 1_000_000),
             is_exception,
         })
@@ -97,8 +100,11 @@ fn message_text(raw: &str) -> String {
     match FieldValue::from_json(raw) {
         FieldValue::Text(text) => text.trim_end().to_owned(),
         FieldValue::Nested(_) if raw.starts_with('[') => {
-            let texts = elements(raw).into_iter().map(|element| message_text(element.get()));
-            texts.collect::<Vec<_>>().join(" ")
+            let text_of = |element: &RawValue| match FieldValue::from_json(element.get()) {
+                FieldValue::Text(text) => text.trim_end().to_owned(),
+                _ => element.get().to_owned(),
+            };
+            elements(raw).into_iter().map(text_of).collect::<Vec<_>>().join(" ")
         }
         FieldValue::Absent => String::new(),
         _ => raw.to_owned(),

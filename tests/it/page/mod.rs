@@ -52,7 +52,10 @@ fn html(document: &AnswerDocument, tab: AnswerTab) -> String {
 fn answers_look_as_their_goldens() {
     for (name, of, tab) in GOLDENS {
         let golden = fs::read_to_string(path(&format!("{name}.html"))).unwrap();
-        assert!(html(&answer(of), tab) == golden, "{name} differs: scripts/page-fixtures writes the goldens, read the diff");
+        assert!(
+            html(&answer(of), tab) == golden,
+            "{name} differs: scripts/page-fixtures writes the goldens, read the diff"
+        );
     }
 }
 
