@@ -12,6 +12,7 @@ mod form;
 mod memory;
 mod neighbours;
 mod pace;
+mod page;
 
 pub use answers::*;
 pub use deadlines::*;
@@ -20,6 +21,7 @@ pub use form::*;
 pub use memory::*;
 pub use neighbours::*;
 pub use pace::*;
+pub use page::*;
 
 /// Number of bytes in a kibibyte.
 pub const KIB: usize = 1024;

@@ -7,6 +7,7 @@
 mod diff;
 mod log_type;
 mod merge;
+mod phases;
 mod timings;
 mod tree;
 mod verdict;
@@ -14,6 +15,7 @@ mod verdict;
 pub use diff::{FieldPair, RecordDiff};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};
+pub use phases::{Phase, PhaseSpan, Phases};
 pub use timings::{TIMINGS, TimingUnit, milliseconds};
 pub use tree::{LinkKind, RequestTree, TreeNode};
 pub use verdict::{AbsenceFacts, BatchFacts, Verdict, VerdictCode};

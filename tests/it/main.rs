@@ -21,6 +21,7 @@ mod ledger;
 mod make_batches;
 mod mask;
 mod packs;
+mod page;
 mod parse;
 mod partner;
 mod poison;
