@@ -1,10 +1,10 @@
 //! What pages need to know of the request for them.
 
 use ::http::HeaderMap;
-use ::http::header::{AUTHORIZATION, HeaderName};
+use ::http::header::{AUTHORIZATION, HOST, HeaderName};
 
 use crate::access::Caller;
-use crate::http::{ACCESS_ASSERTION, HttpRequest, session_token};
+use crate::http::{ACCESS_ASSERTION, HttpRequest, is_local_authority, session_token};
 use crate::page::{PageFrame, WayOut};
 
 /// The header in which a browser says how a page's site relates to that of its request.
@@ -41,6 +41,13 @@ impl Visit {
             is_from_another_site: is_get && !has_cookie && site.as_deref() == Some("cross-site"),
             way_out,
         }
+    }
+
+    /// The scheme and the host of the page; empty where the request names none.
+    pub(super) fn origin(&self) -> String {
+        let Some(host) = self.headers.get(HOST).and_then(|host| host.to_str().ok()) else { return String::new() };
+        let scheme = if is_local_authority(host) { "http" } else { "https" };
+        format!("{scheme}://{host}")
     }
 
     /// What is around a page for this caller.
