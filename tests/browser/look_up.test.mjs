@@ -56,12 +56,12 @@ test("without scripts everything is there", () =>
     await box(page).fill(ERROR_PAGE);
     await page.getByRole("button", { name: "Look up" }).click();
     await page.waitForURL(`${world.url}/r/${story.ray}`);
-    await page.getByRole("searchbox").fill(`${story.ray},${visitor.ray}`);
+    await page.locator("#seek").fill(`${story.ray},${visitor.ray}`);
     await page.getByRole("button", { name: "Look up" }).click();
     await page.waitForURL(/\/rays\?ids=/);
     await page.getByRole("link", { name: story.ray }).click();
     await page.waitForURL(`${world.url}/r/${story.ray}`);
-    await page.getByRole("link", { name: "raydex" }).click();
+    await page.getByRole("link", { name: "raydex", exact: true }).click();
     await box(page).fill("nothing of use");
     await page.getByRole("button", { name: "Look up" }).click();
     await page.getByRole("alert").filter({ hasText: "No Ray ID was found" }).waitFor();

@@ -34,7 +34,7 @@ test("records of another dataset are one click away", () =>
     await page.getByRole("heading", { name: "Found in another dataset" }).waitFor();
     await page.getByRole("link", { name: "Show them" }).click();
     await page.waitForURL(`${world.url}/r/${ray}`);
-    assert.equal(await page.locator(`[data-ray="${ray}"]`).count(), 1);
+    await page.locator(`[data-ray="${ray}"]`).first().waitFor();
   }));
 
 test("point 12: the window is on a time line, with the same in words", () =>

@@ -11,7 +11,7 @@ test("a pasted token signs in, and leads back to the page that was asked for", (
     assert.equal(reply.status(), 401);
     await page.getByLabel("API token").fill(tokenOf("support"));
     await page.keyboard.press("Enter");
-    await page.locator(`[data-ray="${ray}"]`).waitFor();
+    await page.locator(`[data-ray="${ray}"]`).first().waitFor();
     assert.equal(page.url(), `${world.url}/r/${ray}?tab=json`);
     const [cookie] = await context.cookies();
     assert.deepEqual([cookie.name, cookie.httpOnly, cookie.sameSite, cookie.expires], ["raydex", true, "Strict", -1]);
@@ -40,7 +40,7 @@ test("a link of another site leads a signed-in person to the page, not to the fo
     await page.evaluate((url) => {
       location.href = url;
     }, `${world.url}/r/${ray}`);
-    await page.locator(`[data-ray="${ray}"]`).waitFor();
+    await page.locator(`[data-ray="${ray}"]`).first().waitFor();
   }));
 
 test("the link that scripts/run prints signs in once", () =>
