@@ -17,6 +17,8 @@ pub(crate) struct Visit {
     pub(super) target: String,
     /// The headers of the request that name its host.
     pub(super) headers: HeaderMap,
+    /// Whether the same request may be sent again by itself: one that a browser does not ask a person about first.
+    pub(super) is_repeatable: bool,
     /// Whether the browser followed a link of another site, and so left out the cookie.
     pub(super) is_from_another_site: bool,
     way_out: WayOut,
@@ -38,6 +40,7 @@ impl Visit {
         Self {
             target: if is_get { format!("{}{query}", request.path) } else { "/".to_owned() },
             headers: request.headers.clone(),
+            is_repeatable: is_get,
             is_from_another_site: is_get && !has_cookie && site.as_deref() == Some("cross-site"),
             way_out,
         }
