@@ -245,7 +245,9 @@ proptest! {
             if let Ok(document) = AnswerDocument::read(&json) {
                 prop_assert!(structure(&html(&document, AnswerTab::Record)).is_ok());
             }
-            let _ = ExplainDocument::read(&json);
+            if let Ok(document) = ExplainDocument::read(&json) {
+                prop_assert!(document.records.len() <= json.len());
+            }
         }
     }
 }

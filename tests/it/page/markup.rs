@@ -78,7 +78,7 @@ fn check_text(text: &str) -> Result<(), String> {
         return Err(format!("{c:?} in a text"));
     }
     for (at, _) in text.match_indices('&') {
-        let entity = &text[at..];
+        let entity = text.get(at..).unwrap_or_default();
         if !["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"].iter().any(|known| entity.starts_with(known)) {
             return Err(format!("& at {at} of {text:?}"));
         }

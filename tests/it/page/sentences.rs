@@ -206,7 +206,7 @@ fn origin_that_was_not_asked_is_not_named() {
             json!({ "EdgeResponseStatus": 301, "OriginResponseStatus": 0, "OriginIP": "", "CacheCacheStatus": "none" }),
         );
         record.1.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        assert_eq!(sentence(&[record.clone()]), said, "{members}");
+        assert_eq!(sentence(std::slice::from_ref(&record)), said, "{members}");
     }
 }
 
@@ -218,7 +218,7 @@ fn workers_and_exceptions_are_named() {
     );
     let start = "500 after 149 ms, not cached, not blocked,";
     assert_eq!(
-        sentence(&[failed.clone()]),
+        sentence(std::slice::from_ref(&failed)),
         format!("{start} Worker “shop” threw an exception (2 subrequests), edge NRT.")
     );
     assert_eq!(
