@@ -76,6 +76,9 @@ function makeFieldSearch() {
 function makeWaterfall(tree) {
   const rows = all(".w", tree);
   const texts = rows.map((row) => `${row.dataset.ray} ${row.textContent}`.toLowerCase());
+  const items = rows.map((row) => row.parentElement);
+  const above = new Map(items.map((item) => [item, item.parentElement.closest("li")]));
+  const gone = new Set();
   const bars = all(".bars", tree);
   const groups = all("details", tree);
   const total = Number(answer.dataset.total);
@@ -163,13 +166,16 @@ function makeWaterfall(tree) {
   function filter() {
     const sought = state.filter.trim().toLowerCase();
     const kept = new Set();
-    rows.forEach((row, index) => {
+    items.forEach((first, index) => {
       if (!texts[index].includes(sought)) return;
-      for (let item = row.closest("li"); item && !kept.has(item); item = item.parentElement.closest("li")) kept.add(item);
+      for (let item = first; item && !kept.has(item); item = above.get(item)) kept.add(item);
     });
-    for (const row of rows) {
-      const item = row.closest("li");
-      item.classList.toggle("gone", !kept.has(item));
+    for (const item of items) {
+      const hides = !kept.has(item);
+      if (hides === gone.has(item)) continue;
+      item.classList.toggle("gone", hides);
+      if (hides) gone.add(item);
+      else gone.delete(item);
     }
     find();
   }
@@ -177,7 +183,7 @@ function makeWaterfall(tree) {
   function find() {
     const sought = state.find.trim().toLowerCase();
     for (const row of hits) row.classList.remove("hit");
-    hits = sought ? rows.filter((row, index) => texts[index].includes(sought) && !row.closest(".gone")) : [];
+    hits = sought ? rows.filter((row, index) => texts[index].includes(sought) && !gone.has(items[index])) : [];
     for (const row of hits) row.classList.add("hit");
     at = -1;
     sayCount();
@@ -194,8 +200,8 @@ function makeWaterfall(tree) {
 
   /** Marks a row, and opens what it is in. */
   function select(row, opens) {
-    for (const other of all(".w.row", tree)) other.classList.remove("row");
-    row.classList.add("row");
+    for (const other of all(".w.chosen", tree)) other.classList.remove("chosen");
+    row.classList.add("chosen");
     for (let group = row.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
     state.row = row.dataset.ray;
     writeState();

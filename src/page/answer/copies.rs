@@ -35,14 +35,15 @@ pub(super) fn ticket(head: &AnswerHead, records: &RayRecords<'_>, link: &str) ->
         format!("{}\n\n| fact | value |\n|---|---|\n| Ray ID | {} |\n", emphasis(&head.sentence), plain(&head.ray));
     let (short, long): (Vec<_>, Vec<_>) = facts.iter().partition(|(_, value)| is_plain(value, CELL_MARKS));
     for (label, value) in short {
-        push(&mut text, format_args!("| {label} | {value} |\n"));
+        let _written = writeln!(text, "| {label} | {value} |");
     }
     if !long.is_empty() {
-        let lines: String = long.iter().map(|(label, value)| format!("{label}: {value}\n")).collect();
+        let lines: Vec<String> = long.iter().map(|(label, value)| format!("{label}: {value}\n")).collect();
+        let lines = lines.concat();
         let fence = "`".repeat(longest_ticks(&lines).max(2) + 1);
-        push(&mut text, format_args!("\n{fence}text\n{lines}{fence}\n"));
+        let _written = write!(text, "\n{fence}text\n{lines}{fence}\n");
     }
-    push(&mut text, format_args!("\n<{link}>\n"));
+    let _written = write!(text, "\n<{link}>\n");
     text
 }
 
@@ -123,11 +124,6 @@ const fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // A text takes everything.
-    let _ = text.write_fmt(arguments);
-}
-
 /// Returns a command for a shell that sends the request again, without its cookies, credentials and body; `None` if the
 /// record does not have enough of it.
 pub(super) fn curl(request: &RecordFacts<'_>) -> Option<String> {
@@ -140,11 +136,11 @@ pub(super) fn curl(request: &RecordFacts<'_>) -> Option<String> {
     let mut command = format!("curl -sS -g -i{} {}", method_option(&facts)?, quoted(&url_of(&facts)?));
     for (name, header) in [("ClientRequestUserAgent", "User-Agent"), ("ClientRequestReferer", "Referer")] {
         if let Some(value) = facts.word(name).filter(|value| !value.is_empty()) {
-            push(&mut command, format_args!(" \\\n  -H {}", quoted(&format!("{header}: {value}"))));
+            let _written = write!(command, " \\\n  -H {}", quoted(&format!("{header}: {value}")));
         }
     }
     for (name, value) in repeated_headers(&facts) {
-        push(&mut command, format_args!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
+        let _written = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
     }
     Some(command)
 }

@@ -25,25 +25,24 @@ pub(super) fn critical_path(spans: &[RequestSpan], top: usize) -> Vec<i64> {
             of_parent.push(at);
         }
     }
-    let mut open: Vec<(usize, i64)> = spans.get(top).map(|span| (top, span.end)).into_iter().collect();
-    while let Some((at, until)) = open.pop() {
-        let Some(span) = spans.get(at) else { continue };
+    let mut open: Vec<(usize, i64, i64)> = spans.get(top).map(|span| (top, span.start, span.end)).into_iter().collect();
+    while let Some((at, from, until)) = open.pop() {
         let mut below: Vec<(usize, &RequestSpan)> =
             children.get(at).into_iter().flatten().filter_map(|child| Some((*child, spans.get(*child)?))).collect();
         below.sort_by_key(|(child, span)| (std::cmp::Reverse(span.end.min(until)), *child));
         let (mut left, mut own) = (until, 0_i64);
         for (child, of_child) in below {
             let end = of_child.end.min(until);
-            let start = of_child.start.max(span.start);
+            let start = of_child.start.max(from);
             // What was still running when the next one began did not hold it up.
             if start < end && end <= left {
                 own += left - end;
                 left = start;
-                open.push((child, end));
+                open.push((child, start, end));
             }
         }
         if let Some(critical) = critical.get_mut(at) {
-            *critical = own + (left - span.start).max(0);
+            *critical = own + (left - from);
         }
     }
     critical

@@ -171,7 +171,7 @@ fn unit_of(name: &str) -> Option<FieldUnit> {
     })
 }
 
-/// Returns the words of a field's name: `My_NewField` as `My new field`.
+/// Returns the words of a field's name: `My_NewField` as `My New field`.
 fn words_of(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 8);
     let mut before = ' ';
@@ -180,13 +180,11 @@ fn words_of(name: &str) -> String {
         if starts {
             words.push(' ');
         }
-        if c == '_' {
-            words.push(' ')
-        } else if starts {
-            words.push(c.to_ascii_lowercase())
-        } else {
-            words.push(c)
-        }
+        words.push(match c {
+            '_' => ' ',
+            c if starts => c.to_ascii_lowercase(),
+            c => c,
+        });
         before = c;
     }
     words
@@ -258,7 +256,7 @@ mod tests {
 
     #[test]
     fn names_without_label_become_words() {
-        assert_eq!(words_of("My_NewField"), "My new field");
+        assert_eq!(words_of("My_NewField"), "My New field");
         assert_eq!(words_of("x-id"), "x-id");
     }
 }

@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn value_stays_what_it_was(texts: Vec<String>, number: f64, flag: bool) {
+        fn value_stays_what_it_was(texts: Vec<String>, number: i64, flag: bool) {
             let value = serde_json::json!({ "t": texts, "n": number, "f": [flag, {}, []] });
             let pretty = PrettyJson(&value.to_string()).to_string();
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);

@@ -98,8 +98,7 @@ impl LogLine {
         let after = line.unix_ms.zip(start_ms).map(|(at, start)| format!("+{} ms", at.saturating_sub(start)));
         let time = after.or_else(|| line.unix_ms.map(|at| InstantText::new(at, at).text));
         let tone = match line.level.as_str() {
-            _ if line.is_exception => "error",
-            "error" | "fatal" => "error",
+            level if line.is_exception || matches!(level, "error" | "fatal") => "error",
             "warn" | "warning" => "warn",
             _ => "",
         };

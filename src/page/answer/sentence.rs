@@ -4,6 +4,8 @@
 //! It says nothing that the fields of the records do not settle: what is masked, absent or unknown has no words. Quoted
 //! values are cut, and stay text.
 
+use std::borrow::Cow;
+
 use super::facts::RecordFacts;
 use super::ray_records::RayRecords;
 use super::sentence_words::{SecurityOutcome, cache_words, edge_error_words, security_words, worker_words};
@@ -154,10 +156,9 @@ fn worker_clause(request: &RecordFacts<'_>, records: &RayRecords<'_>) -> Option<
     if status.is_none() && threw.is_none() && traces.is_empty() {
         return None;
     }
-    let name = request.text("WorkerScriptName").map(|name| name.into_owned());
+    let name = request.text("WorkerScriptName").map(Cow::into_owned);
     let name = name.or_else(|| traces.iter().find_map(|trace| trace.script.clone()));
-    let outcome =
-        status.map(|status| status.into_owned()).or_else(|| traces.iter().find_map(|trace| trace.outcome.clone()));
+    let outcome = status.map(Cow::into_owned).or_else(|| traces.iter().find_map(|trace| trace.outcome.clone()));
     let did = threw.or_else(|| outcome.as_deref().map(outcome_words))?;
     let subrequests =
         request.positive("WorkerSubrequestCount").map(|count| format!(" ({})", counted(count, "subrequest")));

@@ -58,7 +58,7 @@ pub(super) struct WaterfallRow {
     pub(super) tone: &'static str,
     /// Method, host and path, as far as they are known.
     pub(super) target: String,
-    /// How it came from its parent, in words.
+    /// How it came from its parent, in words, if no Worker sent it.
     pub(super) link: &'static str,
     /// Where its records are: on this page or on its own.
     pub(super) href: String,
@@ -92,14 +92,13 @@ pub(super) struct WaterfallMark {
 impl Waterfall {
     /// Draws the tree of a document. Without one, the rays that have records stand beside each other.
     pub(super) fn new(document: &AnswerDocument, rays: &AnswerRays<'_>, shown: &dyn Fn(&str) -> bool) -> Self {
-        let lone: Vec<AnswerNode>;
-        let nodes = match document.tree.as_ref().filter(|tree| !tree.nodes.is_empty()) {
-            Some(tree) => tree.nodes.as_slice(),
-            None => {
-                let node = |records: &RayRecords<'_>| AnswerNode { ray: records.ray.clone(), ..AnswerNode::default() };
-                lone = rays.iter().filter(|records| !records.all.is_empty()).map(node).collect();
-                lone.as_slice()
-            }
+        let beside: Vec<AnswerNode>;
+        let nodes = if let Some(tree) = document.tree.as_ref().filter(|tree| !tree.nodes.is_empty()) {
+            tree.nodes.as_slice()
+        } else {
+            let node = |records: &RayRecords<'_>| AnswerNode { ray: records.ray.clone(), ..AnswerNode::default() };
+            beside = rays.iter().filter(|records| !records.all.is_empty()).map(node).collect();
+            beside.as_slice()
         };
         let times: Vec<RowTime> = nodes.iter().map(|node| RowTime::new(&node.ray, rays.get(&node.ray))).collect();
         let line = WaterfallLine::new(&times);
@@ -181,17 +180,12 @@ fn used_phases(rows: &[WaterfallRow]) -> Vec<(&'static str, &'static str)> {
 
 impl WaterfallRow {
     fn new(node: &AnswerNode, (time, line): (&RowTime, WaterfallLine), records: Option<&RayRecords<'_>>) -> Self {
-        let request = records.and_then(RayRecords::request);
         let mut row = Self {
             ray: node.ray.clone(),
             depth: node.depth,
-            link: match node.link.as_deref() {
-                Some("subrequest") => "subrequest",
-                Some("challenge") => "after the challenge",
-                _ => "",
-            },
+            link: if node.link.as_deref() == Some("challenge") { "after the challenge" } else { "" },
             target: match records.filter(|records| !records.all.is_empty()) {
-                None if !node.records.is_empty() => "(its records are on its own page)".to_owned(),
+                None if !node.records.is_empty() => "(records on its page)".to_owned(),
                 records => target_of(records),
             },
             ..Self::default()
@@ -203,7 +197,7 @@ impl WaterfallRow {
         }
         if let Some(start) = time.start {
             row.after = format!("+{}", duration_text(start.saturating_sub(line.start)));
-            row.draw(start, time, line, request.is_some());
+            row.draw(start, time, line);
         }
         row.lasted = time.lasted.map(duration_text).unwrap_or_default();
         row.marks = records.map(|records| marks_of(records, time, line)).unwrap_or_default();
@@ -211,15 +205,14 @@ impl WaterfallRow {
     }
 
     /// Draws the bars, and writes their figures.
-    fn draw(&mut self, start: i64, time: &RowTime, line: WaterfallLine, has_record: bool) {
+    fn draw(&mut self, start: i64, time: &RowTime, line: WaterfallLine) {
         for span in time.phases.spans().filter(|span| span.lasted_ns > 0) {
             let separator = if self.figures.is_empty() { "" } else { ", " };
             let (label, lasted) = (phase_label(span.phase), duration_text(span.lasted_ns));
-            // A text takes everything.
-            let _ = write!(self.figures, "{separator}{label} {lasted}");
+            let _written = write!(self.figures, "{separator}{label} {lasted}");
             self.bars.push(line.bar(span.phase.name(), start.saturating_add(span.after_ns), span.lasted_ns));
         }
-        if self.bars.is_empty() && (has_record || time.lasted.is_some()) {
+        if self.bars.is_empty() {
             self.bars.push(line.bar("all", start, time.lasted.unwrap_or_default()));
         }
     }

@@ -1,10 +1,11 @@
 //! What is on the page of an answer.
 
+use std::io::Write;
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use raydex::page::answer::{AnswerContext, AnswerDocument, AnswerPart, AnswerTab};
 use serde_json::{Value, json};
-use std::io::Write;
 
 use super::{answer, html};
 

@@ -50,7 +50,7 @@ fn event(action: &str, description: &str) -> (&'static str, Value) {
     )
 }
 
-fn trace(outcome: &str, exceptions: Value) -> (&'static str, Value) {
+fn trace(outcome: &str, exceptions: &Value) -> (&'static str, Value) {
     (
         "workers_trace_events",
         json!({ "Event": { "RayID": RAY, "Response": { "Status": 500 } }, "EventTimestampMs": 1_774_687_345_000_u64, "ScriptName": "shop", "Outcome": outcome, "Exceptions": exceptions, "Logs": [], "WallTimeMs": 72 }),
@@ -206,7 +206,7 @@ fn origin_that_was_not_asked_is_not_named() {
             json!({ "EdgeResponseStatus": 301, "OriginResponseStatus": 0, "OriginIP": "", "CacheCacheStatus": "none" }),
         );
         record.1.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        assert_eq!(sentence(&[record.clone()]), said, "{members}");
+        assert_eq!(sentence(std::slice::from_ref(&record)), said, "{members}");
     }
 }
 
@@ -218,19 +218,19 @@ fn workers_and_exceptions_are_named() {
     );
     let start = "500 after 149 ms, not cached, not blocked,";
     assert_eq!(
-        sentence(&[failed.clone()]),
+        sentence(std::slice::from_ref(&failed)),
         format!("{start} Worker “shop” threw an exception (2 subrequests), edge NRT.")
     );
     assert_eq!(
-        sentence(&[failed, trace("exception", thrown.clone())]),
+        sentence(&[failed, trace("exception", &thrown)]),
         format!("{start} Worker “shop” threw TypeError: “Cannot read 'price'” (2 subrequests), edge NRT.")
     );
     assert_eq!(
-        sentence(&[trace("exception", thrown)]),
+        sentence(&[trace("exception", &thrown)]),
         "500, Worker “shop” threw TypeError: “Cannot read 'price'” after 72 ms."
     );
-    assert_eq!(sentence(&[trace("exceededCpu", json!([]))]), "500, Worker “shop” used too much CPU time after 72 ms.");
-    assert_eq!(sentence(&[trace("odd", json!("x"))]), "500, Worker “shop” ended with “odd” after 72 ms.");
+    assert_eq!(sentence(&[trace("exceededCpu", &json!([]))]), "500, Worker “shop” used too much CPU time after 72 ms.");
+    assert_eq!(sentence(&[trace("odd", &json!("x"))]), "500, Worker “shop” ended with “odd” after 72 ms.");
 }
 
 #[test]
