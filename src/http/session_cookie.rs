@@ -55,7 +55,7 @@ fn is_local(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a host, with or without a port, is this machine.
-fn is_local_authority(authority: &str) -> bool {
+pub(crate) fn is_local_authority(authority: &str) -> bool {
     let has_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let name = authority.rsplit_once(':').filter(|(_, port)| has_port(port)).map_or(authority, |(name, _)| name);
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")

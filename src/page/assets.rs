@@ -28,6 +28,8 @@ pub struct PageAsset {
 pub const ASSETS: &[PageAsset] = &[
     PageAsset { name: "page.css", media_type: CSS, bytes: include_bytes!("../../web/page.css") },
     PageAsset { name: "page.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/page.js") },
+    PageAsset { name: "answer.css", media_type: CSS, bytes: include_bytes!("../../web/answer.css") },
+    PageAsset { name: "answer.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/answer.js") },
     PageAsset { name: "rays.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/rays.js") },
     PageAsset { name: "times.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/times.js") },
     PageAsset { name: "recent.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/recent.js") },

@@ -25,26 +25,21 @@ pub struct PageFrame {
 
 impl PageFrame {
     /// The address of a file of the page.
-    fn asset(name: &str) -> String {
+    #[must_use]
+    pub fn asset(&self, name: &str) -> String {
         asset_path(name)
     }
 
     /// The address of the style sheet.
     #[must_use]
     pub fn style(&self) -> String {
-        Self::asset("page.css")
+        self.asset("page.css")
     }
 
     /// The address of the script.
     #[must_use]
     pub fn script(&self) -> String {
-        Self::asset("page.js")
-    }
-
-    /// The address of the search's script.
-    #[must_use]
-    pub fn search_script(&self) -> String {
-        Self::asset("search.js")
+        self.asset("page.js")
     }
 
     /// Whether a form signs out.

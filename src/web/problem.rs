@@ -22,7 +22,7 @@ pub(crate) fn problem_reply(visit: &Visit, problem: Problem, memory: &MemoryBudg
     let (retry_after, json) = (problem.retry_after(), serde_json::to_vec(&problem).unwrap_or_default());
     let plain = Reply::from(problem);
     let Ok(document) = serde_json::from_slice::<ProblemDocument>(&json) else { return plain };
-    let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
+    let seconds = retry_after.filter(|_| visit.is_repeatable).and_then(|seconds| seconds.parse().ok());
     let page = match NotFoundPage::new(&frame, &document, now_ms) {
         Some(page) => page_reply(memory, plain.status, &page)
             .unwrap_or_else(|_| small_page_reply(plain.status, &ProblemPage::new(&frame, &document, seconds))),

@@ -3,12 +3,13 @@
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
-use crate::api::rays;
+use crate::api::{ray_explain, rays};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, ReplyBody, problems};
 use crate::limits::PAGE_ROOM;
+use crate::memory::Reservation;
 use crate::page::RayPage;
-use crate::page::answer::{AnswerContext, AnswerDocument, AnswerPart};
+use crate::page::answer::{AnswerContext, AnswerDocument, AnswerPart, AnswerTab, ExplainDocument};
 use crate::record::Dataset;
 use crate::services::Services;
 
@@ -26,25 +27,58 @@ pub(crate) async fn show_ray(
     request: &HttpRequest<Vec<u8>>,
     argument: &str,
 ) -> Result<Reply, Problem> {
-    check_tab(request)?;
+    let tab = parse_tab(request)?;
     let asked = lookup_request(caller, request);
-    let reply = rays::get_ray(config, services, caller, &asked, argument).await?;
-    let ReplyBody::Whole(body) = reply.body else { return Err(problems::answer_too_large()) };
-    let _room = services.memory().reserve(PAGE_ROOM * body.len())?;
+    let (body, _room) = whole_body(services, rays::get_ray(config, services, caller, &asked, argument).await?)?;
     // The document is the API's own, so it can be read unless the page lags behind it.
-    let document = AnswerDocument::read(&body.to_vec()).map_err(|_| problems::unavailable())?;
-    let context = AnswerContext { now_ms: services.now_ms() };
+    let document = AnswerDocument::read(&body).map_err(|_| problems::unavailable())?;
+    let (explained, _explained_room) = if tab == AnswerTab::Partner {
+        explain(config, services, caller, request, argument).await?
+    } else {
+        (None, None)
+    };
+    let context = AnswerContext::new(services.now_ms()).with_tab(tab).with_origin(&visit.origin());
+    let answer = AnswerPart::new(&document, &context);
+    let answer = match &explained {
+        Some(explained) => answer.with_explanation(explained),
+        None => answer,
+    };
     let frame = visit.frame(Some(caller));
-    let page = RayPage { frame: &frame, ray: &document.ray, answer: &AnswerPart::new(&document, &context) };
-    Ok(page_reply(services.memory(), 200, &page)?)
+    Ok(page_reply(services.memory(), 200, &RayPage { frame: &frame, ray: &document.ray, answer: &answer })?)
 }
 
-/// Checks the parameter `tab`.
-fn check_tab<B>(request: &HttpRequest<B>) -> Result<(), Problem> {
-    match request.parameter("tab").as_deref() {
-        None | Some("record" | "partner" | "json" | "deliveries") => Ok(()),
-        Some(_) => Err(problems::bad_parameter("tab", TABS)),
+/// The partner's lines of the ray, column by column; `None` where no record of it has one.
+async fn explain(
+    config: &Config,
+    services: &impl Services,
+    caller: &Caller,
+    request: &HttpRequest<Vec<u8>>,
+    argument: &str,
+) -> Result<(Option<ExplainDocument>, Option<Reservation>), Problem> {
+    let asked = api_request(request, &[("format", "explain")]);
+    match ray_explain::explain_ray(config, services, caller, &asked, argument).await {
+        Ok(reply) => {
+            let (body, room) = whole_body(services, reply)?;
+            let document = ExplainDocument::read(&body).map_err(|_| problems::unavailable())?;
+            Ok((Some(document), Some(room)))
+        }
+        // Without a record of a request, or the right to see one, there is no line.
+        Err(problem) if matches!(problem.status, 403 | 404) => Ok((None, None)),
+        Err(problem) => Err(problem),
     }
+}
+
+/// The body of an answer of the API, with the memory that reading it takes.
+fn whole_body(services: &impl Services, reply: Reply) -> Result<(Vec<u8>, Reservation), Problem> {
+    let ReplyBody::Whole(body) = reply.body else { return Err(problems::answer_too_large()) };
+    let room = services.memory().reserve(PAGE_ROOM * body.len())?;
+    Ok((body.to_vec(), room))
+}
+
+/// The tab that the page shows.
+fn parse_tab<B>(request: &HttpRequest<B>) -> Result<AnswerTab, Problem> {
+    let Some(name) = request.parameter("tab") else { return Ok(AnswerTab::default()) };
+    AnswerTab::from_name(&name).ok_or_else(|| problems::bad_parameter("tab", TABS))
 }
 
 /// The request for everything that the page shows: the records below the ray, the tree, and the deliveries of records that have
@@ -57,11 +91,15 @@ fn lookup_request(caller: &Caller, request: &HttpRequest<Vec<u8>>) -> HttpReques
     } else {
         "records,tree"
     };
+    let mut asked = vec![("subrequests", "list"), ("parts", parts)];
+    asked.extend(dataset.as_deref().map(|dataset| ("dataset", dataset)));
+    api_request(request, &asked)
+}
+
+/// A request to the API with these parameters.
+fn api_request(request: &HttpRequest<Vec<u8>>, parameters: &[(&str, &str)]) -> HttpRequest<Vec<u8>> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("subrequests", "list").append_pair("parts", parts);
-    if let Some(dataset) = dataset {
-        query.append_pair("dataset", &dataset);
-    }
+    query.extend_pairs(parameters);
     HttpRequest {
         method: request.method.clone(),
         path: request.path.clone(),

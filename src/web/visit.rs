@@ -1,10 +1,10 @@
 //! What pages need to know of the request for them.
 
 use ::http::HeaderMap;
-use ::http::header::{AUTHORIZATION, HeaderName};
+use ::http::header::{AUTHORIZATION, HOST, HeaderName};
 
 use crate::access::Caller;
-use crate::http::{ACCESS_ASSERTION, HttpRequest, session_token};
+use crate::http::{ACCESS_ASSERTION, HttpRequest, is_local_authority, session_token};
 use crate::page::{PageFrame, WayOut};
 
 /// The header in which a browser says how a page's site relates to that of its request.
@@ -17,6 +17,8 @@ pub(crate) struct Visit {
     pub(super) target: String,
     /// The headers of the request that name its host.
     pub(super) headers: HeaderMap,
+    /// Whether the same request may be sent again by itself: one that a browser does not ask a person about first.
+    pub(super) is_repeatable: bool,
     /// Whether the browser followed a link of another site, and so left out the cookie.
     pub(super) is_from_another_site: bool,
     way_out: WayOut,
@@ -38,9 +40,17 @@ impl Visit {
         Self {
             target: if is_get { format!("{}{query}", request.path) } else { "/".to_owned() },
             headers: request.headers.clone(),
+            is_repeatable: is_get,
             is_from_another_site: is_get && !has_cookie && site.as_deref() == Some("cross-site"),
             way_out,
         }
+    }
+
+    /// The scheme and the host of the page; empty where the request names none.
+    pub(super) fn origin(&self) -> String {
+        let Some(host) = self.headers.get(HOST).and_then(|host| host.to_str().ok()) else { return String::new() };
+        let scheme = if is_local_authority(host) { "http" } else { "https" };
+        format!("{scheme}://{host}")
     }
 
     /// What is around a page for this caller.

@@ -20,7 +20,7 @@ export function faultOf(answer) {
   if (status === 0) return `no answer: ${broken}`;
   if (status < 500) return null;
   const problem = jsonOf(answer);
-  const said = problem?.code ?? problem?.errors;
+  const said = problem?.code ?? problem?.errors ?? /code <code>(\w+)<\/code>/.exec(answer.text)?.[1];
   if (!said) return `${status} that is no problem: ${answer.text.slice(0, 80)}`;
   if (status !== 503) return `${status} ${JSON.stringify(said)}`;
   return headers["retry-after"] ? null : "503 without Retry-After";

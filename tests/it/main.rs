@@ -22,6 +22,7 @@ mod ledger;
 mod make_batches;
 mod mask;
 mod packs;
+mod page;
 mod parse;
 mod partner;
 mod plots;

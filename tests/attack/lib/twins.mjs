@@ -77,6 +77,7 @@ function timeless(text) {
   return text
     .replace(/("?(?:elapsed_ms|uptime_ms)"?[:=] ?)\d+/g, "$1<ms>")
     .replace(/"cursor":"([^"]*)"/g, (_, cursor) => `"cursor":"<${cursor.length} signs>"`)
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "http://<host>")
     .replace(/>(?:in )?(?:now|\d+ (?:s|min|h|days)(?: ago)?)</g, "><age><")
     .replace(/("(?:now|at|time)":)"\d{4}-[^"]*"/g, '$1"<now>"');
 }

@@ -41,6 +41,18 @@ fn paste_without_a_ray_is_shown_nowhere() {
 }
 
 #[test]
+fn only_what_is_read_asks_again() {
+    let (fakes, config) = (Fakes::new(), deployment(&[("API_RATE_PER_MINUTE", "1")]));
+    let ask = |ask: Ask| visit(&fakes, &config, signed_in(ask, "token of desk"));
+    while ask(Ask::get("/")).status == 200 {}
+    let limited = ask(Ask::get("/"));
+    assert_eq!((limited.status, header(&limited, "retry-after").is_some()), (429, true));
+    assert!(text(&limited).contains("data-retry-after"));
+    let form = ask(form("/look-up", &[("text", "764660d8ec5c2ab1")]));
+    assert!(form.status == 429 && !text(&form).contains("data-retry-after"));
+}
+
+#[test]
 fn found_ray_is_shown() {
     let (fakes, _) = world();
     let reply = visit(&fakes, &deployment(&[]), signed_in(Ask::get(&format!("/r/{}", ray(1))), "token of desk"));
