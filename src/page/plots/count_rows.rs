@@ -181,7 +181,7 @@ mod tests {
         );
         let range = PlotRange { start_s: 1_774_684_830, end_s: 1_774_684_920, step_s: Some(60) };
         let bars = CountBars::new(range, &rows);
-        assert_eq!(bars.groups, ["\"200\" · (empty)", "200 · GET", "(none) · \"null\"", "others"]);
+        assert_eq!(bars.groups, ["(empty) · \"200\"", "GET · 200", "\"null\" · (none)", "others"]);
         assert_eq!(bars.bars, [(1_774_684_800, vec![0, 7, 0, 0]), (1_774_684_860, vec![9, 1, 2, 3])]);
     }
 
