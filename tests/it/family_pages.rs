@@ -159,7 +159,7 @@ fn of_zone(zone: &str, ray: RayId, parent: RayId) -> String {
 fn zones(children: &[(i64, bool)], with_hidden: bool) -> (Fakes, RayId) {
     let mut day = Day::default();
     let visitor = day.ray_at(START_MS);
-    let mut batches = vec![vec![of_zone("a.example", visitor, RayId::from_bits(0))], Vec::new(), Vec::new()];
+    let mut batches = [vec![of_zone("a.example", visitor, RayId::from_bits(0))], Vec::new(), Vec::new()];
     for (nth, (late, is_hidden)) in children.iter().enumerate() {
         let ray = day.ray_at(START_MS + late);
         if *is_hidden && with_hidden {
