@@ -184,7 +184,8 @@ async fn find_page(
     let is_first = start == FamilyPageStart::First;
     let mut page = retry_while_out_of_memory(services, reservation, async || {
         let reads = (services.batch_store(), services);
-        Ok(find_family(reads, services.shards(), query, start.clone(), reservation).await?)
+        // On the heap: its state would be part of every request's future.
+        Ok(Box::pin(find_family(reads, services.shards(), query, start.clone(), reservation)).await?)
     })
     .await?;
     let is_known = !is_first || !page.records.is_empty();
