@@ -54,7 +54,9 @@ fn revealing_and_changing_routes_are_audited_and_scoped() {
         assert!(spec.audited || !(changes || shows), "{}", spec.name());
         let is_open = match spec.route {
             Route::GetHealth | Route::GetOpenApi => true,
-            Route::Page(route) => !route.shows_records() && !matches!(route, PageRoute::Home | PageRoute::GoToRays),
+            Route::Page(route) => {
+                route.is_entrance() || matches!(route, PageRoute::Asset | PageRoute::Icon | PageRoute::Robots)
+            }
             _ => false,
         };
         assert_eq!(spec.scopes.is_empty(), is_open, "{}", spec.name());
