@@ -10,6 +10,7 @@ if (link && table) link.addEventListener("click", (event) => {
   load().catch((error) => say(`The records could not be loaded: ${error.message}`));
 });
 
+let shownRecords = table?.tBodies[0].rows.length ?? 0;
 const columns = table?.dataset.columns.split(",") ?? [];
 const hasRay = table?.querySelector("tbody th") !== null;
 
@@ -19,7 +20,7 @@ async function load() {
   const query = new URL(link.dataset.searchMore, location.href);
   query.searchParams.set("cursor", cursor);
   query.searchParams.set("fields", columns.join(","));
-  const room = MOST - table.tBodies[0].rows.length;
+  const room = MOST - shownRecords;
   query.searchParams.set("limit", String(Math.max(1, room)));
   link.setAttribute("aria-disabled", "true");
   const reply = await fetch(query, { headers: { accept: "application/x-ndjson" } });
@@ -50,18 +51,31 @@ async function load() {
   } else {
     link.closest("p").remove();
   }
-  say(`${count()} records${end?.cursor ? ", and there are more" : ""}${end ? "" : "; the answer was cut off before its end"}.`);
+  say(`${shownRecords} records${end?.cursor ? ", and there are more" : ""}${end ? "" : "; the answer was cut off before its end"}.`);
 }
 
+/** Appends rows as a table of their own, with the widths of the first one: each row of one table would depend on all others. */
 function append(rows) {
+  if (rows.length === 0) return;
+  const piece = document.createElement("div");
+  piece.className = "piece";
+  const more = document.createElement("table");
+  more.className = "rows search-rows";
+  more.setAttribute("aria-label", `Records ${shownRecords + 1} to ${shownRecords + rows.length}`);
+  const widths = document.createElement("colgroup");
+  for (const head of table.tHead.rows[0].cells) {
+    const width = document.createElement("col");
+    width.style.width = `${head.getBoundingClientRect().width}px`;
+    widths.append(width);
+  }
   const body = document.createElement("tbody");
-  body.className = "piece";
   body.append(...rows);
-  table.append(body);
-  say(`${count()} records so far …`);
+  more.append(widths, body);
+  piece.append(more);
+  table.parentElement.append(piece);
+  shownRecords += rows.length;
+  say(`${shownRecords} records so far …`);
 }
-
-const count = () => [...table.tBodies].reduce((sum, body) => sum + body.rows.length, 0);
 
 function say(words) {
   document.querySelector("[data-search-count]").textContent = words;

@@ -157,7 +157,7 @@ async fn admit_request<D: Services + 'static>(
             Err(problem) => return Err(trail.deny(&record(), problem).await),
         };
         let ApiOperation { spec, arguments, head, body } = operation;
-        answer_admitted(config, services, (spec, &caller), &arguments, (&head, body)).await?;
+        Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
         return Ok(web::after_operation(target));
     }
     answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
@@ -315,7 +315,8 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
                     cloudflare_api::ClientRequest { config, services: self.services, caller, request, arguments };
                 answer_client(&client, route).await
             }
-            Route::Page(route) => self.show_page(route).await,
+            // Kept out of the future of every request: pages ask for several answers.
+            Route::Page(route) => Box::pin(self.show_page(route)).await,
             Route::IngestBatch | Route::GetOpenApi | Route::GetHealth => Err(problems::no_such_path()),
         }
     }

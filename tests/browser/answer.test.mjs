@@ -61,6 +61,7 @@ test("points 7 and 8: levels close and open, and the time line is zoomed by drag
     assert.equal(await visible(page), 2);
     await page.locator("#wf-all").click();
     assert.equal(await visible(page), all);
+    await page.locator("#wf-axis").scrollIntoViewIfNeeded();
     const { x, y, width } = await page.locator("#wf-axis").boundingBox();
     await page.mouse.move(x + width * 0.5, y + 5);
     await page.mouse.down();

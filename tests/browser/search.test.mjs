@@ -22,9 +22,9 @@ test("point 2: conditions are clicked, and a second browser shows the same by th
   const seen = [];
   const address = await open({}, async (page) => {
     await page.goto(SEARCH);
-    await page.getByRole("textbox", { name: "Field" }).fill("EdgeResponseStatus");
-    await page.getByRole("combobox", { name: "Comparison" }).selectOption("geq");
-    await page.getByRole("textbox", { name: "Value" }).fill("500");
+    await page.getByLabel("Field").fill("EdgeResponseStatus");
+    await page.getByLabel("Comparison").selectOption("geq");
+    await page.getByLabel("Value", { exact: true }).fill("500");
     await page.getByRole("button", { name: "Search", exact: true }).click();
     await rows(page).first().waitFor();
     await page.getByRole("link", { name: "Link to this range" }).click();
@@ -46,8 +46,8 @@ test("point 11: ten thousand rows are loaded as they come, and stay usable", () 
     await page.getByRole("link", { name: "Next records" }).click();
     await page.locator("[data-search-count]").getByText(/^10000 records/).waitFor({ timeout: 60_000 });
     assert.equal(await rows(page).count(), 10_000);
-    const rays = await page.locator(".search-rows tbody th").allInnerTexts();
-    assert.ok(new Set(rays).size > 9_000, "other records each time");
+    const rays = await page.evaluate(() => new Set([...document.querySelectorAll(".search-rows tbody th")].map((cell) => cell.textContent)).size);
+    assert.ok(rays > 9_000, `other records each time: ${rays}`);
     const longest = await page.evaluate(async () => {
       const tasks = [];
       new PerformanceObserver((list) => tasks.push(...list.getEntries())).observe({ type: "longtask" });

@@ -167,7 +167,7 @@ impl SearchQuery {
     /// Returns the address of the search, with a place to go on from.
     #[must_use]
     pub fn address(&self, cursor: Option<&str>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::from("/search?"));
+        let mut query = form_urlencoded::Serializer::new(String::new());
         let mut add = |name: &str, value: &str| {
             if !value.is_empty() {
                 query.append_pair(name, value);
@@ -187,7 +187,7 @@ impl SearchQuery {
         }
         add("filter", &self.filter);
         add("cursor", cursor.unwrap_or_default());
-        query.finish()
+        format!("/search?{}", query.finish())
     }
 
     /// Returns the same search in a range that no longer moves.
@@ -260,6 +260,7 @@ mod tests {
 
     fn read(address: &str) -> SearchQuery {
         let query = address.strip_prefix("/search?").unwrap();
+        assert!(!query.split('&').any(str::is_empty) || query.is_empty(), "{address}");
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         assert!(pairs.iter().all(|(name, _)| SEARCH_PARAMETERS.contains(&name.as_str())), "{address}");
         SearchQuery::read(|name| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))

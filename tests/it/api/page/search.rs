@@ -51,7 +51,7 @@ fn following_pages_reaches_every_record_once() {
     let (mut query, mut all, mut pages) = (Some(DAY.to_owned()), Vec::new(), 0);
     while let Some(address) = query {
         let (status, page) = search(&fakes, "desk", &address);
-        assert_eq!(status, 200);
+        assert_eq!(status, 200, "{address}");
         all.extend(found(&page));
         query = next(&page);
         pages += 1;
