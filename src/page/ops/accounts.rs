@@ -58,20 +58,20 @@ pub(super) fn facts(stats: &StatsDocument) -> Vec<AccountFact> {
         ("Ignored events", &stats.ignored_events),
     ];
     let counted = counted.into_iter().filter(|(_, counts)| total(counts) > 0);
-    let mut facts: Vec<_> = counted.map(|(name, counts)| AccountFact { name, value: count_by_name(counts) }).collect();
+    let mut found: Vec<_> = counted.map(|(name, counts)| AccountFact { name, value: count_by_name(counts) }).collect();
     if !stats.layout_doubts.is_empty() {
         let value = format!(
             "in doubt: {} times in which most rays have other times than their records",
             stats.layout_doubts.len()
         );
-        facts.push(AccountFact { name: "Layout of Ray IDs", value });
+        found.push(AccountFact { name: "Layout of Ray IDs", value });
     }
     let (scanned, all) = (stats.ledgers.scanned, stats.ledgers.total);
     if scanned < all {
         let value = format!("{} of {} ledgers: these totals are not complete", count(scanned), count(all));
-        facts.push(AccountFact { name: "Counted", value });
+        found.push(AccountFact { name: "Counted", value });
     }
-    facts
+    found
 }
 
 /// Returns the facts of deliveries.
@@ -85,9 +85,9 @@ pub(super) fn delivery_facts(stats: &StatsDocument, now_ms: i64) -> Vec<AccountF
         facts.push(AccountFact { name: "Waiting for their turn", value });
     }
     let refusal = stats.delivery.last_refusal.as_ref().map(|refusal| {
-        let status = refusal.status.map(|status| status.to_string());
+        let answered = refusal.status.map(|code| code.to_string());
         let at = refusal.at.as_deref().map(|at| since(at, now_ms));
-        itertools::join([status, refusal.code.clone(), at].into_iter().flatten(), ", ")
+        itertools::join([answered, refusal.code.clone(), at].into_iter().flatten(), ", ")
     });
     facts.push(AccountFact { name: "Last refusal", value: refusal.unwrap_or_else(|| "none".to_owned()) });
     facts

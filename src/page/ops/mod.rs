@@ -128,8 +128,8 @@ impl<'a> OpsPart<'a> {
 /// Draws the lines of batches by the time of their upload; `None` where there are no batches.
 fn landed_lines(batches: &[BatchDocument], now_ms: i64) -> Option<Histogram<'static>> {
     let uploaded_ms = |batch: &BatchDocument| unix_ms(&batch.object.uploaded_at);
-    let start_ms = batches.iter().filter_map(uploaded_ms).min()?;
-    let (start_s, end_s) = (start_ms.div_euclid(1_000), now_ms.div_euclid(1_000) + 1);
+    let first_ms = batches.iter().filter_map(uploaded_ms).min()?;
+    let (start_s, end_s) = (first_ms.div_euclid(1_000), now_ms.div_euclid(1_000) + 1);
     let step_s = LANDED_STEPS_S.into_iter().find(|step_s| (end_s - start_s) / i64::from(*step_s) < LANDED_BARS)?;
     let range = PlotRange { start_s, end_s, step_s: Some(step_s) };
     let row = |batch: &BatchDocument| {

@@ -279,7 +279,7 @@ mod tests {
         let status_json = r#"{"key":"EdgeResponseStatus","operator":"geq","value":500}"#;
         let host_json = r#"{"key":"ClientRequestHost","operator":"eq","value":"7"}"#;
         assert_eq!(filter(&[], ""), None);
-        assert_eq!(filter(&[status.clone()], ""), Some(format!(r#"{{"where":{status_json}}}"#)));
+        assert_eq!(filter(std::slice::from_ref(&status), ""), Some(format!(r#"{{"where":{status_json}}}"#)));
         let both = format!(r#"{{"where":{{"and":[{status_json},{host_json}]}}}}"#);
         assert_eq!(filter(&[status.clone(), host], ""), Some(both.clone()));
         assert_eq!(filter(&[status], &format!(r#"{{"where":{host_json}}}"#)), Some(both));

@@ -12,8 +12,10 @@ const DAY: &str = "start=2026-03-28T00:00:00Z&end=2026-03-29T00:00:00Z";
 
 /// A record of this number, whose status is 500 for each third one.
 fn record(number: u64, path: &str) -> String {
-    let (status, zone) =
-        (if number % 3 == 0 { 500 } else { 200 }, if number % 2 == 0 { "a.example" } else { "b.example" });
+    let (status, zone) = (
+        if number.is_multiple_of(3) { 500 } else { 200 },
+        if number.is_multiple_of(2) { "a.example" } else { "b.example" },
+    );
     format!(
         r#"{{"RayID":"{}","EdgeStartTimestamp":"2026-03-28T08:42:00Z","EdgeResponseStatus":{status},"ZoneName":"{zone}","ClientRequestHost":"{zone}","ClientIP":"203.0.113.77","ClientRequestURI":"{path}?n={number}"}}"#,
         ray(number)
@@ -99,7 +101,7 @@ fn search_shows_what_its_reader_may_see() {
     assert_eq!(found(&page).len(), 15);
     assert!(!page.contains("b.example") && !page.contains("records were read"));
     let other = Fakes::new();
-    let own = (0..30).filter(|number| number % 2 == 0).map(|number| record(number, "/x"));
+    let own = (0..30_u64).filter(|number| number.is_multiple_of(2)).map(|number| record(number, "/x"));
     batch(&other, KEYS[0], &ndjson(own), None);
     assert_eq!(search(&other, "zone", DAY).1, page, "with and without the other zone's records");
     assert_eq!(search(&fakes, "ops", DAY).0, 403);
