@@ -29,7 +29,7 @@ pub const BACKFILL_JOBS: u64 = 100;
 pub const BACKFILL_RANGE_MS: i64 = 366 * 24 * 3_600_000;
 
 /// Maximum number of ledgers that one run of the cron asks for the lines of backfills: in 34 rounds of
-/// [`CONCURRENT_CALLS`].
+/// [`CONCURRENT_CALLS`](super::CONCURRENT_CALLS).
 pub const BACKFILL_LEDGERS: u64 = 200;
 
 /// Interval between two counts in a ledger of which only parked lines may change, in milliseconds.

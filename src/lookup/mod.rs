@@ -1,7 +1,7 @@
 //! Finds the records of a ray: asks the one shard that can know it, reads the spans that the shard names, checks every
 //! line.
 //!
-//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them. [`read_each`] is what
+//! Reading order: `batch_lookup` reads one batch, `sink` picks the lines, `target` recognises them. `read_each` is what
 //! [`crate::story`] reads the records of a family by.
 //!
 //! # Invariants

@@ -61,7 +61,7 @@ test("point 11: ten thousand rows are loaded as they come, and stay usable", () 
   }));
 
 test("point 12: what the answer may lack is said, and mistakes are", async () => {
-  await open({ expected: [400] }, async (page) => {
+  await open({ as: "main", expected: [400] }, async (page) => {
     await page.goto(`${world.url}/search?last=1h&filter=%7Bnonsense`);
     assert.match(await page.locator("main").innerText(), /filter/);
     await page.goto(`${world.url}/search?last=1h&field1=NoSuchField&operator1=eq&value1=1`);
