@@ -6,10 +6,7 @@ export const MOST = 20;
 /** Unix milliseconds of the first tick of a ray's clock, which counts 10 ms. */
 const EPOCH_MS = 1_350_000_000_000;
 
-/** The longest id of another form, in bytes. */
-const LONGEST_ID = 128;
-
-/** Finds the rays of a text: runs of 16 hexadecimal digits that stand alone, or the whole text as an id of another form. */
+/** Finds the rays of a text: runs of 16 hexadecimal digits that stand alone. */
 export const findRays = (text) => {
   const rays = [];
   let hasMore = false;
@@ -23,8 +20,6 @@ export const findRays = (text) => {
     }
     rays.push(digits);
   }
-  const whole = text.trim();
-  if (rays.length === 0 && whole.length <= LONGEST_ID && /^[0-9A-Za-z_.:-]+$/.test(whole)) rays.push(whole);
   return { rays, hasMore };
 };
 

@@ -6,7 +6,7 @@
 //! Each ray is found once, in the order of the text.
 
 use crate::limits::PAGE_RAYS;
-use crate::record::{RayId, RayKey, ray_from_user};
+use crate::record::{RayId, RayKey};
 
 /// Number of digits of a ray.
 const DIGITS: usize = 16;
@@ -20,8 +20,8 @@ pub struct FoundRays {
     pub has_more: bool,
 }
 
-/// Finds the rays of a text: runs of 16 hexadecimal digits that stand alone, in any case. A text without any may be an id of
-/// another form as a whole.
+/// Finds the rays of a text: runs of 16 hexadecimal digits that stand alone, in any case. An id of another form is not found: a
+/// token or a password that is pasted by mistake looks like one, and what is found is in an address.
 #[must_use]
 pub fn find_rays(text: &str) -> FoundRays {
     let mut found = FoundRays::default();
@@ -38,9 +38,6 @@ pub fn find_rays(text: &str) -> FoundRays {
             found.rays.push(ray);
         }
         is_escaped = piece.ends_with('%');
-    }
-    if found.rays.is_empty() {
-        found.rays.extend(ray_from_user(text));
     }
     found
 }

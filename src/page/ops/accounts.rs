@@ -115,10 +115,10 @@ pub(super) fn breaker_words(stats: &StatsDocument, now_ms: i64) -> (String, &'st
 }
 
 fn lag(freshness: &FreshnessDocument) -> Option<String> {
-    let half = freshness.lag.p50_s.map(|seconds| format!("half of the lines within {}", duration(seconds)));
-    let most = freshness.lag.p99_s.map(|seconds| format!("99 % within {}", duration(seconds)));
+    let half = freshness.lag.p50_s.map(|seconds| format!("half of the lines in at most {}", duration(seconds)));
+    let most = freshness.lag.p99_s.map(|seconds| format!("99 % in at most {}", duration(seconds)));
     let words = itertools::join([half, most].into_iter().flatten(), ", ");
-    (!words.is_empty()).then_some(words)
+    (!words.is_empty()).then(|| format!("{words}, counted from the first record of their batch"))
 }
 
 fn total(by_code: &BTreeMap<String, u64>) -> u64 {

@@ -5,7 +5,7 @@ use super::super::every_route::world;
 use super::super::support::Fakes;
 use super::super::{Ask, header};
 use super::ray;
-use super::{deployment, form, signed_in, text, visit};
+use super::{TOKEN, deployment, form, signed_in, text, visit};
 
 fn paste(fakes: &Fakes, pasted: &str) -> super::Reply {
     visit(fakes, &deployment(&[]), signed_in(form("/look-up", &[("text", pasted)]), "token of desk"))
@@ -17,7 +17,6 @@ fn paste_leads_to_its_rays() {
     for (pasted, path) in [
         ("CF-RAY: 764660D8EC5C2AB1-SJC", "/r/764660d8ec5c2ab1"),
         ("a 764660d8ec5c2ab1 b 9e3550d8ec5c2ab1 c 764660d8ec5c2ab1", "/rays?ids=764660d8ec5c2ab1,9e3550d8ec5c2ab1"),
-        ("test-ray-001", "/r/test%2Dray%2D001"),
     ] {
         let reply = paste(&fakes, pasted);
         assert_eq!((reply.status, header(&reply, "location")), (303, Some(path)), "{pasted}");
@@ -26,6 +25,17 @@ fn paste_leads_to_its_rays() {
     let reply = paste(&fakes, &many.join(" "));
     let path = header(&reply, "location").unwrap();
     assert_eq!((path.matches("764660d8").count(), path.ends_with("&more=true")), (20, true), "{path}");
+}
+
+#[test]
+fn pasted_token_leads_nowhere() {
+    let fakes = Fakes::new();
+    for pasted in [TOKEN, "token-of-desk", "hunter2", "rdx_eRf4ey3KLtEb0jQqXzYw7u8v9aBcDeFgHiJkLmNoPqR", "test-ray-001"]
+    {
+        let reply = paste(&fakes, pasted);
+        assert_eq!((reply.status, header(&reply, "location")), (422, None), "{pasted}");
+        assert!(!text(&reply).contains(pasted));
+    }
 }
 
 #[test]
