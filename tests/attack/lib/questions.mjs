@@ -27,6 +27,7 @@ const KINDS = {
   "GET /v1/audit": () => get("/v1/audit", { limit: "1" }),
   "GET /r/{ray}": (q) => get(`/r/${q.ray()}`, { tab: q.maybe(() => "json") }),
   "GET /rays": (q) => get("/rays", { ids: `${q.ray()},${q.ray()}` }),
+  "GET /search": (q) => get("/search", { ...q.range(), dataset: q.maybe(q.dataset), filter: q.maybe(q.filter) }),
   "GET /metrics": () => get("/metrics", {}),
   "GET /healthz": () => get("/healthz", {}),
   "GET /client/v4/zones/{zone}/logs/received": (q) => get(`/client/v4/zones/${q.zone()}/logs/received`, { ...q.range(true), count: q.maybe(q.limit), fields: q.maybe(q.fields), timestamps: q.maybe(q.timestamps) }),
