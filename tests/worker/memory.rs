@@ -108,8 +108,8 @@ fn batches_beyond_memory_are_read_in_turn() {
 
 #[test]
 fn after_a_trap_the_next_request_is_answered() {
-    // A module that may grow to 5 MiB alone: the index of such a batch does not fit.
-    let harness = started(json!({ "memoryPages": 80 }));
+    // A module that may grow to 6 MiB alone, 2 MiB of which are its own: the index of such a batch does not fit.
+    let harness = started(json!({ "memoryPages": 96 }));
     let answer = harness.dispatch("parse-queue", &[event(&harness.put("logs/many.log.gz", &many_small(1)))]);
     assert_ne!(answer["outcome"], "ok", "no trap: {answer}");
     for _ in 0..3 {
