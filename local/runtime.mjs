@@ -99,12 +99,12 @@ class Runtime {
     return (await this.#miniflare.unsafeGetDirectURL(name)).origin;
   }
 
-  /** Makes a call with `work`, once more if workerd closed a connection that had waited for five seconds. */
+  /** Makes a call with `work`, once more if workerd closed a connection that had waited for five seconds, or miniflare lost it. */
   async #call(work) {
     try {
       return await work();
     } catch (error) {
-      if (this.#ended || !wasClosed(error)) throw error;
+      if (this.#ended || !(wasClosed(error) || wasLost(error))) throw error;
       return work();
     }
   }
@@ -212,6 +212,11 @@ class Runtime {
 function wasClosed({ message, cause }) {
   // By its words, since an error loses its code where miniflare hands it from one thread to another.
   return message === "fetch failed" && /other side closed|ECONNRESET|EPIPE/.test(cause?.message);
+}
+
+/** Whether miniflare's thread for calls had no answer to pass on, as on a machine that is busy. */
+function wasLost({ code, stack }) {
+  return code === "ERR_ASSERTION" && /SynchronousFetcher/.test(stack);
 }
 
 function described({ key, size, etag }) {
