@@ -15,6 +15,7 @@ mod entrance;
 mod find_rays;
 mod frame;
 mod not_found;
+mod numbers;
 pub mod ops;
 mod ops_page;
 pub mod plots;

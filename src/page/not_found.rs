@@ -4,8 +4,9 @@ use askama::Template;
 
 use super::ago::words_of_age;
 use super::frame::PageFrame;
+use super::numbers::unix_ms;
 use super::problem::{EvidenceDocument, ProblemDocument, VerdictDocument};
-use super::time_line::{TimeLine, unix_ms};
+use super::time_line::TimeLine;
 
 /// A ray without records, as a page.
 #[derive(Debug, askama::Template)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ago::words_of_age;
 use super::frame::PageFrame;
-use super::time_line::unix_ms;
+use super::numbers::unix_ms;
 use crate::record::{RayKey, ray_from_user};
 use crate::time::rfc3339;
 

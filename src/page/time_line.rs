@@ -2,6 +2,7 @@
 
 use chrono::DateTime;
 
+use super::numbers::unix_ms;
 use super::problem::{EvidenceDocument, VerdictDocument};
 use crate::story::AbsenceFacts;
 
@@ -34,11 +35,6 @@ struct TimeLineTick {
     anchor: &'static str,
     class: &'static str,
     text: String,
-}
-
-/// The Unix milliseconds of a time in RFC 3339.
-pub(super) fn unix_ms(time: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(time).ok().map(|time| time.timestamp_millis())
 }
 
 /// The time of the day, in UTC with seconds.

@@ -8,6 +8,7 @@
 //! What a page shows of records is the answer that the API gives the same caller. No text of a person's paste, and no token, is in
 //! an address, a log line or a page.
 
+mod api_request;
 mod entrance;
 mod files;
 mod html;

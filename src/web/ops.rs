@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 
+use super::api_request::api_request;
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
 use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
 use crate::config::Config;
-use crate::http::{HttpRequest, Problem, Reply, problems};
+use crate::http::{Problem, Reply, problems};
 use crate::limits::{OPS_AUDIT_ENTRIES, OPS_COVERAGE_MS, PAGE_ROOM};
 use crate::page::OpsPage;
 use crate::page::ops::{AuditDocument, OpsDocuments, OpsPart, OpsRights, OpsSection};
@@ -51,16 +52,21 @@ pub(crate) async fn show_operations<D: Services + 'static>(
     let part = OpsReader { services: services.as_ref(), check: &check };
     let range = format!("start={}&end={}", time::rfc3339(now_ms - OPS_COVERAGE_MS), time::rfc3339(now_ms));
     let documents = OpsDocuments {
-        stats: part.read(OpsAnswer::Stats, stats::get_stats(config, part.services, &asked(""))).await,
+        stats: part.read(OpsAnswer::Stats, stats::get_stats(config, part.services, &api_request(""))).await,
         coverage: part
-            .read(OpsAnswer::Coverage, coverage::get_coverage(config, part.services, caller, &asked(&range)))
+            .read(OpsAnswer::Coverage, coverage::get_coverage(config, part.services, caller, &api_request(range)))
             .await,
-        batches: part.read(OpsAnswer::Batches, batches::list_batches(part.services, caller, &asked("limit=40"))).await,
+        batches: part
+            .read(OpsAnswer::Batches, batches::list_batches(part.services, caller, &api_request("limit=40")))
+            .await,
         parked: part
-            .read(OpsAnswer::Payloads, payloads::list_payloads(part.services, caller, &asked("state=parked&limit=50")))
+            .read(
+                OpsAnswer::Payloads,
+                payloads::list_payloads(part.services, caller, &api_request("state=parked&limit=50")),
+            )
             .await,
         dead_letters: part
-            .read(OpsAnswer::DeadLetters, dead_letters::list_dead_letters(part.services, &asked("limit=50")))
+            .read(OpsAnswer::DeadLetters, dead_letters::list_dead_letters(part.services, &api_request("limit=50")))
             .await,
         backfills: part.read(OpsAnswer::Backfills, backfills::list_backfills(part.services, caller)).await,
         audit: part.audit_end(services, caller).await,
@@ -69,17 +75,6 @@ pub(crate) async fn show_operations<D: Services + 'static>(
     let frame = visit.frame(Some(caller));
     let page = OpsPage { frame: &frame, part: &OpsPart::new(&documents, rights, now_ms) };
     Ok(page_reply(services.memory(), 200, &page)?)
-}
-
-/// The request for an answer of the API.
-fn asked(query: &str) -> HttpRequest<Vec<u8>> {
-    HttpRequest {
-        method: "GET".to_owned(),
-        path: String::new(),
-        query: query.to_owned(),
-        headers: ::http::HeaderMap::new(),
-        body: Vec::new(),
-    }
 }
 
 /// Reads answers of the API.
@@ -109,7 +104,8 @@ impl<D: Services, F: Fn(OpsAnswer) -> Result<(), Problem>> OpsReader<'_, D, F> {
     where
         D: 'static,
     {
-        let page = |query: String| async move { audit_log::list_audit_entries(services, caller, &asked(&query)).await };
+        let page =
+            |query: String| async move { audit_log::list_audit_entries(services, caller, &api_request(query)).await };
         let first = self.read::<AuditDocument>(OpsAnswer::Audit, page("limit=1".to_owned())).await;
         let OpsSection::Shown(first) = first else { return first };
         let after = first.last_seq().saturating_sub(OPS_AUDIT_ENTRIES);

@@ -1,5 +1,6 @@
 //! The page of one ray: what `GET /v1/rays/{ray}` answers, in words.
 
+use super::api_request::api_request;
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
@@ -32,11 +33,8 @@ pub(crate) async fn show_ray(
     let (body, _room) = whole_body(services, rays::get_ray(config, services, caller, &asked, argument).await?)?;
     // The document is the API's own, so it can be read unless the page lags behind it.
     let document = AnswerDocument::read(&body).map_err(|_| problems::unavailable())?;
-    let (explained, _explained_room) = if tab == AnswerTab::Partner {
-        explain(config, services, caller, request, argument).await?
-    } else {
-        (None, None)
-    };
+    let (explained, _explained_room) =
+        if tab == AnswerTab::Partner { explain(config, services, caller, argument).await? } else { (None, None) };
     let context = AnswerContext::new(services.now_ms()).with_tab(tab).with_origin(&visit.origin());
     let answer = AnswerPart::new(&document, &context);
     let answer = match &explained {
@@ -52,10 +50,9 @@ async fn explain(
     config: &Config,
     services: &impl Services,
     caller: &Caller,
-    request: &HttpRequest<Vec<u8>>,
     argument: &str,
 ) -> Result<(Option<ExplainDocument>, Option<Reservation>), Problem> {
-    let asked = api_request(request, &[("format", "explain")]);
+    let asked = api_request("format=explain");
     match ray_explain::explain_ray(config, services, caller, &asked, argument).await {
         Ok(reply) => {
             let (body, room) = whole_body(services, reply)?;
@@ -93,18 +90,5 @@ fn lookup_request(caller: &Caller, request: &HttpRequest<Vec<u8>>) -> HttpReques
     };
     let mut asked = vec![("subrequests", "list"), ("parts", parts)];
     asked.extend(dataset.as_deref().map(|dataset| ("dataset", dataset)));
-    api_request(request, &asked)
-}
-
-/// A request to the API with these parameters.
-fn api_request(request: &HttpRequest<Vec<u8>>, parameters: &[(&str, &str)]) -> HttpRequest<Vec<u8>> {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(parameters);
-    HttpRequest {
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: query.finish(),
-        headers: ::http::HeaderMap::new(),
-        body: Vec::new(),
-    }
+    api_request(form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish())
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use futures_util::StreamExt;
 use serde_json::json;
 
+use super::api_request::api_request;
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
@@ -34,10 +35,8 @@ pub(crate) async fn show_rays<D: Services + 'static>(
     };
     let asked = HttpRequest {
         method: "POST".to_owned(),
-        path: request.path.clone(),
-        query: String::new(),
-        headers: ::http::HeaderMap::new(),
         body: json!({ "rays": texts }).to_string().into_bytes(),
+        ..api_request("")
     };
     let now_ms = services.now_ms();
     let mut rays: Vec<RaySummary> = texts.iter().map(|text| RaySummary::new(text, now_ms)).collect();

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use futures_util::StreamExt;
 
+use super::api_request::api_request;
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
@@ -102,17 +103,6 @@ async fn count_records<D: Services + 'static>(
         lines.take(&piece, |line| rows.extend(CountRowDocument::read_lines(line)));
     }
     Some((PlotRange { start_s, end_s, step_s: Some(step_s) }, rows))
-}
-
-/// The request for an answer of the API.
-fn api_request(query: String) -> HttpRequest<Vec<u8>> {
-    HttpRequest {
-        method: "GET".to_owned(),
-        path: String::new(),
-        query,
-        headers: ::http::HeaderMap::new(),
-        body: Vec::new(),
-    }
 }
 
 /// Puts the pieces of a stream together to lines.

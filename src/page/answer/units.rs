@@ -1,5 +1,6 @@
 //! Durations, sizes and distances in time as people say them.
 
+pub(super) use crate::page::numbers::grouped;
 use crate::time;
 
 const SECOND: i64 = 1_000_000_000;
@@ -52,19 +53,6 @@ pub(super) fn relative_text(now_ms: i64, then_ms: i64) -> String {
 /// Returns a number with its noun: `1 record`, `12 records`.
 pub(super) fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(count)) }
-}
-
-/// Returns a number with its thousands apart: `1,048,576`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// An instant as the page shows it: `title` for machines, `text` for people.

@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::page::ago::words_of_age;
-use crate::page::time_line::unix_ms;
+use crate::page::numbers::{grouped, unix_ms};
 
 /// Returns a number with separators: `1,234,567`.
 pub(super) fn count(number: impl Into<i128>) -> String {
     let number = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = if number < 0 { String::from("−") } else { String::new() };
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let digits = grouped(u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX));
+    if number < 0 { format!("−{digits}") } else { digits }
 }
 
 /// Returns what counts by name say: `3 not_json, 1 no_ray`; empty where there are none.

@@ -9,8 +9,8 @@ mod documents;
 mod figures;
 mod rows;
 
+use super::numbers::unix_ms;
 use super::plots::{CountBars, CountRowDocument, CoverageDocument, CoverageStrip, Histogram, PlotName, PlotRange};
-use super::time_line::unix_ms;
 use accounts::{AccountFact, AccountTile, breaker_words, delivery_facts, facts, tiles};
 use documents::BatchDocument;
 pub use documents::{

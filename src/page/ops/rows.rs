@@ -2,7 +2,7 @@
 
 use super::documents::{BackfillDocument, BatchDocument, ChainedEntryDocument, DeadLetterDocument, PayloadDocument};
 use super::figures::{count, count_by_name, duration, since, size};
-use crate::page::time_line::unix_ms;
+use crate::page::numbers::unix_ms;
 
 /// Width of the bar that stands for the lines of the largest batch.
 const BAR: u64 = 100;

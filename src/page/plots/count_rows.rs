@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::scale::TimeAxis;
 use crate::limits::{PLOT_BARS, PLOT_GROUPS};
+use crate::page::numbers::unix_s;
 
 /// The name of the group of all values that have none of their own.
 const OTHERS: &str = "others";
@@ -47,7 +48,7 @@ impl CountRowDocument {
     }
 
     fn start_s(&self) -> Option<i64> {
-        chrono::DateTime::parse_from_rfc3339(self.time.as_deref()?).ok().map(|time| time.timestamp())
+        unix_s(self.time.as_deref()?)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::PlotName;
 use super::scale::{PlotTick, Tenths, TimeAxis};
 use crate::limits::PLOT_WINDOWS;
+use crate::page::numbers::unix_s;
 
 /// The height of a row, in units of the picture.
 const ROW: u64 = 22;
@@ -105,11 +106,6 @@ impl<'a> CoverageStrip<'a> {
     fn height(&self) -> u64 {
         self.rows.len() as u64 * ROW
     }
-}
-
-/// Returns the Unix seconds of a time in RFC 3339.
-fn unix_s(time: &str) -> Option<i64> {
-    chrono::DateTime::parse_from_rfc3339(time).ok().map(|time| time.timestamp())
 }
 
 /// Places windows: each at least a unit wide, those that overlap as one.
