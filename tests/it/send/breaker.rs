@@ -165,16 +165,20 @@ fn probe_that_hangs_delays_no_other_probe() {
     let partner = &hours.consumers.partner;
     partner.takes_ms.set(110_000);
     hours.consumers.pass(BREAKER_MAX_MS);
-    // The first one is still under way when the next ones begin.
     let begun = hours.consumers.now();
+    let minutes: Vec<i64> = (0..4).map(|nth| begun + nth * BREAKER_MAX_MS).collect();
     let fingerprint = hours.consumers.config.delivery.as_ref().unwrap().fingerprint();
-    for nth in 0..4 {
+    // All are admitted before anything is heard of the first one.
+    let watches = minutes.iter().map(|at_ms| {
         let watch = PartnerWatch::default();
-        hours.consumers.fakes.clock_ms.set(begun + nth * BREAKER_MAX_MS);
+        hours.consumers.fakes.clock_ms.set(*at_ms);
         super::support::run(watch.refresh(&hours.consumers.fakes, &fingerprint));
-        hours.consumers.fakes.clock_ms.set(begun + nth * BREAKER_MAX_MS);
-        let index = usize::try_from(nth).unwrap();
-        assert_eq!(hours.consumers.send_in(&watch, &hours.messages[1 + index], 1).verdict.name(), "endpoint", "{nth}");
+        watch
+    });
+    let watches: Vec<PartnerWatch> = watches.collect();
+    for ((at_ms, watch), message) in minutes.iter().zip(&watches).zip(&hours.messages[1..]) {
+        hours.consumers.fakes.clock_ms.set(*at_ms);
+        assert_eq!(hours.consumers.send_in(watch, message, 1).verdict.name(), "endpoint", "{}", at_ms - begun);
     }
 }
 
