@@ -1,7 +1,12 @@
 //! Secrets of the forms that real ones have, the same in every run.
 
+use crate::slices::slice_of;
+
 /// How many of them are planted.
-pub const COUNT: usize = 1000;
+pub fn count() -> usize {
+    slice_of(1000, 4)
+}
+
 /// So many signs of a secret in a row are something of it.
 const TELLING: usize = 8;
 /// How many forms of secrets there are.

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod random;
 pub mod records;
 pub mod shards;
+pub mod slices;
 pub mod sql;
 pub mod world;
 

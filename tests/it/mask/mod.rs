@@ -70,7 +70,7 @@ fn miniz_text(gzip: &[u8]) -> std::io::Cursor<Vec<u8>> {
 fn viewer_sees_no_secret_wherever_it_is() {
     let mut random = Random::new(0x5eed);
     let mut planted = BTreeMap::new();
-    for _ in 0..canaries::COUNT {
+    for _ in 0..canaries::count() {
         let canary = Canary::draw(&mut random);
         for (dataset, place, line) in Places::of(&canary, &mut random) {
             let seen = masked(Role::Viewer, dataset, &line);
@@ -84,7 +84,7 @@ fn viewer_sees_no_secret_wherever_it_is() {
 #[test]
 fn support_sees_no_secret_wherever_it_is() {
     let (mut random, mut planted) = (Random::new(0x5e7), 0);
-    for _ in 0..canaries::COUNT {
+    for _ in 0..canaries::count() {
         let canary = Canary::draw(&mut random);
         for (dataset, place, line) in Places::of(&canary, &mut random) {
             // Ids and fingerprints are hexadecimal digits themselves.
@@ -99,13 +99,13 @@ fn support_sees_no_secret_wherever_it_is() {
             planted += 1;
         }
     }
-    assert!(planted > 300 * canaries::COUNT, "{planted}");
+    assert!(planted > 300 * canaries::count(), "{planted}");
 }
 
 #[test]
 fn viewer_sees_no_address_wherever_it_is() {
     let (mut random, mut planted) = (Random::new(0xadd4), 0);
-    for _ in 0..canaries::COUNT {
+    for _ in 0..canaries::count() {
         let canary = Canary::draw_address(&mut random);
         for (dataset, place, line) in Places::of(&canary, &mut random) {
             for seen in forms(&masked(Role::Viewer, dataset, &line), dataset) {
@@ -114,13 +114,13 @@ fn viewer_sees_no_address_wherever_it_is() {
             planted += 1;
         }
     }
-    assert!(planted > 300 * canaries::COUNT, "{planted}");
+    assert!(planted > 300 * canaries::count(), "{planted}");
 }
 
 #[test]
 fn values_after_names_are_seen_by_neither_role() {
     let (mut random, mut planted) = (Random::new(0x4a3e), 0);
-    for _ in 0..canaries::COUNT {
+    for _ in 0..canaries::count() {
         let canary = Canary::draw_word(&mut random);
         for (dataset, line) in Places::named(&canary, &mut random) {
             for role in [Role::Viewer, Role::Support] {
@@ -131,7 +131,7 @@ fn values_after_names_are_seen_by_neither_role() {
             planted += 1;
         }
     }
-    assert!(planted > 60 * canaries::COUNT, "{planted}");
+    assert!(planted > 60 * canaries::count(), "{planted}");
 }
 
 /// A masked record in the forms of answers.
@@ -151,7 +151,7 @@ fn forms(seen: &str, dataset: Dataset) -> Vec<String> {
 fn support_sees_no_secret_where_secrets_belong() {
     let mut random = Random::new(0xca5e);
     let mut planted = 0;
-    for _ in 0..canaries::COUNT {
+    for _ in 0..canaries::count() {
         let canary = Canary::draw(&mut random);
         for (dataset, place, line) in Places::secret(&canary) {
             let seen = masked(Role::Support, dataset, &line);
@@ -159,13 +159,13 @@ fn support_sees_no_secret_where_secrets_belong() {
             planted += 1;
         }
     }
-    assert!(planted > 10 * canaries::COUNT);
+    assert!(planted > 10 * canaries::count());
 }
 
 #[test]
 fn masked_line_keeps_its_names_and_masks_once() {
     let mut random = Random::new(1);
-    for _ in 0..canaries::COUNT / 10 {
+    for _ in 0..canaries::count() / 10 {
         let canary = Canary::draw(&mut random);
         for (dataset, place, line) in Places::of(&canary, &mut random) {
             for role in [Role::Viewer, Role::Support] {

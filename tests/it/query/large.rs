@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::generate::Store;
 use super::random::Random;
 use super::support::gzip::gunzip;
+use super::support::slices::slice_of;
 use super::{answer, oracle};
 
 /// Two batches, one of them in two gzip members.
@@ -49,7 +50,7 @@ fn realistic_batches_lose_nothing_to_pruning() {
     };
     let mut random = Random::new(77);
     let (mut returned, mut spans_skipped) = (0, 0);
-    for turn in 0..35 {
+    for turn in 0..slice_of(35, 3) {
         let filter = random.chance(800).then(|| {
             let line = random.of(&lines).clone();
             filter_of(&mut random, &line)
@@ -75,5 +76,8 @@ fn realistic_batches_lose_nothing_to_pruning() {
         assert!(found == expected, "turn {turn}: {} of {}, {:?}", found.len(), expected.len(), ask.predicate);
         returned += found.len();
     }
-    assert!(returned > 1_000 && spans_skipped > 100, "{returned} lines, {spans_skipped} spans passed over");
+    assert!(
+        returned > slice_of(1_000, 3) && spans_skipped > slice_of(100, 3) as u64,
+        "{returned} lines, {spans_skipped} spans passed over"
+    );
 }

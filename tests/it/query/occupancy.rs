@@ -18,6 +18,7 @@ use super::random::Random;
 use super::ranges::range;
 use super::support::bucket::MemoryBody;
 use super::support::records::{PREFIX, ndjson};
+use super::support::slices::slice_of;
 use super::support::{Fakes, Fault, Kind, run as now};
 use super::{Answer, EveryLine, FixedDirectory, LATER_MS, answer, answer_by, finish_by, oracle};
 
@@ -268,7 +269,7 @@ fn a_range_without_entries_costs_no_call() {
 fn answers_of_a_few_prefixes_lose_nothing() {
     for length in [1, 2, 5] {
         let mut random = Random::new(23);
-        let store = Store::random(&mut random, 6, 30);
+        let store = Store::random(&mut random, 6, slice_of(30, 3));
         let ask = all(RayId::prefix_start_ns(PREFIX - 9), i64::MAX);
         let short = ShortAnswers(&store.fakes, length);
         let before = store.fakes.faults.count(Kind::Ledger);

@@ -15,6 +15,7 @@ use url::form_urlencoded::byte_serialize;
 use super::access::{deployment, rule};
 use super::support::random::Random;
 use super::support::records::ndjson;
+use super::support::slices::{one_of, slice_of};
 use super::support::{self, Fakes};
 use super::{Ask, Reply, json as body, story};
 use day::Day;
@@ -74,7 +75,7 @@ fn merged_day_is_answered_like_the_plain_one() {
     let (mut inside, mut compared) = (0, 0);
     for seed in 0..3 {
         let worlds = Worlds::new(seed, 24);
-        for ray in worlds.rays() {
+        for ray in worlds.rays().into_iter().step_by(one_of(4)) {
             for caller in CALLERS {
                 let [plain, merged] = worlds.both(caller, &format!("/v1/rays/{ray}"));
                 assert_eq!(plain.status, merged.status, "{seed}: {caller}: {ray}");
@@ -87,14 +88,17 @@ fn merged_day_is_answered_like_the_plain_one() {
             }
         }
     }
-    assert!(inside > 600 && compared > 2_000, "{inside} records inside of others, of {compared}");
+    assert!(
+        inside > slice_of(600, 4) && compared > slice_of(2_000, 4),
+        "{inside} records inside of others, of {compared}"
+    );
 }
 
 #[test]
 fn flattened_family_is_that_of_the_plain_day() {
     let worlds = Worlds::new(11, 30);
     let mut lines = 0;
-    for ray in worlds.rays() {
+    for ray in worlds.rays().into_iter().step_by(one_of(4)) {
         for caller in CALLERS {
             for (query, is_flat) in [
                 ("flatten", false),
@@ -119,7 +123,7 @@ fn flattened_family_is_that_of_the_plain_day() {
             }
         }
     }
-    assert!(lines > 4_000, "{lines}");
+    assert!(lines > slice_of(4_000, 4), "{lines}");
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn filters_select_merged_records_like_others() {
         r#"{"where":{"key":"WorkerSubrequest","operator":"eq","value":true}}"#,
     ];
     let mut passed = 0;
-    for ray in worlds.rays() {
+    for ray in worlds.rays().into_iter().step_by(one_of(4)) {
         for (caller, filter) in CALLERS.iter().flat_map(|caller| filters.map(|filter| (*caller, filter))) {
             let filter: String = byte_serialize(filter.as_bytes()).collect();
             let [plain, merged] = worlds.both(caller, &format!("/v1/rays/{ray}?filter={filter}"));
@@ -142,7 +146,7 @@ fn filters_select_merged_records_like_others() {
             passed += records(&plain, true).len();
         }
     }
-    assert!(passed > 1_000, "{passed}");
+    assert!(passed > slice_of(1_000, 4), "{passed}");
 }
 
 #[test]
