@@ -2,10 +2,14 @@
 //!
 //! # Invariants
 //! No service but the audit log is asked before the caller is known, and no audited request is answered before the audit
-//! log has recorded it. What a request is answered from is what was recorded of it. A request without room for its base
-//! amount is answered 503 at once, unless it asks for the health.
+//! log has recorded it; until then one that shows records asks the index, and nothing else. What a request is answered
+//! from is what was recorded of it. A request without room for its base amount is answered 503 at once, unless it asks for
+//! the health.
 
+use std::pin::pin;
 use std::rc::Rc;
+
+use futures_util::future::{Either, select};
 
 use super::admission_watch::watch_admission;
 use super::audit_trail::{AuditTrail, record_failure};
@@ -143,7 +147,7 @@ async fn admit_request<D: Services + 'static>(
         return ingest_batch(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
     }
     let services = &Rc::new(RequestServices::new(services, &caller.caller, base)?);
-    let trail = AuditTrail::new(config, services.as_ref(), spec, &caller, &head);
+    let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, &head);
     if let Err(problem) = check_scope(spec, &caller.caller).and_then(|()| check_origin(spec, &head)) {
         return Err(trail.deny(&record(), problem).await);
     }
@@ -171,7 +175,7 @@ async fn answer_admitted<D: Services + 'static>(
     arguments: &[String],
     (head, body): (&HttpRequest<()>, impl ByteStream),
 ) -> Result<Reply, Problem> {
-    let trail = AuditTrail::new(config, services.as_ref(), spec, caller, head);
+    let trail = AuditTrail::new(config, services.of_deployment(), spec, caller, head);
     let record = || RequestRecord::of_head(spec, &config.log_prefix, arguments, head);
     if let Some(reply) = cloudflare_api::repeated_parameter_reply(head, spec.parameters).filter(|_| spec.is_client()) {
         let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
@@ -181,13 +185,37 @@ async fn answer_admitted<D: Services + 'static>(
         Ok(canonical) => canonical,
         Err(problem) => return Err(trail.deny(&record(), problem).await),
     };
-    let seq = trail.admit(&canonical.record).await?;
     let CanonicalRequest { request, arguments, record } = canonical;
     let AuthenticatedCaller { caller: of_request, .. } = caller.clone();
+    let admission = async {
+        let seq = trail.admit(&record).await?;
+        services.admit();
+        Ok(seq)
+    };
     let admitted = AdmittedRequest { config, services, caller: of_request, request, arguments: &arguments };
-    let answer = admitted.answer(spec.route).await;
+    let answer = Box::pin(admitted.answer(spec.route));
+    let (seq, answer) = if spec.shows_records() {
+        join_admission(admission, answer).await?
+    } else {
+        (admission.await?, answer.await)
+    };
     record_refusal(&trail, spec, &record, &answer, seq).await;
     answer.map(|reply| watch_admission(services, caller, reply))
+}
+
+/// Returns the number of a request's entry and its answer, which begins beside its admission: nothing of it is served, and
+/// nothing behind the gate is asked, before the request is admitted.
+///
+/// # Errors
+/// The [`Problem`] of a request that is not admitted; its answer is given up.
+async fn join_admission<T>(
+    admission: impl Future<Output = Result<Option<u64>, Problem>>,
+    answer: impl Future<Output = T> + Unpin,
+) -> Result<(Option<u64>, T), Problem> {
+    match select(pin!(admission), answer).await {
+        Either::Left((seq, answer)) => Ok((seq?, answer.await)),
+        Either::Right((answer, admission)) => Ok((admission.await?, answer)),
+    }
 }
 
 /// Reads the values of a request, and checks that it has a reason where its caller must give one.

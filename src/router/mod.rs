@@ -2,12 +2,14 @@
 //!
 //! Reading order: `routes` is the table; `dispatch` finds the row, then asks `authenticate` for the caller, has
 //! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
-//! `admission_watch` ends the streams of callers whose token ends meanwhile.
+//! `admission_gate` holds back what waits for that, and `admission_watch` ends the streams of callers whose token ends
+//! meanwhile.
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
 //! `page_operations` makes requests of the API of the forms of its operators.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
+mod admission_gate;
 mod admission_watch;
 mod audit_trail;
 mod authenticate;

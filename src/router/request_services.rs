@@ -1,10 +1,12 @@
 //! The services of one request: what it reserves counts against the share of its caller.
 //!
 //! # Invariants
-//! Every request in flight holds its base amount, from before it is authenticated until nothing of it is left.
+//! Every request in flight holds its base amount, from before it is authenticated until nothing of it is left. Until it is
+//! admitted it can call the shards of the index and the audit log, and nothing else.
 
 use std::rc::Rc;
 
+use super::admission_gate::{AdmissionGate, Gated};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::bucket_keys::LogPrefixes;
 use crate::http::HttpRequest;
@@ -12,10 +14,16 @@ use crate::limits::{REQUEST_BYTES, REQUEST_COPIES};
 use crate::memory::{MemoryBudget, OutOfMemory, ReadPermits, Reservation, ScanPermits};
 use crate::services::{IsolateMemory, Services};
 
-/// The services of the deployment with the memory of one request.
+/// The services of the deployment with the memory of one request, behind its gate.
 #[derive(Debug)]
-pub(super) struct RequestServices<D> {
+pub(super) struct RequestServices<D: Services> {
     services: Rc<D>,
+    gate: Rc<AdmissionGate>,
+    logs: Gated<D, D::Bucket>,
+    data: Gated<D, D::Bucket>,
+    ledgers: Gated<D, D::Ledgers>,
+    parse_queue: Gated<D, D::ParseQueue>,
+    send_queue: Gated<D, D::SendQueue>,
     memory: MemoryBudget,
     /// The base amount, and the body of the request.
     base: Reservation,
@@ -38,7 +46,28 @@ impl<D: Services> RequestServices<D> {
         let bytes = base.bytes();
         drop(base);
         let base = memory.reserve(bytes)?;
-        Ok(Self { services: Rc::clone(services), memory, base })
+        let gate = Rc::default();
+        Ok(Self {
+            services: Rc::clone(services),
+            logs: Gated::new(services, &gate, D::bucket),
+            data: Gated::new(services, &gate, D::data_bucket),
+            ledgers: Gated::new(services, &gate, D::ledgers),
+            parse_queue: Gated::new(services, &gate, D::parse_queue),
+            send_queue: Gated::new(services, &gate, D::send_queue),
+            gate,
+            memory,
+            base,
+        })
+    }
+
+    /// The services that admit the request itself, which wait behind no gate.
+    pub(super) fn of_deployment(&self) -> &D {
+        &self.services
+    }
+
+    /// Opens the gate: the request is admitted.
+    pub(super) fn admit(&self) {
+        self.gate.open();
     }
 
     /// The reservation of the base amount, which lasts as long as the request.
@@ -48,19 +77,19 @@ impl<D: Services> RequestServices<D> {
 }
 
 impl<D: Services> Services for RequestServices<D> {
-    type Bucket = D::Bucket;
+    type Bucket = Gated<D, D::Bucket>;
     type Shards = D::Shards;
-    type Ledgers = D::Ledgers;
+    type Ledgers = Gated<D, D::Ledgers>;
     type AuditLog = D::AuditLog;
-    type ParseQueue = D::ParseQueue;
-    type SendQueue = D::SendQueue;
+    type ParseQueue = Gated<D, D::ParseQueue>;
+    type SendQueue = Gated<D, D::SendQueue>;
 
-    fn bucket(&self) -> &D::Bucket {
-        self.services.bucket()
+    fn bucket(&self) -> &Self::Bucket {
+        &self.logs
     }
 
-    fn data_bucket(&self) -> &D::Bucket {
-        self.services.data_bucket()
+    fn data_bucket(&self) -> &Self::Bucket {
+        &self.data
     }
 
     fn bucket_name(&self) -> &str {
@@ -75,20 +104,20 @@ impl<D: Services> Services for RequestServices<D> {
         self.services.shards()
     }
 
-    fn ledgers(&self) -> &D::Ledgers {
-        self.services.ledgers()
+    fn ledgers(&self) -> &Self::Ledgers {
+        &self.ledgers
     }
 
     fn audit_log(&self) -> &D::AuditLog {
         self.services.audit_log()
     }
 
-    fn parse_queue(&self) -> &D::ParseQueue {
-        self.services.parse_queue()
+    fn parse_queue(&self) -> &Self::ParseQueue {
+        &self.parse_queue
     }
 
-    fn send_queue(&self) -> &D::SendQueue {
-        self.services.send_queue()
+    fn send_queue(&self) -> &Self::SendQueue {
+        &self.send_queue
     }
 
     async fn authenticate(&self, rules: &AccessRules, presented: Credentials<'_>) -> Result<Caller, AuthFailure> {

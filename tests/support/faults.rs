@@ -78,6 +78,8 @@ struct State {
     /// The kind (`None`: any), how many of it still pass, how the next ones fail, how many of them.
     planned: Option<(Option<Kind>, usize, Fault, usize)>,
     struck: bool,
+    /// The kinds of the calls in their order, where they are kept.
+    order: Option<Vec<Kind>>,
 }
 
 /// The shared count of calls, and the plan of what fails.
@@ -119,6 +121,16 @@ impl Faults {
         self.0.borrow().counts.get(&kind).copied().unwrap_or(0)
     }
 
+    /// Keeps the order of the calls from now on.
+    pub fn keep_order(&self) {
+        self.0.borrow_mut().order = Some(Vec::new());
+    }
+
+    /// The kinds of the calls since then, in their order.
+    pub fn order(&self) -> Vec<Kind> {
+        self.0.borrow().order.clone().unwrap_or_default()
+    }
+
     /// Makes one call of `kind`: counts it, and does `work` unless the plan says otherwise.
     pub fn call<T>(&self, kind: Kind, work: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
         match self.strike(kind) {
@@ -132,6 +144,7 @@ impl Faults {
         let mut state = self.0.borrow_mut();
         state.calls += 1;
         *state.counts.entry(kind).or_default() += 1;
+        state.order.iter_mut().for_each(|order| order.push(kind));
         let (which, passing, fault, times) = state.planned?;
         if which.is_some_and(|which| which != kind) {
             return None;
