@@ -39,7 +39,7 @@ pub mod sweep;
 pub mod transform;
 mod verdict;
 
-pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
+pub use backfill::{BackfillProgress, drive_backfills, start_backfill, switch_backfill};
 pub use dataset_choice::{DatasetChoice, choose_dataset};
 pub use delivery_status::{DeliveryStatus, PlacedLine, find_delivery_status, find_repetitions};
 pub use first_start::delivered_from;
