@@ -12,13 +12,11 @@ use crate::config::Config;
 use crate::filter::Filter;
 use crate::http::{Problem, Reply, parse_instant, problems};
 use crate::ledger::backfill_sums::BackfillSums;
-use crate::ledger::backfills::{
-    BackfillJob, BackfillList, BackfillRequest, BackfillState, ListBackfills, SwitchAnswer, SwitchBackfill,
-};
+use crate::ledger::backfills::{BackfillJob, BackfillList, BackfillRequest, BackfillState, ListBackfills};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_JOBS, BACKFILL_RANGE_MS, BACKFILL_RATE};
 use crate::mask::{Disclosure, shown};
-use crate::pipeline::start_backfill;
+use crate::pipeline::{start_backfill, switch_backfill};
 use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -239,9 +237,10 @@ pub(crate) async fn set_backfill_running(
     run: bool,
 ) -> Result<Reply, Problem> {
     let id = parse_id(argument)?;
-    let SwitchAnswer { before, job } = ask_ledger(services, REGISTRY, &SwitchBackfill { id, run }).await?;
-    let (id, job) = job.ok_or_else(problems::no_such_backfill)?;
-    match (before, run) {
+    let switched = switch_backfill(services, id, run).await.map_err(|_| problems::unavailable())?;
+    let (id, job) = switched.job.ok_or_else(problems::no_such_backfill)?;
+    match (switched.before, run) {
+        (Some(BackfillState::Announced), false) if job.state == BackfillState::Stopped => {}
         (Some(BackfillState::Running), true) => return Err(problems::already_running()),
         (Some(BackfillState::Stopped), false) => return Err(problems::already_stopped()),
         (Some(BackfillState::Announced), _) => return Err(problems::already_announced()),

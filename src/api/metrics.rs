@@ -178,6 +178,11 @@ impl MetricsPage {
             "Payloads that wait for their turn at a given rate.",
             health.paced_payloads,
         );
+        self.single(
+            "raydex_payloads_stopped",
+            "Payloads that wait for their stopped backfill.",
+            health.stopped_payloads,
+        );
         let (code, status) = health
             .last_refusal
             .as_ref()

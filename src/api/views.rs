@@ -308,6 +308,7 @@ pub(crate) struct DeliveryHealthResponse {
     breaker: BreakerResponse,
     held_ledgers: u64,
     paced_payloads: u64,
+    stopped_payloads: u64,
     last_refusal: Option<RefusalResponse>,
     oldest_pending: Option<PendingResponse>,
 }
@@ -349,8 +350,15 @@ struct PendingResponse {
 impl DeliveryHealthResponse {
     /// Creates the JSON of this health; `enabled` says whether the deployment delivers.
     pub(crate) fn new(health: DeliveryHealth, enabled: bool) -> Self {
-        let DeliveryHealth { breaker, held_ledgers, paced_payloads, last_refusal, oldest_pending, post_times: _ } =
-            health;
+        let DeliveryHealth {
+            breaker,
+            held_ledgers,
+            paced_payloads,
+            stopped_payloads,
+            last_refusal,
+            oldest_pending,
+            post_times: _,
+        } = health;
         let refused = |PartnerRefusal { status, code, at_ms }| RefusalResponse { status, code, at: rfc3339(at_ms) };
         let pending = |PendingPayload { since_ms, payload }| PendingResponse {
             since: rfc3339(since_ms),
@@ -362,6 +370,7 @@ impl DeliveryHealthResponse {
             breaker: breaker.into(),
             held_ledgers,
             paced_payloads,
+            stopped_payloads,
             last_refusal: last_refusal.map(refused),
             oldest_pending: oldest_pending.map(pending),
         }

@@ -48,7 +48,7 @@ pub fn already_running() -> Problem {
 /// The backfill to stop or to resume has announced every object.
 #[must_use]
 pub fn already_announced() -> Problem {
-    Problem::new(409, "already_announced", "The backfill has announced every object, so it cannot be stopped or resumed.")
+    Problem::new(409, "already_announced", "The backfill has announced every object, and has nothing to stop or to resume.")
         .with_hint("It is done once its last line is delivered, parked, filtered or rejected. GET /v1/backfills/{id} shows what waits.")
 }
 

@@ -80,7 +80,7 @@ pub fn answer(
         .on(|removed| deliveries::mark_removed(sql, removed))
         .on_timed(|rearm| with_next(sql, wake::rearm(*rearm)))
         .on_timed(|heard| with_next(sql, outage::learn_partner(sql, heard, now_ms)?))
-        .on(|call| backfill_sums::sum(sql, *call))
+        .on_timed(|call| backfill_sums::sum(sql, *call, now_ms))
         .on(|totals| views::totals(sql, ledger, *totals, now_ms))
         .on(|batches| views::batches(sql, ledger, batches))
         .on(|batch| views::batch(sql, ledger, batch, now_ms))

@@ -21,13 +21,15 @@ calls! {
     "v1/sum-backfill": SumBackfill => BackfillSums,
 }
 
-/// A request for the lines of a backfill.
+/// A request for the lines of a backfill, which also brings the ledger its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SumBackfill {
     /// The number of the backfill.
     pub id: i64,
     /// Its range.
     pub window: DeliveryWindow,
+    /// Whether it is not stopped: what was held is due.
+    pub runs: bool,
 }
 
 /// The lines of a backfill, in one ledger or in all of them.
@@ -109,9 +111,25 @@ impl BackfillSums {
 /// The payloads of plans that meet a condition, by state.
 const PAYLOADS: &str = "SELECT state, sum(lines) FROM delivery_v1 WHERE (source, plan) IN";
 
-/// Counts the lines of a backfill.
-pub(super) fn sum(sql: &impl SqlDatabase, call: SumBackfill) -> Result<BackfillSums, BackendError> {
-    Ok(BackfillSums { lines: own(sql, call.id)?, earlier: earlier(sql, call)? })
+/// Counts the lines of a backfill. If it runs, what was held while it was stopped is due, and the ledger must wake.
+pub(super) fn sum(
+    sql: &impl SqlDatabase,
+    call: SumBackfill,
+    now_ms: i64,
+) -> Result<(BackfillSums, Option<i64>), BackendError> {
+    let is_due = call.runs && release_held(sql, call.id, now_ms)?;
+    Ok((BackfillSums { lines: own(sql, call.id)?, earlier: earlier(sql, call)? }, is_due.then_some(now_ms)))
+}
+
+/// Makes due what was held while a backfill was stopped; returns whether anything was. Otherwise it writes nothing.
+fn release_held(sql: &impl SqlDatabase, id: i64, now_ms: i64) -> Result<bool, BackendError> {
+    let held = "held = 1 AND state = ?1 AND (source, plan) IN (SELECT source, number FROM plan_v1 WHERE backfill = ?2)";
+    let of_backfill = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(id)];
+    if sql.run(&format!("SELECT 1 FROM delivery_v1 WHERE {held} LIMIT 1"), &of_backfill)?.rows.is_empty() {
+        return Ok(false);
+    }
+    let statement = format!("UPDATE delivery_v1 SET held = 0, next_attempt_ms = ?3, wake_ms = ?3 WHERE {held}");
+    sql.run(&statement, &[of_backfill.as_slice(), &[SqlValue::Integer(now_ms)]].concat()).map(|_| true)
 }
 
 fn own(sql: &impl SqlDatabase, id: i64) -> Result<BackfillLines, BackendError> {

@@ -33,7 +33,7 @@ pub(super) const OBJECTS: &str = "CREATE TABLE IF NOT EXISTS backfill_object_v1 
 pub enum BackfillState {
     /// Each run of the cron continues it.
     Running,
-    /// Stopped by a person, who can resume it.
+    /// Stopped by a person, who can resume it: nothing is announced, and nothing goes to the partner.
     Stopped,
     /// Every object in its range was announced; some are not processed yet, or some of their lines still wait.
     Announced,
@@ -337,6 +337,8 @@ fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Resul
     let before = known.state;
     let state = match (before, request.run) {
         (BackfillState::Running, false) => BackfillState::Stopped,
+        // Lines of it wait: once resumed, its listing ends where it ended.
+        (BackfillState::Announced, false) if known.request.deliver => BackfillState::Stopped,
         (BackfillState::Stopped, true) => BackfillState::Running,
         _ => return Ok(SwitchAnswer { before: Some(before), job: Some((request.id, known)) }),
     };

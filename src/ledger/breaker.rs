@@ -67,6 +67,7 @@ impl PartnerRefusal {
             }
             AttemptOutcome::Delivered { .. }
             | AttemptOutcome::Released { .. }
+            | AttemptOutcome::Held
             | AttemptOutcome::Refused { status: None, .. } => return None,
         };
         Some(Self { status, code: code.clone(), at_ms })
@@ -130,7 +131,9 @@ impl PartnerNews {
             // It was too large, and could not be split yet.
             AttemptOutcome::NotStored { code, .. } if code == AnswerClass::TooLarge.code() => Some(Self::Works),
             AttemptOutcome::Delivered { .. } | AttemptOutcome::Refused { status: Some(_), .. } => Some(Self::Works),
-            AttemptOutcome::Released { .. } | AttemptOutcome::Refused { status: None, .. } => None,
+            AttemptOutcome::Released { .. } | AttemptOutcome::Held | AttemptOutcome::Refused { status: None, .. } => {
+                None
+            }
             AttemptOutcome::NotStored { status, code, .. } => fails(*status, code, false),
             AttemptOutcome::Unknown { code } => fails(None, code, false),
             AttemptOutcome::Endpoint { status, code } => fails(Some(*status), code, true),

@@ -99,7 +99,7 @@ pub(super) fn commit(
     let facts = AttemptFacts { others_answered, ..call.facts };
     let counted = delivery.commit(call.token, &call.outcome, facts, now_ms);
     if counted {
-        if !matches!(call.outcome, AttemptOutcome::Released { .. }) {
+        if !call.outcome.is_returned() {
             delivery.refusal.clone_from(&call.refusal);
         }
         save(sql, &delivery)?;

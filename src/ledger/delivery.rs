@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256};
 
 use super::source_id::SourceId;
 use crate::limits::{
-    LEASE_MAX_MS, MAX_ATTEMPTS, RELEASED_MAX_MS, RELEASED_MIN_MS, RETRY_MAX_MS, RETRY_MIN_MS, UNANSWERED_MAX,
+    HELD_AGAIN_MS, LEASE_MAX_MS, MAX_ATTEMPTS, RELEASED_MAX_MS, RELEASED_MIN_MS, RETRY_MAX_MS, RETRY_MIN_MS,
+    UNANSWERED_MAX,
 };
 use crate::partner::{AnswerClass, OnUnknown};
 
@@ -169,6 +170,8 @@ pub enum AttemptOutcome {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         place_ms: Option<i64>,
     },
+    /// Nothing was sent, since its backfill is stopped; the claim is returned.
+    Held,
 }
 
 /// What a sender knows of an attempt beside its outcome.
@@ -224,6 +227,8 @@ pub struct Delivery {
     pub released: u32,
     /// Its place in line at the pacer, in Unix milliseconds by the pacer's clock; `None` if it has none.
     pub place_ms: Option<i64>,
+    /// Whether it waits for its stopped backfill.
+    pub is_held: bool,
     /// Time that the last POST took, in milliseconds.
     pub took_ms: Option<i64>,
     /// HTTP status of the partner's last answer.
@@ -259,6 +264,14 @@ pub enum ClaimVerdict {
     Terminal(DeliveryState),
 }
 
+impl AttemptOutcome {
+    /// Returns whether the claim was returned without a POST.
+    #[must_use]
+    pub const fn is_returned(&self) -> bool {
+        matches!(self, Self::Released { .. } | Self::Held)
+    }
+}
+
 impl Delivery {
     /// Creates a newly sealed payload. The sealing Worker sends its message; if that is lost, the ledger sends it at
     /// `wake_ms`.
@@ -283,6 +296,7 @@ impl Delivery {
             not_sent: 0,
             released: 0,
             place_ms: None,
+            is_held: false,
             took_ms: None,
             status: None,
             code: None,
@@ -317,6 +331,7 @@ impl Delivery {
             self.uncommitted = true;
             self.on_unknown = on_unknown;
             self.attempts = self.attempts.saturating_add(1);
+            self.is_held = false;
             self.claimed_ms = now_ms;
             self.lease_ms = now_ms + lease_ms.clamp(0, LEASE_MAX_MS);
             self.wake_ms = Some(self.lease_ms);
@@ -341,7 +356,7 @@ impl Delivery {
         let was_counted = self.state != DeliveryState::Sending;
         self.uncommitted = false;
         self.took_ms = facts.took_ms.or(self.took_ms);
-        if !matches!(outcome, AttemptOutcome::Released { .. }) {
+        if !outcome.is_returned() {
             self.released = 0;
             self.place_ms = None;
         }
@@ -368,6 +383,11 @@ impl Delivery {
             AttemptOutcome::Released { pause_ms, place_ms } => {
                 self.place_ms = place_ms.or(self.place_ms);
                 self.give_back(*pause_ms, now_ms);
+            }
+            AttemptOutcome::Held => {
+                self.is_held = true;
+                self.place_ms = None;
+                self.give_back(Some(HELD_AGAIN_MS), now_ms);
             }
         }
         true
@@ -397,6 +417,7 @@ impl Delivery {
         self.attempts = 0;
         self.unanswered = 0;
         self.place_ms = None;
+        self.is_held = false;
         self.wait_until(now_ms);
     }
 

@@ -33,6 +33,8 @@ pub struct DeliveryHealth {
     pub held_ledgers: u64,
     /// Number of payloads that wait for their turn, at the rate of a backfill or of the deployment.
     pub paced_payloads: u64,
+    /// Number of payloads that wait for their stopped backfill.
+    pub stopped_payloads: u64,
     /// The partner's latest unsuccessful answer.
     pub last_refusal: Option<PartnerRefusal>,
     /// The payload that has been waiting or being sent longest.
@@ -83,9 +85,18 @@ impl PostTimes {
 impl DeliveryHealth {
     /// Adds the health of another ledger.
     pub fn add(&mut self, other: Self) {
-        let Self { breaker: _, held_ledgers, paced_payloads, last_refusal, oldest_pending, post_times } = other;
+        let Self {
+            breaker: _,
+            held_ledgers,
+            paced_payloads,
+            stopped_payloads,
+            last_refusal,
+            oldest_pending,
+            post_times,
+        } = other;
         self.held_ledgers += held_ledgers;
         self.paced_payloads += paced_payloads;
+        self.stopped_payloads += stopped_payloads;
         self.post_times.join(post_times);
         let is_later = |new: &PartnerRefusal| self.last_refusal.as_ref().is_none_or(|old| new.at_ms > old.at_ms);
         if let Some(refusal) = last_refusal.filter(is_later) {

@@ -7,12 +7,15 @@
 //! A sender waits for a turn that is near. If none is near, the payload gets a place in line, and goes back to its ledger
 //! until then. A place books nothing: it says when to come back, and lets the payload pass those that came later.
 //!
+//! While a person has stopped a backfill, nothing in its lane gets a turn or a place.
+//!
 //! # Invariants
 //! The booked times of a lane never overlap. So the turns within any second have at most the lines of that second at the
 //! lane's rate, and one payload more. Instants are those of the object's clock: a sender hears how long to wait, not when.
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallAck;
 use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::{
@@ -22,6 +25,11 @@ use crate::limits::{
 /// The table of the lanes: a row for each that was used lately, with the Unix milliseconds at which it is free.
 pub(super) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS lane_v1 (
         name TEXT PRIMARY KEY, lane TEXT NOT NULL, free_ms INTEGER NOT NULL) WITHOUT ROWID";
+
+/// The table of the lanes of backfills that were ever stopped: whether they are now, and the number of steps that their jobs had
+/// then.
+pub(super) const HELD: &str = "CREATE TABLE IF NOT EXISTS held_lane_v1 (
+        name TEXT PRIMARY KEY, stopped INTEGER NOT NULL, steps INTEGER NOT NULL) WITHOUT ROWID";
 
 /// The name of the lane of everything that goes to the partner.
 const ALL: &str = "all";
@@ -40,6 +48,24 @@ pub struct TakeTurn {
     /// The payload's place in line, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place_ms: Option<i64>,
+}
+
+/// A request to hold what backfills send, or to let it go on. Repeating it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldBackfills {
+    /// The backfills.
+    pub backfills: Vec<BackfillHold>,
+}
+
+/// Whether a backfill is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillHold {
+    /// The number of the backfill.
+    pub id: i64,
+    /// The number of its steps, which a stop and a resume increase: what was read before them changes nothing after them.
+    pub steps: u64,
+    /// Whether it is stopped.
+    pub stopped: bool,
 }
 
 /// A lane and its rate.
@@ -61,7 +87,7 @@ impl LaneRate {
     /// The lane of a backfill.
     #[must_use]
     pub fn for_backfill(id: i64, lines_per_second: u64) -> Self {
-        Self { lane: format!("backfill/{id}"), lines_per_second }
+        Self { lane: backfill_lane(id), lines_per_second }
     }
 
     /// Returns how long a payload of this many lines takes, in nanoseconds, rounded up.
@@ -69,6 +95,11 @@ impl LaneRate {
         let length_ns = (u128::from(lines) * 1_000_000_000).div_ceil(u128::from(self.lines_per_second.max(1)));
         i64::try_from(length_ns).unwrap_or(i64::MAX).clamp(1, PACE_TURN_MAX_MS * MS)
     }
+}
+
+/// Returns the name of a backfill's lane.
+fn backfill_lane(id: i64) -> String {
+    format!("backfill/{id}")
 }
 
 /// The answer to [`TakeTurn`].
@@ -87,6 +118,8 @@ pub enum TurnAnswer {
         /// The payload's place in line, in Unix milliseconds by the clock of the object.
         place_ms: i64,
     },
+    /// Its backfill is stopped.
+    Stopped,
 }
 
 /// A lane, as stored.
@@ -164,6 +197,9 @@ impl UsedLane<'_> {
 
 /// Gives a payload its turn, or a place in line.
 pub(super) fn take_turn(sql: &impl SqlDatabase, call: &TakeTurn, now_ms: i64) -> Result<TurnAnswer, BackendError> {
+    if is_stopped(sql, &call.lanes)? {
+        return Ok(TurnAnswer::Stopped);
+    }
     let mut used = call.lanes.iter().map(|rate| used_lane(sql, rate, call.lines)).collect::<Result<Vec<_>, _>>()?;
     let before: Vec<PacedLane> = used.iter().map(|used| used.lane.clone()).collect();
     let answer = decide(&mut used, call, now_ms * MS);
@@ -177,6 +213,31 @@ pub(super) fn take_turn(sql: &impl SqlDatabase, call: &TakeTurn, now_ms: i64) ->
         sql.run("INSERT OR REPLACE INTO lane_v1 (name, lane, free_ms) VALUES (?, ?, ?)", &parameters)?;
     }
     Ok(answer)
+}
+
+/// Holds lanes, or lets them go on.
+pub(super) fn hold_backfills(sql: &impl SqlDatabase, call: &HoldBackfills) -> Result<CallAck, BackendError> {
+    for BackfillHold { id, steps, stopped } in &call.backfills {
+        let statement = if *stopped {
+            "INSERT INTO held_lane_v1 (name, stopped, steps) VALUES (?1, 1, ?2)
+             ON CONFLICT (name) DO UPDATE SET stopped = 1, steps = ?2 WHERE stopped = 0 AND steps < ?2"
+        } else {
+            "UPDATE held_lane_v1 SET stopped = 0, steps = ?2 WHERE name = ?1 AND stopped = 1 AND steps < ?2"
+        };
+        sql.run(statement, &[SqlValue::text(backfill_lane(*id)), SqlValue::number(*steps)])?;
+    }
+    Ok(CallAck {})
+}
+
+/// Returns whether one of these lanes is that of a stopped backfill.
+fn is_stopped(sql: &impl SqlDatabase, lanes: &[LaneRate]) -> Result<bool, BackendError> {
+    for LaneRate { lane, .. } in lanes.iter().filter(|rate| rate.lane != ALL) {
+        let found = sql.run("SELECT 1 FROM held_lane_v1 WHERE name = ? AND stopped = 1", &[SqlValue::text(&**lane)])?;
+        if !found.rows.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads a lane.

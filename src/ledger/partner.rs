@@ -1,7 +1,8 @@
 //! The object for the partner: one for all ledgers, under the name [`PARTNER`](super::ids::PARTNER).
 //!
 //! Its tables: `breaker_v1`, a row for each address and key of the partner that ever failed, under their fingerprint; `lane_v1`,
-//! a row for each lane of the pacer.
+//! a row for each lane of the pacer; `held_lane_v1`, a row for each backfill that was ever
+//! stopped.
 //!
 //! # Invariants
 //! Another address or key begins with a closed breaker. Asking a closed breaker writes nothing.
@@ -11,17 +12,19 @@ use std::cell::Cell;
 use serde::{Deserialize, Serialize};
 
 use super::breaker::{Breaker, BreakerState, PartnerNews, PartnerStanding};
-use super::pacer::{self, TakeTurn, TurnAnswer};
+use super::calls::CallAck;
+use super::pacer::{self, HoldBackfills, TakeTurn, TurnAnswer};
 use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::BREAKERS_KEPT;
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase, calls};
 
 /// The statements that create the tables if they do not exist.
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS breaker_v1 (
         fingerprint TEXT PRIMARY KEY, breaker TEXT NOT NULL, changed_ms INTEGER NOT NULL) WITHOUT ROWID",
     pacer::SCHEMA,
+    pacer::HELD,
 ];
 
 calls! {
@@ -30,6 +33,7 @@ calls! {
     "v1/report-attempt": ReportAttempt => AttemptReportAnswer,
     "v1/try-partner": TryPartner => PartnerStanding,
     "v1/take-turn": TakeTurn => TurnAnswer,
+    "v1/hold-backfills": HoldBackfills => CallAck,
 }
 
 /// A sender's request for leave to send a batch of messages; it may be granted a probe.
@@ -112,6 +116,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
             })
         })
         .on(|call| pacer::take_turn(sql, call, now_ms))
+        .on(|call| pacer::hold_backfills(sql, call))
         .finish()
 }
 

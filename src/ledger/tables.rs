@@ -43,7 +43,7 @@ pub(super) const SCHEMA: [&str; 5] = [
         token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, claimed_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
         park INTEGER NOT NULL, attempts INTEGER NOT NULL, unknown_outcomes INTEGER NOT NULL,
         unanswered INTEGER NOT NULL, not_sent INTEGER NOT NULL, released INTEGER NOT NULL, took_ms INTEGER,
-        status INTEGER, code TEXT, completed_ms INTEGER, refusal TEXT, place_ms INTEGER,
+        status INTEGER, code TEXT, completed_ms INTEGER, refusal TEXT, place_ms INTEGER, held INTEGER NOT NULL,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     // `ats` has the offset of each body, in the order of the payloads.
@@ -59,7 +59,7 @@ pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'con
 /// The columns of a payload, in the order of [`delivery`].
 const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
      token, claimant, uncommitted, claimed_ms, lease_ms, park, attempts, unknown_outcomes, unanswered, not_sent, \
-     released, took_ms, status, code, completed_ms, refusal, place_ms";
+     released, took_ms, status, code, completed_ms, refusal, place_ms, held";
 
 /// A row with typed access to its columns.
 pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
@@ -197,6 +197,7 @@ fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
         completed_ms: row.maybe_integer(25),
         refusal: row.maybe_text(26),
         place_ms: row.maybe_integer(27),
+        is_held: row.integer(28)? != 0,
     })
 }
 
@@ -232,7 +233,8 @@ pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), Ba
         maybe(delivery.completed_ms),
         delivery.refusal.as_deref().map_or(SqlValue::Null, SqlValue::text),
         maybe(delivery.place_ms),
+        SqlValue::Integer(delivery.is_held.into()),
     ];
-    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(27));
+    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(28));
     sql.run(&statement, &parameters).map(drop)
 }

@@ -51,7 +51,8 @@ pub(super) fn totals(
     let delivery = DeliveryHealth {
         breaker: PartnerStanding::default(),
         held_ledgers,
-        paced_payloads: paced_payloads(sql)?,
+        paced_payloads: waiting_payloads(sql, "place_ms IS NOT NULL")?,
+        stopped_payloads: waiting_payloads(sql, "held = 1")?,
         last_refusal: last_refusal(sql)?,
         oldest_pending,
         post_times: post_times(sql)?,
@@ -59,10 +60,10 @@ pub(super) fn totals(
     Ok(LedgerReport { totals: books(sql, "1 = 1", &[])?, delivery, freshness: freshness(sql)? })
 }
 
-/// Returns the number of payloads that wait for their turn.
-fn paced_payloads(sql: &impl SqlDatabase) -> Result<u64, BackendError> {
+/// Returns the number of payloads that wait, and meet a condition.
+fn waiting_payloads(sql: &impl SqlDatabase, condition: &str) -> Result<u64, BackendError> {
     let state = [SqlValue::text(DeliveryState::Prepared.name())];
-    let counted = sql.run("SELECT count(*) FROM delivery_v1 WHERE state = ? AND place_ms IS NOT NULL", &state)?.rows;
+    let counted = sql.run(&format!("SELECT count(*) FROM delivery_v1 WHERE state = ? AND {condition}"), &state)?.rows;
     counted.first().map_or(Ok(0), |row| LedgerRow(row).number(0))
 }
 

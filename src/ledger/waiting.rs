@@ -31,6 +31,8 @@ pub enum WaitCause {
     Breaker,
     /// Its turn, at the rate of its backfill or of the deployment.
     Pace,
+    /// Its backfill, which is stopped.
+    Stopped,
     /// A person must decide.
     Decision,
 }
@@ -38,6 +40,9 @@ pub enum WaitCause {
 impl PayloadWait {
     /// Returns why this payload waits under this standing of the partner; `None` in a terminal state.
     pub(super) fn new(delivery: &Delivery, known: &PartnerStanding, now_ms: i64) -> Option<Self> {
+        if delivery.state == DeliveryState::Prepared && delivery.is_held {
+            return Some(Self { waits_for: WaitCause::Stopped, until_ms: None, reason: None });
+        }
         let next_ms = delivery.next_attempt_ms;
         let code = delivery.code.clone();
         // What failed because of the partner goes on with it, whatever its own pause.

@@ -34,3 +34,11 @@ pub const BACKFILL_LEDGERS: u64 = 200;
 
 /// Interval between two counts in a ledger of which only parked lines may change, in milliseconds.
 pub const BACKFILL_RECOUNT_MS: i64 = 600_000;
+
+/// Number of deliveries once more that an answer shows for each record, the latest ones: each renders the record's line once more
+/// (20 µs), and names a backfill of which the registry is asked once for all records.
+pub const REPETITIONS_SHOWN: usize = 10;
+
+/// Number of backfills that one answer about deliveries asks the registry about, each in a call of its own; of others it has the
+/// number alone.
+pub const REPETITION_BACKFILLS: usize = 20;

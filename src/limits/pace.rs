@@ -45,6 +45,14 @@ pub const PACE_TURN_MAX_MS: i64 = 24 * 3_600_000;
 /// Twice the time between two counts and what one run announces ahead.
 pub const BACKFILL_WAITING_S: u64 = 600;
 
+/// Time after which a payload of a stopped backfill asks again, in milliseconds: an hour, unless its ledger hears before that the
+/// backfill was resumed. Of [`BACKFILL_WAITING_S`] of a rate of 1,000 lines a second, in payloads of 100, that is 1.7 calls a second.
+pub const HELD_AGAIN_MS: i64 = 3_600_000;
+
+/// Time after a stop in which payloads of the backfill may still begin to go out, in milliseconds: they had been given their
+/// turns, and may be late for them by what the last of [`PACE_TRIES`] allows.
+pub const STOP_MS: i64 = PACE_AHEAD_MS + (PACE_LATE_MS << (PACE_TRIES - 1));
+
 /// Time after which a lane that is free is forgotten, in milliseconds.
 pub const PACE_LANE_KEPT_MS: i64 = 3_600_000;
 

@@ -20,9 +20,10 @@ use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unrea
 use crate::config::Config;
 use crate::ledger::backfills::{
     BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, FindUnfinishedBackfills,
-    RecordBackfillStep, StartBackfill,
+    RecordBackfillStep, StartBackfill, SwitchAnswer, SwitchBackfill,
 };
-use crate::ledger::ids::REGISTRY;
+use crate::ledger::ids::{PARTNER, REGISTRY};
+use crate::ledger::pacer::{BackfillHold, HoldBackfills};
 use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
     BACKFILL_SKEW_MS, BACKFILL_WAITING_S,
@@ -57,12 +58,39 @@ pub async fn drive_backfills(services: &impl Services, config: &Config) -> Resul
     start_from_push_time(services, config).await?;
     let call = FindUnfinishedBackfills { limit: BACKFILL_JOBS };
     let jobs = rpc::call(services.ledgers(), REGISTRY, &call).await?.jobs;
+    hold_stopped(services, &jobs).await?;
     for (id, job) in jobs.iter().filter(|(_, job)| job.state == BackfillState::Running) {
         driven.jobs += 1;
         driven.announced += drive(services, config, *id, job.clone()).await?;
     }
     count_backfills(services, &jobs).await?;
     Ok(driven)
+}
+
+/// Tells the pacer which of these jobs are stopped, in case it did not hear of it when they were.
+async fn hold_stopped(services: &impl Services, jobs: &[(i64, BackfillJob)]) -> Result<(), BackendError> {
+    let delivering = jobs.iter().filter(|(_, job)| job.request.deliver && job.state != BackfillState::Done);
+    let hold = |(id, job): &(i64, BackfillJob)| BackfillHold {
+        id: *id,
+        steps: job.steps,
+        stopped: job.state == BackfillState::Stopped,
+    };
+    let backfills: Vec<_> = delivering.map(hold).collect();
+    if backfills.is_empty() {
+        return Ok(());
+    }
+    rpc::call(services.ledgers(), PARTNER, &HoldBackfills { backfills }).await.map(drop)
+}
+
+/// Stops a job, or resumes a stopped one, and has the pacer hold what it sends, or let it go on. It is held again if the job was
+/// stopped before, in case that failed.
+///
+/// # Errors
+/// [`BackendError`] if the registry or the pacer cannot be reached.
+pub async fn switch_backfill(services: &impl Services, id: i64, run: bool) -> Result<SwitchAnswer, BackendError> {
+    let switched = rpc::call(services.ledgers(), REGISTRY, &SwitchBackfill { id, run }).await?;
+    hold_stopped(services, switched.job.as_slice()).await?;
+    Ok(switched)
 }
 
 /// Starts a job.

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use crate::backend::BackendError;
 use crate::ledger::backfill_ledgers::{BackfillLedgers, ListBackfillLedgers, RecordBackfillSums};
 use crate::ledger::backfill_sums::{BackfillSums, SumBackfill};
-use crate::ledger::backfills::BackfillJob;
+use crate::ledger::backfills::{BackfillJob, BackfillState};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_LEDGERS, CONCURRENT_CALLS};
 use crate::rpc;
@@ -33,7 +33,7 @@ async fn count(services: &impl Services, id: i64, job: &BackfillJob, limit: u64)
     if names.is_empty() {
         return Ok(());
     }
-    let ask = SumBackfill { id, window: job.request.window() };
+    let ask = SumBackfill { id, window: job.request.window(), runs: job.state != BackfillState::Stopped };
     let answers: Vec<(String, Result<BackfillSums, BackendError>)> = stream::iter(names)
         .map(async |name| {
             let sums = rpc::call(services.ledgers(), &name, &ask).await;

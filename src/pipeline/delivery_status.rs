@@ -1,4 +1,5 @@
-//! Finds the delivery status of one record: the payload that it is assigned to, or the reason why there is none.
+//! Finds the delivery status of one record: the payload that it is assigned to, or the reason why there is none; and those of
+//! its deliveries once more.
 //!
 //! # Invariants
 //! A record is judged by the same rules as when its payloads were made. The status depends only on the line, its offset
@@ -8,6 +9,7 @@ use super::plan_rules::{Exclusion, PlanRules};
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::BatchDetails;
 use crate::ledger::{DeliveryPlan, DeliveryState};
+use crate::limits::REPETITIONS_SHOWN;
 use crate::record::{KeyNames, read_key_by};
 
 /// The status that the delivery plans of a batch give to one of its records.
@@ -63,19 +65,62 @@ impl DeliveryStatus<'_> {
     }
 }
 
-/// Finds the status of the record `line`, which begins at the inflated offset `at` of this batch, and whose job uses
-/// these names. `default_ms` is the instant of a record without a time.
+/// A delivery of a record once more, for a backfill that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRepetition<'a> {
+    /// The number of the backfill's job.
+    pub backfill: i64,
+    /// The status that the repetition gives to the record.
+    pub status: DeliveryStatus<'a>,
+}
+
+/// A record whose delivery is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct PlacedLine<'l> {
+    /// The names of the members that its job uses.
+    pub names: &'l KeyNames,
+    /// Its stored line.
+    pub line: &'l [u8],
+    /// The inflated offset at which it begins.
+    pub at: u64,
+    /// The instant of a record without a time, in Unix milliseconds.
+    pub default_ms: i64,
+}
+
+impl PlacedLine<'_> {
+    /// Returns its time in Unix milliseconds.
+    fn unix_ms(&self) -> i64 {
+        read_key_by(self.names, self.line).unwrap_or_default().unix_ms().unwrap_or(self.default_ms)
+    }
+}
+
+/// Finds the status of a record's first delivery in this batch.
 #[must_use]
-pub fn find_delivery_status<'a>(
-    batch: &'a BatchDetails,
-    (names, line): (&KeyNames, &[u8]),
-    at: u64,
-    default_ms: i64,
-) -> DeliveryStatus<'a> {
-    let key = read_key_by(names, line).unwrap_or_default();
-    let unix_ms = key.unix_ms().unwrap_or(default_ms);
-    let covers = |plan: &&DeliveryPlan| plan.repetition().is_none() && plan.covers(unix_ms, at);
-    let Some(plan) = batch.plans.iter().rfind(covers) else { return DeliveryStatus::NoPlan };
+pub fn find_delivery_status<'a>(batch: &'a BatchDetails, record: &PlacedLine<'_>) -> DeliveryStatus<'a> {
+    let unix_ms = record.unix_ms();
+    let covers = |plan: &&DeliveryPlan| plan.repetition().is_none() && plan.covers(unix_ms, record.at);
+    let plan = batch.plans.iter().rfind(covers);
+    plan.map_or(DeliveryStatus::NoPlan, |plan| status_under(batch, plan, record))
+}
+
+/// Finds the latest deliveries of a record once more, at most [`REPETITIONS_SHOWN`], in the order of their plans.
+#[must_use]
+pub fn find_repetitions<'a>(batch: &'a BatchDetails, record: &PlacedLine<'_>) -> Vec<RecordRepetition<'a>> {
+    let unix_ms = record.unix_ms();
+    let covers = |plan: &&DeliveryPlan| plan.covers(unix_ms, record.at);
+    let repeats = |plan: &'a DeliveryPlan| {
+        let backfill = plan.repetition()?;
+        Some(RecordRepetition { backfill, status: status_under(batch, plan, record) })
+    };
+    let mut found: Vec<_> =
+        batch.plans.iter().rev().filter(covers).filter_map(repeats).take(REPETITIONS_SHOWN).collect();
+    found.reverse();
+    found
+}
+
+/// Finds the status that a plan, which covers the record, gives to it.
+fn status_under<'a>(batch: &'a BatchDetails, plan: &DeliveryPlan, record: &PlacedLine<'_>) -> DeliveryStatus<'a> {
+    let PlacedLine { names, line, at, .. } = *record;
     let number = plan.number;
     let Some(rules) = PlanRules::new(plan.clone()) else { return DeliveryStatus::UnknownPlan { plan: number } };
     if let Err(why) = rules.write(&mut Vec::new(), names, line) {
@@ -100,17 +145,18 @@ pub fn find_delivery_status<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{DeliveryStatus, Exclusion, find_delivery_status};
+    use super::{DeliveryStatus, Exclusion, PlacedLine, find_delivery_status, find_repetitions};
     use crate::ledger::books::{LedgerTotals, PayloadView};
     use crate::ledger::calls::BatchDetails;
     use crate::ledger::delivery::Payload;
     use crate::ledger::plan::FORMAT;
-    use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanOptions};
+    use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions};
+    use crate::limits::REPETITIONS_SHOWN;
     use crate::partner::{DuplicatePolicy, Subrequests};
     use crate::record::{Dataset, KeyNames};
 
     fn status_of<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
-        find_delivery_status(batch, (&KeyNames::of(Dataset::HttpRequests), line), at, default_ms)
+        find_delivery_status(batch, &PlacedLine { names: &KeyNames::of(Dataset::HttpRequests), line, at, default_ms })
     }
 
     /// A visitor's record, 10 seconds after the epoch.
@@ -241,5 +287,36 @@ mod tests {
             assert!(found.is_exact());
         }
         assert_eq!(status_of(&batch(Vec::new(), Vec::new()), LINE, 0, 0), DeliveryStatus::NoPlan);
+    }
+
+    #[test]
+    fn repetitions_follow_in_order_with_their_backfills() {
+        let repetition = |number, id| DeliveryPlan {
+            backfill: Some(PlanBackfill { id, lines_per_second: 1, again: true }),
+            ..plan(number, 0, 20_000)
+        };
+        let first = DeliveryPlan {
+            backfill: Some(PlanBackfill { id: 3, lines_per_second: 1, again: false }),
+            ..plan(1, 0, 20_000)
+        };
+        let elsewhere = DeliveryPlan { backfill: repetition(3, 6).backfill, ..plan(3, 20_000, 30_000) };
+        let payloads = vec![
+            payload(1, "000000", DeliveryState::Delivered, 0, 9),
+            payload(2, "000000", DeliveryState::Parked, 0, 9),
+            payload(4, "000000", DeliveryState::Prepared, 10, 19),
+        ];
+        let books = batch(vec![first, repetition(2, 5), elsewhere, repetition(4, 7)], payloads);
+        assert_eq!(ids(&status_of(&books, LINE, 5, 0)), ["1.000000"]);
+        let names = KeyNames::of(Dataset::HttpRequests);
+        let record = PlacedLine { names: &names, line: LINE, at: 5, default_ms: 0 };
+        let found: Vec<_> = find_repetitions(&books, &record)
+            .iter()
+            .map(|repetition| (repetition.backfill, repetition.status.name(), ids(&repetition.status)))
+            .collect();
+        assert_eq!(found, [(5, "assigned", vec!["2.000000".to_owned()]), (7, "pending", Vec::new())]);
+        let plans = (1..=20).map(|number| repetition(number, i64::from(number))).collect();
+        let many = batch(plans, Vec::new());
+        let latest: Vec<i64> = find_repetitions(&many, &record).iter().map(|found| found.backfill).collect();
+        assert_eq!((latest.len(), latest.last()), (REPETITIONS_SHOWN, Some(&20)));
     }
 }

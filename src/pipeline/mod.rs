@@ -39,9 +39,9 @@ pub mod sweep;
 pub mod transform;
 mod verdict;
 
-pub use backfill::{BackfillProgress, drive_backfills, start_backfill};
+pub use backfill::{BackfillProgress, drive_backfills, start_backfill, switch_backfill};
 pub use dataset_choice::{DatasetChoice, choose_dataset};
-pub use delivery_status::{DeliveryStatus, find_delivery_status};
+pub use delivery_status::{DeliveryStatus, PlacedLine, find_delivery_status, find_repetitions};
 pub use first_start::delivered_from;
 pub use head::{BatchHead, HeadRecord, PeekedBody, peek_batch};
 pub use message::{MessageBody, ReceivedMessage, count_ignored, predecessor_key};

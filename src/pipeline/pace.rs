@@ -32,6 +32,8 @@ pub(super) enum PaceOutcome {
     },
     /// The sender was late for each turn.
     Missed,
+    /// Its backfill is stopped.
+    Stopped,
 }
 
 /// Returns the lanes of a payload under these settings; none for live traffic without a limit.
@@ -53,6 +55,7 @@ pub(super) async fn wait_for_turn(
         let wait_ms = match rpc::call(services.ledgers(), PARTNER, &call).await? {
             TurnAnswer::Granted { wait_ms } => wait_ms,
             TurnAnswer::Later { wait_ms, place_ms } => return Ok(PaceOutcome::Later { pause_ms: wait_ms, place_ms }),
+            TurnAnswer::Stopped => return Ok(PaceOutcome::Stopped),
         };
         // The pacer counted from somewhere between the call and its answer: from their middle on, the sender misses the turn by
         // half of that at most, either way.

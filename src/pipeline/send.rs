@@ -290,6 +290,9 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             Ok(PaceOutcome::Now) => None,
             // The partner stored nothing of the first POST, and coming back would repeat that: both use one turn.
             Ok(PaceOutcome::Later { .. }) if !is_first => None,
+            // What the first POST has shown counts.
+            Ok(PaceOutcome::Stopped) if !is_first => Some(PostResult::OutOfTime),
+            Ok(PaceOutcome::Stopped) => Some(PostResult::Ended(AttemptOutcome::Held)),
             Ok(PaceOutcome::Later { pause_ms, place_ms }) => {
                 Some(PostResult::Ended(AttemptOutcome::Released { pause_ms: Some(pause_ms), place_ms: Some(place_ms) }))
             }

@@ -215,7 +215,7 @@ impl SendVerdict {
         (outcome, post_ms): (&AttemptOutcome, Option<i64>),
         counted: bool,
     ) -> Self {
-        let pace = String::from("pace");
+        let (pace, stopped) = (String::from("pace"), String::from("stopped"));
         let (verdict, status, code) = match outcome {
             AttemptOutcome::Delivered { status } => (SendOutcome::Delivered, Some(*status), None),
             AttemptOutcome::NotStored { status, code, .. } => (SendOutcome::NotStored, *status, Some(code)),
@@ -224,6 +224,7 @@ impl SendVerdict {
             AttemptOutcome::Endpoint { status, code } => (SendOutcome::Endpoint, Some(*status), Some(code)),
             AttemptOutcome::Released { place_ms: Some(_), .. } => (SendOutcome::Waits, None, Some(&pace)),
             AttemptOutcome::Released { place_ms: None, .. } => (SendOutcome::Released, None, None),
+            AttemptOutcome::Held => (SendOutcome::Waits, None, Some(&stopped)),
         };
         Self {
             code: code.cloned(),

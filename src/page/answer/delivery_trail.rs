@@ -1,7 +1,7 @@
 //! The way of each record to the partner.
 
 use super::units::{InstantText, bytes_text, counted, grouped};
-use super::{AnswerDelivery, AnswerPayload};
+use super::{AnswerDelivery, AnswerPayload, AnswerRepetition};
 use crate::limits::PAGE_DELIVERIES;
 use crate::record::Timestamp;
 
@@ -12,6 +12,19 @@ pub(super) struct DeliveryTrail {
     pub(super) status: String,
     /// The object that it is in.
     pub(super) place: String,
+    /// The payloads that carry it, or may.
+    pub(super) payloads: Vec<PayloadTrail>,
+    /// Its deliveries once more, in order.
+    pub(super) again: Vec<RepetitionTrail>,
+}
+
+/// The delivery of a record once more.
+#[derive(Debug)]
+pub(super) struct RepetitionTrail {
+    /// What became of it, in words.
+    pub(super) status: String,
+    /// The backfill and its reason, in words.
+    pub(super) cause: String,
     /// The payloads that carry it, or may.
     pub(super) payloads: Vec<PayloadTrail>,
 }
@@ -36,21 +49,42 @@ pub(super) fn delivery_trails(deliveries: &[AnswerDelivery], now_ms: i64) -> (Ve
 impl DeliveryTrail {
     fn new(delivery: &AnswerDelivery, now_ms: i64) -> Self {
         let offset = delivery.batch.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
-        let payloads = delivery.payloads.iter().take(PAGE_DELIVERIES);
+        let AnswerDelivery { delivery_status, exact, reason, payloads, again, .. } = delivery;
         Self {
-            status: status_words(delivery),
+            status: status_words(delivery_status, *exact, reason.as_deref()),
             place: format!("{}{offset}", delivery.batch.key),
-            payloads: payloads.map(|payload| PayloadTrail::new(payload, now_ms)).collect(),
+            payloads: payload_trails(payloads, now_ms),
+            again: again.iter().take(PAGE_DELIVERIES).map(|again| RepetitionTrail::new(again, now_ms)).collect(),
         }
     }
 }
 
+impl RepetitionTrail {
+    fn new(repetition: &AnswerRepetition, now_ms: i64) -> Self {
+        let AnswerRepetition { backfill, delivery_status, reason, exact, payloads } = repetition;
+        let words = backfill.as_ref().map(|backfill| {
+            let when = backfill.created_at.as_deref().map(|at| format!(" of {}", instant_text(at, now_ms)));
+            let why = backfill.reason.as_deref().map(|reason| format!(": {reason}"));
+            format!("Backfill {}{}{}", backfill.id, when.unwrap_or_default(), why.unwrap_or_default())
+        });
+        Self {
+            status: status_words(delivery_status, *exact, reason.as_deref()),
+            cause: words.unwrap_or_default(),
+            payloads: payload_trails(payloads, now_ms),
+        }
+    }
+}
+
+fn payload_trails(payloads: &[AnswerPayload], now_ms: i64) -> Vec<PayloadTrail> {
+    payloads.iter().take(PAGE_DELIVERIES).map(|payload| PayloadTrail::new(payload, now_ms)).collect()
+}
+
 /// Returns what became of a record.
-fn status_words(delivery: &AnswerDelivery) -> String {
-    let words = match delivery.delivery_status.as_str() {
-        "assigned" if delivery.exact => "In a payload for the partner",
+fn status_words(delivery_status: &str, exact: bool, reason: Option<&str>) -> String {
+    let words = match delivery_status {
+        "assigned" if exact => "In a payload for the partner",
         "assigned" => "In one of these payloads for the partner",
-        "excluded" => return format!("Not delivered: {}", exclusion_words(delivery.reason.as_deref())),
+        "excluded" => return format!("Not delivered: {}", exclusion_words(reason)),
         "merged" => "Not delivered: it came merged in the record of another request",
         "no_plan" => "Not delivered: its batch has no plan for the partner",
         "pending" => "Not delivered yet: its batch is still being read",
@@ -66,6 +100,7 @@ fn exclusion_words(reason: Option<&str>) -> &'static str {
         Some("subrequest") => "a Worker sent the request",
         Some("not_a_visitor") => "no visitor sent the request",
         Some("filter") => "the filter of the deployment leaves it out",
+        Some("backfill_filter") => "the filter of the backfill leaves it out",
         Some("no_record") => "its line is no record",
         Some("unsettled_dataset") => "its fields do not settle that it is an HTTP request",
         Some("duplicate") => "another payload has the same line",

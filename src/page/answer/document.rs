@@ -159,6 +159,37 @@ pub struct AnswerDelivery {
     /// The payloads that carry it, or may.
     #[serde(default)]
     pub payloads: Vec<AnswerPayload>,
+    /// Its deliveries once more, in order.
+    #[serde(default)]
+    pub again: Vec<AnswerRepetition>,
+}
+
+/// The delivery of a record once more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AnswerRepetition {
+    /// The backfill that asked for it, as far as the caller may know it.
+    pub backfill: Option<AnswerBackfill>,
+    /// Whether a payload carries it.
+    pub delivery_status: String,
+    /// Why none does.
+    pub reason: Option<String>,
+    /// Whether it is known which payload carries it.
+    pub exact: bool,
+    /// The payloads that carry it, or may.
+    pub payloads: Vec<AnswerPayload>,
+}
+
+/// A backfill that delivers records once more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AnswerBackfill {
+    /// Its number.
+    pub id: i64,
+    /// Why it was asked for.
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub created_at: Option<String>,
 }
 
 /// A payload, as far as the caller may know it.

@@ -31,8 +31,8 @@ mod waterfall_line;
 mod worker_trace;
 
 pub use document::{
-    AnswerBatch, AnswerDelivery, AnswerDocument, AnswerError, AnswerNode, AnswerPayload, AnswerRecord, AnswerTree,
-    AnswerWarning,
+    AnswerBackfill, AnswerBatch, AnswerDelivery, AnswerDocument, AnswerError, AnswerNode, AnswerPayload, AnswerRecord,
+    AnswerRepetition, AnswerTree, AnswerWarning,
 };
 pub use explain_document::{ExplainDocument, PartnerCell, PartnerLineRecord};
 

@@ -84,6 +84,10 @@ pub(super) fn delivery_facts(stats: &StatsDocument, now_ms: i64) -> Vec<AccountF
         let value = format!("{} payloads, by the rate that is set", count(stats.delivery.paced_payloads));
         facts.push(AccountFact { name: "Waiting for their turn", value });
     }
+    if stats.delivery.stopped_payloads > 0 {
+        let value = format!("{} payloads, until their backfill is resumed", count(stats.delivery.stopped_payloads));
+        facts.push(AccountFact { name: "Stopped", value });
+    }
     let refusal = stats.delivery.last_refusal.as_ref().map(|refusal| {
         let answered = refusal.status.map(|code| code.to_string());
         let at = refusal.at.as_deref().map(|at| since(at, now_ms));

@@ -44,6 +44,7 @@ pub(super) struct DeliveryDocument {
     pub(super) enabled: bool,
     pub(super) breaker: BreakerDocument,
     pub(super) paced_payloads: u64,
+    pub(super) stopped_payloads: u64,
     pub(super) last_refusal: Option<RefusalDocument>,
 }
 

@@ -121,7 +121,8 @@ impl<'a> BackfillRow<'a> {
 
     /// Whether it can be stopped.
     pub(super) fn is_running(&self) -> bool {
-        self.backfill.state == "running"
+        let has_lines = self.backfill.deliver && self.backfill.state == "announced";
+        self.backfill.state == "running" || has_lines
     }
 
     /// Whether it can be resumed.

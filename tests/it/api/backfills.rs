@@ -143,6 +143,22 @@ fn backfill_filter_is_checked_at_its_start() {
 }
 
 #[test]
+fn announced_backfill_that_delivers_is_stopped() {
+    let fakes = Fakes::new();
+    let ask = |ask: Ask| ask.of_deployment(&fakes, &Ok(delivering(&[])));
+    assert_eq!(ask(start(&INDEX.replace("false", "true"))).status, 201);
+    let (id, job) = fakes.ledgers.ask(REGISTRY, &ListBackfills { id: Some(1), limit: 1 }).jobs.remove(0);
+    let announced = BackfillJob { state: BackfillState::Announced, ..job.clone() };
+    let step = RecordBackfillStep { id, after_steps: job.steps, job: announced, keys: vec!["logs/a".into()] };
+    fakes.ledgers.ask(REGISTRY, &step);
+    let switch = |what: &str| ask(Ask::new("POST", &format!("/v1/backfills/1/{what}")));
+    assert_eq!(problem(&switch("resume")), (409, "already_announced".into()));
+    for (what, state) in [("stop", "stopped"), ("resume", "running")] {
+        assert_eq!((switch(what).status, &body(&ask(Ask::get("/v1/backfills/1")))["state"]), (200, &json!(state)));
+    }
+}
+
+#[test]
 fn a_backfill_is_stopped_and_resumed() {
     let fakes = Fakes::new();
     start(INDEX).of(&fakes);
@@ -172,7 +188,7 @@ fn a_backfill_is_stopped_and_resumed() {
             assert_eq!(problem(&switch(what)), (409, code.into()), "{what}");
         }
     }
-    for path in ["/v1/backfills/2", "/v1/backfills/x", "/v1/backfills/-1", "/v1/backfills/99999999999"] {
+    for path in ["/v1/backfills/99", "/v1/backfills/x", "/v1/backfills/-1", "/v1/backfills/99999999999"] {
         assert_eq!(problem(&Ask::get(path).of(&fakes)), (404, "no_such_backfill".into()), "{path}");
         let stop = Ask::new("POST", &format!("{path}/stop"));
         assert_eq!(problem(&stop.of(&fakes)), (404, "no_such_backfill".into()), "{path}");

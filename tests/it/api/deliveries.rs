@@ -2,13 +2,15 @@
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::DeliveryRequest;
-use raydex::ledger::{BatchId, DeliveryWindow, PlanOptions};
+use raydex::ledger::{BatchId, DeliveryWindow, PlanBackfill, PlanOptions};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::access::{deployment, rule};
 use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
-use super::support::records::{http, ray};
+use super::support::partner::delivering;
+use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, NOW_MS};
 use super::{Ask, header, json as body, problem};
 
@@ -115,6 +117,66 @@ fn each_record_is_judged_in_its_own_batch() {
         assert_eq!((&found["delivery_status"], &found["exact"]), (&status.into(), &true.into()));
         assert_eq!(found["reason"].as_str(), (status == "excluded").then_some("duplicate"));
     }
+}
+
+/// A backfill that delivers once more for this reason; its number.
+fn once_more(fakes: &Fakes, reason: &str) -> i64 {
+    let body =
+        json!({ "start": "2026-03-27T00:00:00Z", "end": "2026-03-28T00:00:00Z", "again": true, "reason": reason });
+    let ask = Ask { body: body.to_string().into_bytes(), ..Ask::new("POST", "/v1/backfills") };
+    super::json(&ask.of_deployment(fakes, &Ok(delivering(&[]))))["id"].as_i64().unwrap()
+}
+
+/// The wish of that backfill.
+fn repetition(id: i64) -> DeliveryRequest {
+    DeliveryRequest { backfill: Some(PlanBackfill { id, lines_per_second: 1_000, again: true }), ..wish() }
+}
+
+#[test]
+fn record_delivered_once_more_shows_both_deliveries() {
+    let fakes = Fakes::new();
+    let first = batch(&fakes, KEYS[0], &records(0..5), Some(wish()));
+    deliver(&fakes, &first[0]);
+    assert!(of_ray(&fakes, 1)[0].get("again").is_none());
+    let ids = [once_more(&fakes, "the partner lost an hour"), once_more(&fakes, "it lost the next one, too")];
+    let repeat = |id| batch(&fakes, KEYS[0], &records(0..5), Some(repetition(id)));
+    let again =
+        ids.map(|id| repeat(id).into_iter().filter(|payload| i64::from(payload.plan) == id + 1).collect::<Vec<_>>());
+    deliver(&fakes, &again[0][0]);
+    let found = of_ray(&fakes, 1).remove(0);
+    assert_eq!((handles(&found), &found["payloads"][0]["state"]), (vec![&*first[0].handle()], &"delivered".into()));
+    let repeated = found["again"].as_array().unwrap();
+    let reasons = ["the partner lost an hour", "it lost the next one, too"];
+    for (nth, (id, reason)) in ids.iter().zip(reasons).enumerate() {
+        let backfill = &repeated[nth]["backfill"];
+        assert_eq!((&backfill["id"], &backfill["reason"]), (&json!(id), &json!(reason)));
+        assert!(backfill["created_at"].as_str().unwrap().starts_with("2026-03-28T08:42:25."));
+        assert_eq!(handles(&repeated[nth]), [again[nth][0].handle()]);
+        assert_eq!((&repeated[nth]["delivery_status"], &repeated[nth]["exact"]), (&"assigned".into(), &true.into()));
+    }
+    let states = repeated.iter().map(|repeated| &repeated["payloads"][0]["state"]);
+    assert!(states.eq(["delivered", "prepared"]));
+    assert!(repeated[0]["payloads"][0]["completed_at"].as_str().is_some_and(|at| at.starts_with("2026-03-28T08:42:2")));
+    let story = Ask::get(&format!("/v1/rays/{}?parts=deliveries", ray(1))).of(&fakes);
+    assert_eq!(body(&story)["deliveries"][0]["again"], found["again"]);
+}
+
+#[test]
+fn caller_with_zones_sees_repetitions_without_words() {
+    let fakes = Fakes::new();
+    let line = |zone: &str, number| {
+        format!(r#"{{"RayID":"{}","ClientRequestURI":"/","ClientIP":"192.0.2.1","ZoneName":"{zone}"}}"#, ray(number))
+    };
+    let text = ndjson([line("a.example", 1), line("b.example", 2)]);
+    batch(&fakes, KEYS[0], &text, Some(wish()));
+    let id = once_more(&fakes, "zone b.example lost an hour");
+    batch(&fakes, KEYS[0], &text, Some(repetition(id)));
+    let config = Ok(deployment(&[rule("a", &json!({ "zones": ["a.example"] }))]));
+    let ask = Ask::get(&format!("/v1/rays/{}/deliveries", ray(1))).by("a");
+    let found = body(&ask.of_deployment(&fakes, &config))["records"][0].clone();
+    let repeated = &found["again"][0];
+    assert_eq!((&repeated["delivery_status"], repeated.get("backfill")), (&"assigned".into(), None));
+    assert!(repeated["payloads"][0].get("id").is_none() && !found.to_string().contains("b.example"), "{found}");
 }
 
 #[test]

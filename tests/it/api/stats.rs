@@ -49,6 +49,7 @@ fn an_empty_world_answers_every_count_with_zero() {
             },
             "held_ledgers": 0,
             "paced_payloads": 0,
+    "stopped_payloads": 0,
             "last_refusal": null,
             "oldest_pending": null,
         },
@@ -201,6 +202,7 @@ fn refusing_partner_shows_breaker_refusal_and_oldest_payload() {
         },
         "held_ledgers": 1,
         "paced_payloads": 0,
+    "stopped_payloads": 0,
         "last_refusal": {"status": 403, "code": "auth", "at": since},
         "oldest_pending": null,
     });

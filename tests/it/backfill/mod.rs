@@ -3,6 +3,7 @@
 mod again;
 mod done;
 mod filter;
+mod stopped;
 
 use crate::support;
 

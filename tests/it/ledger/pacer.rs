@@ -52,7 +52,7 @@ impl Pacer {
         let call = TakeTurn { lines, lanes: rates.to_vec(), within_ms: PACE_AHEAD_MS, place_ms: None };
         match self.ask(&call, now_ms) {
             TurnAnswer::Granted { wait_ms } => Some(wait_ms),
-            TurnAnswer::Later { .. } => None,
+            TurnAnswer::Later { .. } | TurnAnswer::Stopped => None,
         }
     }
 }
@@ -77,6 +77,7 @@ fn turns(payloads: &[Asking], seed: u64) -> (Vec<i64>, usize) {
                 let late_ms = i64::try_from((draw >> 33) % QUEUE_MS).unwrap();
                 waiting.push(Reverse((now_ms + wait_ms + late_ms, nth, Some(place_ms))));
             }
+            TurnAnswer::Stopped => panic!("nothing was stopped"),
         }
     }
     (turns, asked)

@@ -168,6 +168,30 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn delivery_once_more_names_backfill_reason_and_time() {
+    let payload = |at: &str| json!({ "state": "delivered", "attempts": 1, "completed_at": at });
+    let value = json!({ "ray": "abc", "records": [], "deliveries": [{
+        "batch": { "key": "logs/a" }, "delivery_status": "assigned", "exact": true, "payloads": [payload("2026-03-28T08:43:00Z")],
+        "again": [
+            { "backfill": { "id": 7, "reason": "lost <an hour>", "created_at": "2026-03-29T10:00:00Z" }, "plan": 2,
+                "delivery_status": "assigned", "exact": true, "payloads": [payload("2026-03-29T10:01:02Z")] },
+            { "delivery_status": "excluded", "reason": "backfill_filter", "plan": 3, "exact": true, "payloads": [] },
+        ],
+    }] });
+    let page = html(&read(&value), AnswerTab::Deliveries);
+    for said in [
+        "<b>Once more: In a payload for the partner</b>",
+        "Backfill 7 of 2026-03-29 10:00:00",
+        "lost &lt;an hour&gt;",
+        "2026-03-29 10:01:02",
+        "<b>Once more: Not delivered: the filter of the backfill leaves it out</b></p>",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert_eq!(page.matches("<caption class=\"ok\">Delivered</caption>").count(), 2);
+}
+
+#[test]
 fn other_datasets_and_nonstandard_rays_are_shown() {
     let value = json!({ "ray": "abc", "records": [{ "dataset": "access_requests", "batch": { "key": "k" }, "record": { "RayID": "abc", "CreatedAt": "2026-03-28T08:42:25Z", "Email": "a@b.example" } }] });
     let page = html(&read(&value), AnswerTab::Record);

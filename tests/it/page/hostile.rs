@@ -213,7 +213,8 @@ fn documents() -> impl Strategy<Value = Value> {
         .prop_map(|(ray, parent, depth, link)| json!({ "ray": ray, "parent": parent, "depth": depth, "link": link }));
     (texts(), proptest::collection::vec(record, 0..4), proptest::collection::vec(node, 0..8), texts()).prop_map(|(ray, records, nodes, time)| {
         json!({ "ray": ray, "ray_time": time, "records": records, "tree": { "root": "x", "nodes": nodes }, "warnings": [{ "detail": time }],
-            "deliveries": [{ "delivery_status": time, "batch": { "key": ray }, "payloads": [{ "state": time, "code": time, "last_attempt_at": time }] }] })
+            "deliveries": [{ "delivery_status": time, "batch": { "key": ray }, "payloads": [{ "state": time, "code": time, "last_attempt_at": time }],
+                "again": [{ "delivery_status": time, "backfill": { "id": 7, "reason": time, "created_at": ray }, "payloads": [{ "state": ray }] }] }] })
     })
 }
 

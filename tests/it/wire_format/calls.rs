@@ -280,6 +280,7 @@ fn object_without_tables_answers_like_an_empty_one() {
         "v1/report-attempt",
         "v1/sweep-step",
         "v1/take-turn",
+        "v1/hold-backfills",
         "v1/unknown-folder",
     ];
     assert_eq!(makers, expected.map(str::to_owned).into());
@@ -300,7 +301,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         outage: LearnPartner;
         backfill_sums: SumBackfill;
     );
-    check_forms!("partner", partner: AskPartner GetPartner ReportAttempt TryPartner; pacer: TakeTurn;);
+    check_forms!("partner", partner: AskPartner GetPartner ReportAttempt TryPartner; pacer: HoldBackfills TakeTurn;);
     check_forms!(
         "registry",
         registry: RegisterLedger ListLedgers FindLedgers DeadLetter ListDeadLetters MarkRedriven DismissDeadLetter
