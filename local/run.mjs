@@ -1,8 +1,8 @@
 // The main program of scripts/run: runs the Worker locally, with sample data at the first start, until it is stopped.
 //
 // scripts/run has already checked the options: --port N, --state DIR, --program FILE (make-batches), --token T, --tokens FILE,
-// --set NAME=VALUE, --empty, --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder contains `token`,
-// `partner-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log` and, while it runs,
+// --set NAME=VALUE, --edge, --empty, --fresh, --partner URL with --partner-uri PATH and --partner-key KEY, --partner-off. The state folder contains `token`,
+// `partner-key`, `edge-key`, `bucket/`, `objects/`, `sample.json`, `partner.json` (delivery.mjs), `worker.log` and, while it runs,
 // `pid`.
 //
 // The Worker gets only the SHA-256 of the token. entrance.mjs makes the link to the page. `ready URL` is the last line, printed when the examples above it work.
@@ -13,6 +13,7 @@ import net from "node:net";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { exitAtSignals } from "./guard.mjs";
+import { edgeGreeting, sampleEdge } from "./edge.mjs";
 import { delivered, delivery, table } from "./delivery.mjs";
 import { startEntrance } from "./entrance.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     program: { type: "string" },
     token: { type: "string" },
     ...OPTIONS,
+    edge: { type: "boolean" },
     empty: { type: "boolean" },
     fresh: { type: "boolean" },
     partner: { type: "string" },
@@ -51,6 +53,7 @@ async function main() {
   const chosen = settingsOf(options);
   const state = path.resolve(options.state);
   await refuseTakenPort(port);
+  if (options.edge) await refuseTakenPort(port + 1);
   fs.mkdirSync(state, { recursive: true });
   claim(state);
   if (options.fresh) forget(state);
@@ -62,6 +65,7 @@ async function main() {
     state,
     settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex"), ...settings, ...chosen },
     onLog: logInto(state, (line) => onVerdict(line)),
+    edge: options.edge && (await sampleEdge({ port: port + 1, chosen, key: createHash("sha256").update(kept(state, "edge-key")).digest("hex") })),
   });
   await checkWithWorker(runtime.url);
   const get = (path) => getPatiently(`${runtime.url}${path}`, token);
@@ -200,6 +204,7 @@ function greeting([url, link], token, state, sample, accounts, others) {
     "\n",
     ...examples,
     ...books,
+    options.edge ? edgeGreeting({ url, edge: url.replace(/\d+$/, (port) => Number(port) + 1), auth }) : "",
     options["partner-off"] ? "\nDelivery is off (--partner-off).\n" : "",
     `\nready ${url}\n`,
   ].join("");

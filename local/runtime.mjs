@@ -17,6 +17,7 @@ import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { cronsOf } from "./crons.mjs";
 import { faultyBucket, untouchables } from "./doubles.mjs";
+import { edgeWorkers } from "./edge.mjs";
 import { bounded } from "./memory.mjs";
 import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
@@ -25,6 +26,8 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** The queue of objects to parse, as named in wrangler.toml. */
 export const PARSE_QUEUE = "parse-queue";
 const WORKER = "raydex";
+/** The metadata of the edge logger's batches. */
+const EDGE_LABEL = "raydex-edge";
 /** The binding of the data bucket, which wrangler.toml has in a comment. */
 const DATA = "DATA";
 
@@ -48,11 +51,12 @@ export class NotBuilt extends Error {}
  * `build`: the folder of the modules, in place of the one in wrangler.toml.
  * `startFirst`: false makes no first start of deliveries, which the cron would make within a minute: what is written before
  * one is not delivered.
+ * `edge`: the edge logger in front of an origin (edge.mjs), which has its own address.
  * `dataBucket`: the name of a data bucket to bind. `beside`: additional Workers for benchmarks, as miniflare options; each Worker then also has its own address
  * (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, build, dataBucket, beside = [], startFirst = true } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, build, dataBucket, beside = [], edge, startFirst = true } = options;
   guardWorkerd();
   const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages, build)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
@@ -64,6 +68,7 @@ export async function startRuntime(options = {}) {
   let doubles = [];
   if (untouchable) doubles = untouchables(worker);
   else if (decide) doubles = faultyBucket(worker, names.bucket, decide);
+  const atEdge = edge ? await edgeWorkers(ROOT, edge) : [];
   const miniflare = new Miniflare({
     host: "127.0.0.1",
     port,
@@ -73,7 +78,7 @@ export async function startRuntime(options = {}) {
     structuredWorkerdLogs: true,
     handleRuntimeStdio: (...streams) => streams.forEach((stream) => readLog(stream, onLog)),
     ...persistence(state),
-    workers: [...withSockets([worker, ...beside]), ...doubles, plainBucket(worker, names)],
+    workers: [...withSockets([worker, ...beside]), ...atEdge, ...doubles, plainBucket(worker, names)],
   });
   const url = await miniflare.ready;
   const runtime = new Runtime(miniflare, url, names);
@@ -141,7 +146,7 @@ class Runtime {
   async list(prefix = "", which = "log") {
     const found = [];
     for (let cursor, more = true; more; ) {
-      const page = await this.#inBucket((bucket) => bucket.list({ prefix, cursor }), which);
+      const page = await this.#inBucket((bucket) => bucket.list({ prefix, cursor, include: ["customMetadata"] }), which);
       found.push(...page.objects.map(described));
       more = page.truncated;
       cursor = page.truncated ? page.cursor : undefined;
@@ -219,8 +224,9 @@ function wasLost({ code, stack }) {
   return code === "ERR_ASSERTION" && /SynchronousFetcher/.test(stack);
 }
 
-function described({ key, size, etag }) {
-  return { key, size, etag };
+function described({ key, size, etag, customMetadata }) {
+  const label = customMetadata?.[EDGE_LABEL];
+  return { key, size, etag, ...(label && { label: JSON.parse(label) }) };
 }
 
 /** The options in wrangler.toml, with the modules of `build` and these settings. */

@@ -1,6 +1,6 @@
 //! raydex: paste a Ray ID, get the request's log line back.
 //!
-//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Five stories run through this crate. The
+//! One Cloudflare Worker over the Logpush batches in your own R2 bucket. Six stories run through this crate. The
 //! modules below are declared in the order in which data flows through them, and a module imports only modules declared
 //! before it (`tests/it/tidy` enforces that).
 //!
@@ -15,6 +15,8 @@
 //!   batches, skips those that their [`summary`] rules out, and streams the lines that match a [`filter`].
 //! * **A partner receives the lines**: [`filter`] selects them → [`render`] writes them → [`partner`] addresses and
 //!   signs a delivery, and interprets the answer.
+//! * **A request passes the edge logger**: it goes to its origin untouched; after the response [`edge`] writes a record of it,
+//!   collects records into batches, and stores them beside Logpush's.
 //!
 //! # Invariants
 //!
@@ -56,6 +58,8 @@ pub mod query;
 pub mod render;
 
 pub mod partner;
+
+pub mod edge;
 
 pub mod ledger;
 

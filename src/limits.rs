@@ -8,6 +8,7 @@
 mod answers;
 mod backfill;
 mod deadlines;
+mod edge;
 mod family;
 mod form;
 mod memory;
@@ -19,6 +20,7 @@ mod plots;
 pub use answers::*;
 pub use backfill::*;
 pub use deadlines::*;
+pub use edge::*;
 pub use family::*;
 pub use form::*;
 pub use memory::*;

@@ -16,6 +16,7 @@
 mod caller;
 mod cursor_key;
 mod grant;
+mod hmac;
 mod inner;
 mod jwt;
 mod keys;
@@ -32,6 +33,7 @@ mod visibility;
 pub use caller::Caller;
 pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};
 pub use grant::{Grant, GrantFault};
+pub use hmac::hmac;
 pub use inner::inner_zone;
 pub use jwt::{Jwt, JwtClaims, JwtFault};
 pub use keys::{JwksCache, KeysFault, parse_keys};

@@ -5,7 +5,7 @@
 //! know only that. It is in the log bucket, or in a bucket of its own.
 //!
 //! ```text
-//! {prefix}{dataset}/{day}/{start}_{end}_{id}.log.gz              a batch, by Logpush or by an upload
+//! {prefix}{dataset}/{day}/{start}_{end}_{id}.log.gz              a batch, by Logpush, by an upload or by the edge logger
 //! raydex/payloads/v1/{source}/{plan}/{first}-{digest}            the bodies of payloads
 //! raydex/windows/v1/{source}                                     the windows of a batch's access points
 //! raydex/summaries/v1/{source}                                   the summaries of a batch's spans
@@ -102,6 +102,13 @@ pub fn batch_key(prefix: &str, dataset: Dataset, start_ms: i64, end_ms: i64, id:
     format!("{prefix}{dataset}/{day}/{start}_{end}_{id:08x}.log.gz")
 }
 
+/// Returns the key of a batch of the edge logger, in Logpush's form: its isolate and its number there are its ID.
+#[must_use]
+pub fn edge_batch_key(prefix: &str, start_ms: i64, end_ms: i64, isolate: &str, sequence: u64) -> String {
+    let (day, start, end) = (time::day(start_ms), time::stamp(start_ms), time::stamp(end_ms));
+    format!("{prefix}{}/{day}/{start}_{end}_{isolate}-{sequence}.log.gz", Dataset::EdgeRequests)
+}
+
 /// Parses the start and the end of a batch from its name, in Unix milliseconds. They are equal if the name has only one
 /// timestamp.
 #[must_use]
@@ -180,9 +187,9 @@ pub fn segment_first(key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{
-        DatasetClaim, FOLDER, IgnoreReason, KeyClass, LogPrefixes, batch_key, batch_times, classify, folder_day,
-        pack_digest, pack_key, segment_first, segment_key, skip_unread_folder, summaries_key, version_digest,
-        windows_key,
+        DatasetClaim, FOLDER, IgnoreReason, KeyClass, LogPrefixes, batch_key, batch_times, classify, edge_batch_key,
+        folder_day, pack_digest, pack_key, segment_first, segment_key, skip_unread_folder, summaries_key,
+        version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -205,6 +212,14 @@ mod tests {
         for (key, claim) in cases {
             assert_eq!(classify(key, &logs()), KeyClass::Batch(claim), "{key}");
         }
+    }
+
+    #[test]
+    fn batches_of_the_edge_logger_are_named_as_logpush_names_its_own() {
+        let key = edge_batch_key("logs/", 1_774_687_320_000, 1_774_687_330_000, "00c0ffee00c0ffee", 7);
+        assert_eq!(key, "logs/edge_requests/20260328/20260328T084200Z_20260328T084210Z_00c0ffee00c0ffee-7.log.gz");
+        assert_eq!(classify(&key, &logs()), KeyClass::Batch(DatasetClaim::Named(Dataset::EdgeRequests)));
+        assert_eq!(batch_times(&key), Some((1_774_687_320_000, 1_774_687_330_000)));
     }
 
     #[test]

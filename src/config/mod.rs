@@ -1,7 +1,7 @@
 //! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
-//! settings of authentication, `plan` those of what is delivered, `delivery` those of sending.
+//! settings of authentication, `edge` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
 //!
 //! # Invariants
 //! Every missing or invalid setting is reported, all at once, by the name that the deployment has for it. No message
@@ -10,6 +10,7 @@
 mod access;
 mod datasets;
 mod delivery;
+mod edge;
 mod log_level;
 mod plan;
 mod queues;
@@ -29,6 +30,7 @@ use crate::record::Dataset;
 use crate::render::PartnerOptions;
 
 pub use delivery::DeliverySettings;
+pub use edge::read_edge_settings;
 pub use log_level::LogLevel;
 pub use queues::QueueNames;
 pub use reader::ConfigFault;

@@ -132,9 +132,26 @@ pub const BATCH_SIZE: SettingSpec = SettingSpec::variable("BATCH_SIZE", SettingR
 pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", SettingRequirement::Optional);
 /// The least severe level that is logged.
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
+/// What the Worker of environment `edge` does: records requests, or only passes them on.
+pub const EDGE_MODE: SettingSpec = SettingSpec::variable("EDGE_MODE", SettingRequirement::Default("log"));
+/// The key of the fingerprints of bearer tokens, in 64 hexadecimal digits.
+pub const EDGE_FINGERPRINT_KEY: SettingSpec = SettingSpec::secret("EDGE_FINGERPRINT_KEY", SettingRequirement::Optional);
+/// The rules of the edge logger by route, as a JSON array.
+pub const EDGE_ROUTES: SettingSpec = SettingSpec::variable("EDGE_ROUTES", SettingRequirement::Optional);
+/// The request headers that the edge logger records, separated by commas.
+pub const EDGE_HEADERS: SettingSpec = SettingSpec::variable("EDGE_HEADERS", SettingRequirement::Optional);
+/// The parameters whose values the edge logger redacts, separated by commas.
+pub const EDGE_REDACT_QUERY: SettingSpec = SettingSpec::variable("EDGE_REDACT_QUERY", SettingRequirement::Optional);
+/// The paths in which the edge logger redacts segments, separated by commas.
+pub const EDGE_REDACT_PATHS: SettingSpec = SettingSpec::variable("EDGE_REDACT_PATHS", SettingRequirement::Optional);
+/// Number of records after which the edge logger closes a batch.
+pub const EDGE_FLUSH_LINES: SettingSpec = SettingSpec::variable("EDGE_FLUSH_LINES", SettingRequirement::Default("500"));
+/// Number of seconds after which the edge logger closes a batch.
+pub const EDGE_FLUSH_SECONDS: SettingSpec =
+    SettingSpec::variable("EDGE_FLUSH_SECONDS", SettingRequirement::Default("10"));
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 36] = [
+pub const SETTINGS: [SettingSpec; 44] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -171,4 +188,12 @@ pub const SETTINGS: [SettingSpec; 36] = [
     BATCH_SIZE,
     PUSH_START,
     LOG_LEVEL,
+    EDGE_MODE,
+    EDGE_FINGERPRINT_KEY,
+    EDGE_ROUTES,
+    EDGE_HEADERS,
+    EDGE_REDACT_QUERY,
+    EDGE_REDACT_PATHS,
+    EDGE_FLUSH_LINES,
+    EDGE_FLUSH_SECONDS,
 ];

@@ -32,6 +32,7 @@ pub const fn fields(dataset: Dataset) -> ClassTable {
         Dataset::WebsocketAnalytics => WEBSOCKET_ANALYTICS,
         Dataset::AccessRequests => ACCESS_REQUESTS,
         Dataset::AccountAbuseProtectionEvents => ACCOUNT_ABUSE_PROTECTION_EVENTS,
+        Dataset::EdgeRequests => EDGE_REQUESTS,
         _ => &[],
     }
 }
@@ -316,6 +317,47 @@ const ACCOUNT_ABUSE_PROTECTION_EVENTS: ClassTable = &[
     ("Timestamp", FieldClass::Time),
     ("UserAgent", FieldClass::Agent),
     ("UserID", FieldClass::Person),
+];
+
+/// The fields of the edge logger: those of `http_requests` have its classes.
+const EDGE_REQUESTS: ClassTable = &[
+    ("ClientASN", FieldClass::Number),
+    ("ClientCity", FieldClass::Place),
+    ("ClientCountry", FieldClass::Country),
+    ("ClientIP", FieldClass::Ip),
+    ("ClientRegionCode", FieldClass::Region),
+    ("ClientRequestHost", FieldClass::Host),
+    ("ClientRequestMethod", FieldClass::Method),
+    ("ClientRequestPath", FieldClass::Url),
+    ("ClientRequestProtocol", FieldClass::Protocol),
+    ("ClientRequestReferer", FieldClass::Url),
+    ("ClientRequestScheme", FieldClass::Scheme),
+    ("ClientRequestURI", FieldClass::Url),
+    ("ClientRequestUserAgent", FieldClass::Agent),
+    ("ClientSSLCipher", FieldClass::Cipher),
+    ("ClientSSLProtocol", FieldClass::Protocol),
+    ("ClientTCPRTTMs", FieldClass::Number),
+    ("EdgeColoCode", FieldClass::Colo),
+    ("EdgeEndTimestamp", FieldClass::Time),
+    ("EdgeLoggerCutFields", FieldClass::Name),
+    ("EdgeLoggerFingerprint", FieldClass::Fingerprint),
+    ("EdgeLoggerHeadersMs", FieldClass::Number),
+    ("EdgeLoggerIsolateID", FieldClass::Id),
+    ("EdgeLoggerOutcome", FieldClass::Word),
+    ("EdgeLoggerPayload", FieldClass::Secret),
+    ("EdgeLoggerPayloadBytes", FieldClass::Number),
+    ("EdgeLoggerPayloadKeptBytes", FieldClass::Number),
+    ("EdgeLoggerRayMade", FieldClass::Flag),
+    ("EdgeLoggerRequestBodyBytes", FieldClass::Number),
+    ("EdgeLoggerSampleInterval", FieldClass::Number),
+    ("EdgeLoggerSequence", FieldClass::Number),
+    ("EdgeLoggerTotalMs", FieldClass::Number),
+    ("EdgeResponseBodyBytes", FieldClass::Number),
+    ("EdgeResponseContentType", FieldClass::Mime),
+    ("EdgeResponseStatus", FieldClass::Number),
+    ("EdgeStartTimestamp", FieldClass::Time),
+    ("RayID", FieldClass::Ray),
+    ("RequestHeaders", FieldClass::Headers),
 ];
 
 /// The members of objects, by the class of the object.

@@ -76,7 +76,8 @@ fn beginnings_in(text: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 /// Whether a parameter, header or member of this name carries a secret.
-pub(super) fn names_secret(name: &str) -> bool {
+#[must_use]
+pub fn names_secret(name: &str) -> bool {
     strength(name).is_some()
 }
 

@@ -109,6 +109,29 @@ impl Bucket for R2Bucket {
     }
 }
 
+impl R2Bucket {
+    /// Writes a complete object with the label of the edge logger's batches.
+    pub(super) async fn put_labelled(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        label: String,
+    ) -> Result<ObjectHead, BackendError> {
+        let put = self.0.put(key, bytes).custom_metadata([(EDGE_LABEL.to_owned(), label)]);
+        let object = put.execute().await.map_err(failed("storing a batch"))?;
+        object.as_ref().map(head).ok_or_else(|| BackendError::new("storing a batch", "the bucket rejected it"))
+    }
+
+    /// Returns the metadata of the object at `key`; `None` if it does not exist.
+    pub(super) async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BackendError> {
+        let object = self.0.head(key).await.map_err(failed("reading the metadata of an object"))?;
+        Ok(object.as_ref().map(head))
+    }
+}
+
+/// The name of the metadata with the label of a batch of the edge logger.
+const EDGE_LABEL: &str = "raydex-edge";
+
 /// The name of the metadata that says who uploaded an object.
 const UPLOADER: &str = "uploader";
 

@@ -1,39 +1,14 @@
 // The module that the platform loads: every call goes straight to the wasm exports.
 //
-// A call that ends in a trap (a WebAssembly.RuntimeError) marks the instance as broken, and the next call starts a new
-// one first, so that one trap does not poison the isolate. Durable Objects of a former instance are built anew before
-// they are called; their state is in their SQLite storage, never here. The streamed bodies of a former instance break.
+// After a trap a new instance is started (instance.mjs). Durable Objects of a former instance are built anew before they are
+// called; their state is in their SQLite storage, never here. The streamed bodies of a former instance break.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "raydex-wasm";
+import { call, life, onTrap } from "./instance.mjs";
 import { BodyPumps } from "./pump.mjs";
 
-const life = wasm.__worker_init_state();
-
 const pumps = new BodyPumps(() => new IdentityTransformStream());
-
-function noteTrap(error) {
-  if (!(error instanceof WebAssembly.RuntimeError)) return;
-  life.criticalError = true;
-  pumps.look();
-}
-
-// A trap in the middle of an asynchronous call reaches only this listener.
-addEventListener("error", (event) => noteTrap(event.error));
-addEventListener("unhandledrejection", (event) => noteTrap(event.reason));
-
-async function call(work) {
-  if (life.criticalError) {
-    console.error(JSON.stringify({ level: "error", event: "instance_replaced" }));
-    wasm.__wbg_reset_state();
-    life.criticalError = false;
-  }
-  try {
-    return await work();
-  } catch (error) {
-    noteTrap(error);
-    throw error;
-  }
-}
+onTrap(() => pumps.look());
 
 export default class Raydex extends WorkerEntrypoint {
   fetch(request) {

@@ -9,7 +9,8 @@ use worker::{Env, Result};
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use crate::config::{Config, ConfigFault, QueueNames};
+use crate::config::{Config, ConfigFault, QueueNames, read_edge_settings};
+use crate::edge::EdgeSettings;
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
@@ -38,6 +39,11 @@ pub(super) const BACKFILL_CRON: &str = "* * * * *";
 /// Reads the settings of the deployment.
 pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>> {
     Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Reads the settings of the edge logger.
+pub(super) fn edge_settings(env: &Env) -> std::result::Result<EdgeSettings, Vec<ConfigFault>> {
+    read_edge_settings(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
 /// Reads the names of the queues.

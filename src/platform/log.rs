@@ -69,6 +69,11 @@ pub(super) fn not_configured(faults: &[ConfigFault]) {
     error("not_configured", &serde_json::json!({ "faults": ConfigFault::words(faults) }));
 }
 
+/// Logs what an attempt to store a batch of the edge logger came to: its settings have no level.
+pub(super) fn edge_batch(level: LogLevel, what: &impl Serialize) {
+    EventLog(LogLevel::default()).write(level, "edge_batch", what);
+}
+
 fn line(level: &str, event: &str, what: &impl Serialize) -> String {
     let at = crate::time::rfc3339(now_ms());
     let wasm_bytes = core::arch::wasm32::memory_size(0) as u64 * PAGE;

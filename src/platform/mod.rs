@@ -2,7 +2,7 @@
 //! Objects.
 //!
 //! Entry points are found by file name: [`fetch`], [`queue`] (which dispatches to `*_queue.rs` and [`dead_letters`]),
-//! [`scheduled`], `*_do.rs`. Each is a shell over a function of the core; `entry.mjs` exports them to the platform.
+//! [`scheduled`], `*_do.rs`; [`edge`] is the Worker in front of a site. Each is a shell over a function of the core; `entry.mjs` and `edge.mjs` export them to the platform.
 //!
 //! # Invariants
 //!
@@ -17,6 +17,7 @@ mod bench;
 mod bindings;
 mod bucket;
 mod dead_letters;
+mod edge;
 mod env;
 mod fetch;
 mod hang_up;

@@ -418,12 +418,13 @@ mod tests {
     #[test]
     fn every_dataset_keeps_its_time_where_it_does() {
         for dataset in Dataset::ALL {
-            let line = format!(r#"{{"{}":"2022-11-03T16:10:08.142Z"}}"#, dataset.spec().time);
+            let marker = dataset.marker().map(|name| format!(r#","{name}":"x""#)).unwrap_or_default();
+            let line = format!(r#"{{"{}":"2022-11-03T16:10:08.142Z"{marker}}}"#, dataset.spec().time);
             assert_eq!(key(dataset, &line).start, Timestamp::parse("2022-11-03T16:10:08.142Z"), "{dataset}");
             let id = "\"764660d8ec5c2ab1\"";
             let ray = match dataset.spec().ray.and_then(|path| path.split_once('.')) {
                 Some((outer, inner)) => format!(r#"{{"{outer}":{{"{inner}":{id}}}}}"#),
-                None => format!(r#"{{"{}":{id}}}"#, dataset.spec().ray.unwrap_or("ray")),
+                None => format!(r#"{{"{}":{id}{marker}}}"#, dataset.spec().ray.unwrap_or("ray")),
             };
             assert_eq!(key(dataset, &ray).ray.is_some(), dataset.has_ray(), "{dataset}");
         }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use support::faults::DETAIL;
 use support::gzip::gzip;
-use support::records::{http, ray};
+use support::records::{http, marked, ray};
 use support::world::config;
 use support::{Fakes, Fault, Kind, NOW_MS, queue, run};
 
@@ -405,7 +405,7 @@ fn the_dataset_is_told_by_the_key() {
     let line = format!(r#"{{"RayID":"{0}","Event":{{"RayID":"{0}"}}}}"#, ray(1));
     for dataset in Dataset::WITH_RAY {
         let key = format!("logs/zone-1/{dataset}/x.log");
-        fakes.bucket.store(&key, line.as_bytes());
+        fakes.bucket.store(&key, marked(dataset, &line).as_bytes());
         fakes.parse(&put(&key), 1);
         assert_eq!(fakes.find(dataset, &ray(1).to_string()).records.len(), 1);
         assert_eq!(fakes.kept(&key).batch.unwrap().dataset, dataset.name());

@@ -1,6 +1,6 @@
 //! Small records made by hand.
 
-use raydex::record::RayId;
+use raydex::record::{Dataset, RayId};
 
 /// The first ray of the tests' window: 2026-03-28T08:42:00Z, at the start of its shard's prefix.
 pub const PREFIX: u32 = 0x9e_355;
@@ -13,6 +13,12 @@ pub fn ray(suffix: u64) -> RayId {
 /// A record of `http_requests` with this id, and a filler of `filler` bytes.
 pub fn http(id: &str, filler: usize) -> String {
     format!(r#"{{"ClientIP":"192.0.2.1","RayID":"{id}","ClientRequestURI":"/{}"}}"#, "x".repeat(filler))
+}
+
+/// The record, which has members, with the marker of its dataset if that has one.
+pub fn marked(dataset: Dataset, record: &str) -> String {
+    let marker = dataset.marker().map_or(String::new(), |name| format!(r#""{name}":"x","#));
+    record.replacen('{', &format!("{{{marker}"), 1)
 }
 
 /// Lines of text, each with its newline.

@@ -1,4 +1,4 @@
-//! The datasets that Logpush writes, with the fields that hold ray and time in each, and those that distinguish its
+//! The datasets that Logpush and the edge logger write, with the fields that hold ray and time in each, and those that distinguish its
 //! records from others.
 //!
 //! # Invariants
@@ -6,6 +6,8 @@
 //! A dataset's name is spelled here and nowhere else. It is part of stored names (shards, batches), so it never
 //! changes.
 
+#[rustfmt::skip]
+mod edge;
 #[rustfmt::skip]
 mod fields;
 mod kinds;
@@ -24,7 +26,7 @@ pub use table::DatasetSpec;
 
 macro_rules! datasets {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A Logpush dataset, by the name that Cloudflare uses in its API.
+        /// A dataset, by the name that Cloudflare uses in its API; `edge_requests` is raydex's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Dataset {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
@@ -62,6 +64,8 @@ datasets! {
     AccessRequests = "access_requests",
     /// One record for each sign-in, sign-up or other user action that Account Abuse Protection saw.
     AccountAbuseProtectionEvents = "account_abuse_protection_events",
+    /// One record for each request that passed the edge logger.
+    EdgeRequests = "edge_requests",
     /// One record for each change of an account's configuration.
     AuditLogs = "audit_logs",
     /// One record for each change of an account's configuration, in the second version.
@@ -128,19 +132,29 @@ datasets! {
 
 impl Dataset {
     /// The datasets whose records have a ray and can be looked up.
-    pub const WITH_RAY: [Self; 6] = [
+    pub const WITH_RAY: [Self; 7] = [
         Self::HttpRequests,
         Self::FirewallEvents,
         Self::WorkersTraceEvents,
         Self::WebsocketAnalytics,
         Self::AccessRequests,
         Self::AccountAbuseProtectionEvents,
+        Self::EdgeRequests,
     ];
 
     /// Returns whether its records name the request that caused theirs.
     #[must_use]
     pub const fn has_parent(self) -> bool {
         self.spec().parent.is_some()
+    }
+
+    /// Returns the field that every one of its records has, and those of no other dataset; `None` if there is no such field.
+    #[must_use]
+    pub const fn marker(self) -> Option<&'static str> {
+        match self {
+            Self::EdgeRequests => Some(edge::MARKER),
+            _ => None,
+        }
     }
 
     /// Returns whether its records have a ray.

@@ -2,7 +2,8 @@
 //!
 //! Each documented name rules out the datasets that do not document it; an undocumented name is no evidence. One or two
 //! names alone are no evidence either, unless one of them is a ray or a time: `Type` and `Name` occur in files of every
-//! kind. Evidence combines by OR, so that of a run of names is a single value, independent of their order.
+//! kind. A dataset with a marker ([`Dataset::marker`]) is ruled out as long as that is not among the names, so that records
+//! without it are of the datasets that they would be of if there were no such dataset. Evidence combines by OR, so that of a run of names is a single value, independent of their order.
 //!
 //! # Invariants
 //!
@@ -70,6 +71,8 @@ impl DatasetSet {
 pub struct DatasetEvidence {
     /// The datasets that do not document all of the names.
     ruled_out: u64,
+    /// The datasets whose marker is among them.
+    marked: u64,
     /// The telling names among them, one bit each.
     telling: u128,
     /// A bit for each name, or [`KEY_WEIGHT`] for a ray or a time.
@@ -96,6 +99,7 @@ impl DatasetEvidence {
     pub const fn and(self, other: Self) -> Self {
         Self {
             ruled_out: self.ruled_out | other.ruled_out,
+            marked: self.marked | other.marked,
             telling: self.telling | other.telling,
             weight: self.weight | other.weight,
         }
@@ -129,9 +133,9 @@ impl DatasetEvidence {
         possible.single().or_else(|| possible.and(self.by_telling_names()).single())
     }
 
-    /// Returns the datasets that document all names.
-    const fn documenting(self) -> DatasetSet {
-        DatasetSet::ALL.and(DatasetSet(!self.ruled_out))
+    /// Returns the datasets that document all names, and whose marker is one of them if they have one.
+    fn documenting(self) -> DatasetSet {
+        DatasetSet::ALL.and(DatasetSet(!(self.ruled_out | *MARKED & !self.marked)))
     }
 
     /// Returns the datasets whose telling names are all present.
@@ -159,10 +163,27 @@ static NAMES: LazyLock<Vec<(&'static str, DatasetEvidence)>> = LazyLock::new(|| 
         let says_nothing = ANYWHERE.contains(&name);
         let ruled_out = if says_nothing { 0 } else { !set.0 };
         let weight = if is_key(name) { KEY_WEIGHT } else { u32::from(!says_nothing) << (place % 29) };
-        (name, DatasetEvidence { ruled_out, telling: telling_bit(name), weight })
+        (
+            name,
+            DatasetEvidence {
+                ruled_out,
+                marked: marked_by(|marker| marker == name),
+                telling: telling_bit(name),
+                weight,
+            },
+        )
     };
     names.into_iter().enumerate().map(evidence).collect()
 });
+
+/// The datasets that have a marker.
+static MARKED: LazyLock<u64> = LazyLock::new(|| marked_by(|_| true));
+
+/// Returns the datasets with such a marker.
+fn marked_by(is_such: impl Fn(&str) -> bool) -> u64 {
+    let marked = Dataset::ALL.into_iter().filter(|dataset| dataset.marker().is_some_and(&is_such));
+    marked.fold(0, |set, dataset| set | DatasetSet::only(dataset).0)
+}
 
 /// Returns whether this is the name of a dataset's ray or time.
 fn is_key(name: &str) -> bool {
@@ -232,10 +253,11 @@ mod tests {
     #[test]
     fn names_differ_as_in_real_jobs() {
         use Dataset::{
-            AccessRequests, AccountAbuseProtectionEvents, DnsFirewallLogs, DnsLogs, FirewallEvents, HttpRequests,
-            WebsocketAnalytics,
+            AccessRequests, AccountAbuseProtectionEvents, DnsFirewallLogs, DnsLogs, EdgeRequests, FirewallEvents,
+            HttpRequests, WebsocketAnalytics,
         };
-        let with_ray_id = Dataset::WITH_RAY.into_iter().filter(|set| *set != Dataset::WorkersTraceEvents).collect();
+        let has_ray_id = |set: &Dataset| ![Dataset::WorkersTraceEvents, EdgeRequests].contains(set);
+        let with_ray_id = Dataset::WITH_RAY.into_iter().filter(has_ray_id).collect();
         let http = |others: &[Dataset]| [&[HttpRequests], others].concat();
         for (names, datasets, settled) in [
             ("RayID EdgeStartTimestamp ClientRequestHost", http(&[WebsocketAnalytics]), None),
@@ -257,6 +279,8 @@ mod tests {
             ("Datetime Action Kind Source RayID JA4", vec![FirewallEvents], Some(FirewallEvents)),
             ("RayID ZoneName Cookies", with_ray_id, None),
             ("my_own_name", Dataset::ALL.to_vec(), None),
+            ("RayID EdgeStartTimestamp EdgeResponseStatus EdgeLoggerIsolateID", vec![EdgeRequests], Some(EdgeRequests)),
+            ("EdgeLoggerIsolateID RayID ClientIP", vec![EdgeRequests], Some(EdgeRequests)),
             // One or two names that occur in files of every kind.
             ("Type", Dataset::ALL.to_vec(), None),
             ("Type Name my_own_name", Dataset::ALL.to_vec(), None),
@@ -275,7 +299,8 @@ mod tests {
             custom in "[a-z_]{0,9}",
         ) {
             let fields = dataset.spec().fields;
-            let names = picks.iter().map(|pick| *pick.get(fields)).chain([custom.as_str()]);
+            let picked = picks.iter().map(|pick| *pick.get(fields)).chain(dataset.marker());
+            let names = picked.chain([custom.as_str()]);
             prop_assert!(evidence(names).possible().contains(dataset));
         }
     }

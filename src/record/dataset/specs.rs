@@ -1,5 +1,6 @@
 //! The table of the datasets, in the order of [`super::Dataset`].
 
+use super::edge::EDGE_REQUESTS;
 use super::fields as all;
 use super::{Dataset, DatasetSpec};
 
@@ -14,6 +15,7 @@ impl Dataset {
             Self::WebsocketAnalytics => &WEBSOCKET_ANALYTICS,
             Self::AccessRequests => &ACCESS_REQUESTS,
             Self::AccountAbuseProtectionEvents => &ACCOUNT_ABUSE_PROTECTION_EVENTS,
+            Self::EdgeRequests => &EDGE_REQUESTS,
             Self::AuditLogs => &AUDIT_LOGS,
             Self::AuditLogsV2 => &AUDIT_LOGS_V2,
             Self::BisoUserActions => &BISO_USER_ACTIONS,

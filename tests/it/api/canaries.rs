@@ -42,6 +42,9 @@ fn with_ray(dataset: Dataset, line: &str, number: u64) -> Option<String> {
     let mut record: Value = serde_json::from_str(line).ok()?;
     let members = record.as_object_mut()?;
     let id: Value = ray(number).to_string().into();
+    if let Some(marker) = dataset.marker() {
+        members.entry(marker).or_insert_with(|| "x".into());
+    }
     match dataset {
         Dataset::WorkersTraceEvents if members.contains_key("Event") => {
             members.get_mut("Event")?.as_object_mut()?.insert("RayID".into(), id);

@@ -8,7 +8,7 @@ use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
 
 use super::support::gzip::{gunzip, gzip, members};
-use super::support::records::{http, ndjson, noise, ray};
+use super::support::records::{http, marked, ndjson, noise, ray};
 use super::support::{Fakes, Kind};
 use super::{Ask, header, json, problem};
 
@@ -67,7 +67,7 @@ fn upload_is_named_like_logpushs_and_gets_indexed() {
     for dataset in Dataset::WITH_RAY {
         let fakes = Fakes::new();
         let id = ray(1);
-        let line = format!(r#"{{"RayID":"{id}","Event":{{"RayID":"{id}"}}}}"#);
+        let line = marked(dataset, &format!(r#"{{"RayID":"{id}","Event":{{"RayID":"{id}"}}}}"#));
         let ask = Ask { body: line.clone().into_bytes(), ..Ask::new("POST", &format!("/v1/ingest/{dataset}")) };
         let key = json(&ask.of(&fakes))["key"].as_str().unwrap().to_owned();
         let expected = format!("logs/{dataset}/20260328/20260328T084225Z_20260328T084225Z_00005a3c.log.gz");

@@ -11,13 +11,14 @@ use crate::support::random::Random;
 use crate::support::records::{ndjson, ray};
 
 /// The datasets that are mixed.
-const MIXED: [Dataset; 8] = [
+const MIXED: [Dataset; 9] = [
     Dataset::HttpRequests,
     Dataset::FirewallEvents,
     Dataset::WorkersTraceEvents,
     Dataset::WebsocketAnalytics,
     Dataset::AccessRequests,
     Dataset::AccountAbuseProtectionEvents,
+    Dataset::EdgeRequests,
     Dataset::DnsLogs,
     Dataset::AuditLogsV2,
 ];

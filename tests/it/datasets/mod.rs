@@ -1,6 +1,7 @@
 //! Which dataset a batch is of, and what follows from it.
 
 mod cases;
+mod edge;
 mod folders;
 mod missing;
 mod mixes;

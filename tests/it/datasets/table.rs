@@ -12,6 +12,7 @@ struct Described {
     ray: Option<String>,
     time: String,
     parent: Option<String>,
+    marker: Option<String>,
     ray_also: Option<String>,
     time_also: Option<String>,
     zone: Vec<String>,
@@ -42,6 +43,7 @@ fn table_of_the_code_is_the_files() {
         let also = said.ray_also.as_deref().zip(said.time_also.as_deref());
         assert_eq!((said.ray.as_deref(), said.time.as_str()), (known.ray, known.time), "{dataset}");
         assert_eq!((said.parent.as_deref(), also), (known.parent, known.also), "{dataset}");
+        assert_eq!(said.marker.as_deref(), dataset.marker(), "{dataset}");
         assert_eq!((&said.zone[..], &said.folders[..]), (&known.zone.map_owned()[..], &known.folders.map_owned()[..]));
         let telling: Vec<Vec<String>> = known.telling.iter().map(MapOwned::map_owned).collect();
         assert_eq!(said.telling, telling, "{dataset}");
@@ -63,6 +65,15 @@ impl MapOwned for &[&str] {
 }
 
 #[test]
+fn marker_is_a_field_of_its_dataset_alone() {
+    for dataset in Dataset::ALL {
+        for other in Dataset::ALL.into_iter().filter_map(|other| Some((other, other.marker()?))) {
+            assert_eq!(dataset.spec().fields.contains(&other.1), dataset == other.0, "{dataset} {}", other.1);
+        }
+    }
+}
+
+#[test]
 fn order_of_the_file_is_the_codes() {
     let sections = FILE.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
     assert!(sections.eq(Dataset::ALL.map(Dataset::name)));
@@ -73,7 +84,8 @@ fn every_dataset_has_its_source_and_date() {
     for (name, said) in described() {
         let page =
             format!("https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/{}/{name}/", said.scope);
-        assert_eq!(said.source, page);
+        let is_own = name == Dataset::EdgeRequests.name();
+        assert_eq!(said.source, if is_own { "docs/edge-logger.md".to_owned() } else { page });
         assert!(said.checked.date.is_some_and(|date| date.year >= 2026), "{name}");
         assert!(["zone", "account"].contains(&&*said.scope), "{name}");
     }

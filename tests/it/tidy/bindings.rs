@@ -135,6 +135,26 @@ fn every_binding_in_code_is_in_wrangler() {
 }
 
 #[test]
+fn edge_logger_has_a_bucket_and_a_producer_alone() {
+    let wrangler = toml("wrangler.toml");
+    let edge = wrangler["env"]["edge"].as_table().unwrap();
+    let buckets = tables(edge, "r2_buckets");
+    assert_eq!(of(&buckets, "binding", &constant("BUCKET"), "bucket_name").as_str(), Some(BUCKET_NAME));
+    let producers = tables(edge, "queues.producers");
+    let queue = of(&producers, "binding", &constant("PARSE_QUEUE"), "queue").as_str();
+    assert_eq!((queue, producers.len(), buckets.len()), (Some("parse-queue"), 1, 1));
+    // A queue has one consumer; objects, migrations and crons belong to the other Worker, and would be inherited.
+    assert!(edge["queues"].get("consumers").is_none() && !edge.contains_key("durable_objects"));
+    assert_eq!(edge["migrations"].as_array().map(Vec::len), Some(0));
+    assert_eq!(edge["triggers"]["crons"].as_array().map(Vec::len), Some(0));
+    assert_eq!(edge["main"].as_str(), Some("build/edge.js"));
+    assert!(
+        text("scripts/build").contains("src/platform/edge.mjs --bundle")
+            && text("scripts/build").contains("$out/edge.js")
+    );
+}
+
+#[test]
 fn message_time_limit_is_what_limits_assume() {
     assert_eq!(toml("wrangler.toml")["limits"]["cpu_ms"].as_integer(), Some(300_000));
 }

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 31] = [
+const ROOMS: [&str; 32] = [
     "limits",
     "memory",
     "time",
@@ -23,6 +23,7 @@ const ROOMS: [&str; 31] = [
     "query",
     "render",
     "partner",
+    "edge",
     "ledger",
     "story",
     "services",

@@ -1,0 +1,91 @@
+//! The edge logger's calls from `edge.mjs`: a description of an exchange becomes a record, and batches go to the bucket.
+//!
+//! The settings are read once per isolate: a deployment with others has isolates of its own.
+
+#![expect(unreachable_pub, reason = "JavaScript reaches what the attribute exports")]
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
+
+use super::{env, failed, log, random, sleep};
+use crate::backend::{BackendError, ObjectHead, Queue};
+use crate::config::LogLevel;
+use crate::edge::{EdgeBatch, EdgeExchange, EdgeHost, EdgeLogger, StoreReport, StoreResult, keep_timer, store_due};
+use crate::r2_event::R2Event;
+
+thread_local! {
+    /// The logger of this isolate; `None` if its settings are faulty.
+    static LOGGER: OnceCell<Option<Rc<RefCell<EdgeLogger>>>> = const { OnceCell::new() };
+}
+
+/// Returns the logger of this isolate. Faulty settings are logged once, and nothing is recorded.
+fn logger(env: &Env) -> Option<Rc<RefCell<EdgeLogger>>> {
+    let new = || {
+        let settings = env::edge_settings(env).map_err(|faults| log::not_configured(&faults)).ok()?;
+        let isolate = random::name().get(..16)?.to_owned();
+        Some(Rc::new(RefCell::new(EdgeLogger::new(settings, isolate))))
+    };
+    LOGGER.with(|logger| logger.get_or_init(new).clone())
+}
+
+/// Returns how many bytes of the payload of a request are kept.
+#[wasm_bindgen(js_name = edgePayloadBytes)]
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "JavaScript hands over what it passes")]
+pub fn edge_payload_bytes(env: Env, url: &str, content_type: &str) -> usize {
+    logger(&env).map_or(0, |logger| logger.borrow().settings.payload_bytes(url, content_type))
+}
+
+/// Records a request and stores what is due.
+#[wasm_bindgen(js_name = edgeLog)]
+pub async fn edge_log(env: Env, description: String, payload: Option<Vec<u8>>) {
+    let Some(logger) = logger(&env) else { return };
+    let host = WorkerHost { env };
+    if let Some(exchange) = EdgeExchange::parse(&description) {
+        logger.borrow_mut().log(&exchange, payload.as_deref(), random::word(), host.now_ms());
+    }
+    drop((description, payload));
+    store_due(&logger, &host).await;
+    keep_timer(&logger, &host).await;
+}
+
+/// The bindings of the deployment. One that is missing is an error of the call that needs it.
+struct WorkerHost {
+    env: Env,
+}
+
+impl EdgeHost for WorkerHost {
+    async fn put_batch(&self, batch: &EdgeBatch) -> Result<ObjectHead, BackendError> {
+        let bucket = env::bucket(&self.env).map_err(failed("storing a batch"))?;
+        bucket.put_labelled(&batch.key, batch.body.clone(), batch.label_text()).await
+    }
+
+    async fn head_batch(&self, batch: &EdgeBatch) -> Result<Option<ObjectHead>, BackendError> {
+        env::bucket(&self.env).map_err(failed("finding a batch"))?.head(&batch.key).await
+    }
+
+    async fn announce(&self, event: R2Event) -> Result<(), BackendError> {
+        env::parse_queue(&self.env).map_err(failed("announcing a batch"))?.send(&[event]).await
+    }
+
+    fn now_ms(&self) -> i64 {
+        log::now_ms()
+    }
+
+    async fn sleep(&self, ms: i64) {
+        sleep::sleep(ms).await;
+    }
+
+    fn report(&self, StoreReport { batch, result }: StoreReport<'_>) {
+        let (level, verdict) = match result {
+            StoreResult::Stored => (LogLevel::Info, "stored"),
+            StoreResult::Unannounced => (LogLevel::Warn, "unannounced"),
+            StoreResult::Failed => (LogLevel::Error, "failed"),
+        };
+        log::edge_batch(level, &json!({ "verdict": verdict, "key": batch.key, "label": batch.label }));
+    }
+}
