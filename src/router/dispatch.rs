@@ -7,6 +7,8 @@
 
 use std::rc::Rc;
 
+use ::http::header::ACCEPT;
+
 use super::admission_watch::watch_admission;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
@@ -14,7 +16,9 @@ use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_page_path};
+use super::routes::{
+    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_known_path, is_page_path,
+};
 use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
@@ -56,7 +60,7 @@ pub async fn answer_request<D: Services + 'static>(
             return reply;
         }
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        admit_request(config, services, base, (spec, &arguments), request).await
+        admit_request(config, services, base, (spec, &arguments, &audience), request).await
     };
     let reply = reply.await.map_err(|problem| watch.problem(problem));
     reply.unwrap_or_else(|problem| audience.answer_problem(services.as_ref(), problem))
@@ -76,10 +80,17 @@ impl Audience {
     fn of_request<B>(request: &HttpRequest<B>) -> Self {
         if is_cloudflare_path(&request.path) {
             Self::Cloudflare
-        } else if is_page_path(&request.path) {
+        } else if is_page_path(&request.path) || is_lost(request) {
             Self::Person(Box::new(Visit::new(request)))
         } else {
             Self::Api
+        }
+    }
+
+    /// Takes down who asks, for a person's sake: the pages of problems have their name too.
+    fn set_viewer(&self, caller: &Caller) {
+        if let Self::Person(visit) = self {
+            visit.set_viewer(caller);
         }
     }
 
@@ -90,6 +101,11 @@ impl Audience {
             Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
         }
     }
+}
+
+/// Whether a person with a browser asks for a path that does not exist.
+fn is_lost<B>(request: &HttpRequest<B>) -> bool {
+    !is_known_path(&request.path) && request.header(ACCEPT).is_some_and(|accept| prefers_html(&accept))
 }
 
 /// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
@@ -119,7 +135,7 @@ async fn admit_request<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
     base: Reservation,
-    (spec, arguments): (&'static RouteSpec, &[String]),
+    (spec, arguments, audience): (&'static RouteSpec, &[String], &Audience),
     request: HttpRequest<impl ByteStream>,
 ) -> Result<Reply, Problem> {
     if spec.route == Route::GetOpenApi {
@@ -139,6 +155,7 @@ async fn admit_request<D: Services + 'static>(
             return Err(failure_problem(&failure));
         }
     };
+    audience.set_viewer(&caller.caller);
     if spec.route == Route::IngestBatch {
         return ingest_batch(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
     }

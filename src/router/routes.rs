@@ -354,6 +354,11 @@ pub(crate) fn is_page_path(path: &str) -> bool {
 /// The row of a route of Cloudflare's API.
 const fn client(
     method: &'static str,
+/// Whether any route has the path.
+pub(crate) fn is_known_path(path: &str) -> bool {
+    ROUTES.iter().chain(PAGES).any(|spec| arguments(spec, path).is_some())
+}
+
     path: &'static str,
     route: CloudflareRoute,
     scopes: &'static [Scope],

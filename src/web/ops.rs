@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_request::api_request;
 use super::html::page_reply;
+use super::problem::words_of;
 use super::visit::Visit;
 use crate::access::Caller;
 use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
@@ -96,7 +97,7 @@ impl<D: Services, F: Fn(OpsAnswer) -> Result<(), Problem>> OpsReader<'_, D, F> {
             let _room = self.services.memory().reserve(PAGE_ROOM * body.len())?;
             serde_json::from_slice(&body).map_err(|_| problems::unavailable())
         };
-        read.await.map_or_else(|problem: Problem| OpsSection::Withheld(problem.words()), OpsSection::Shown)
+        read.await.map_or_else(|problem: Problem| OpsSection::Withheld(words_of(&problem).text()), OpsSection::Shown)
     }
 
     /// Reads the last entries of the audit log.

@@ -10,6 +10,7 @@ mod figures;
 mod rows;
 
 use super::numbers::unix_ms;
+use super::code_words::plain_code;
 use super::plots::{CountBars, CountRowDocument, CoverageDocument, CoverageStrip, Histogram, PlotName, PlotRange};
 use accounts::{AccountFact, AccountTile, breaker_words, delivery_facts, facts, tiles};
 use documents::BatchDocument;
@@ -47,7 +48,7 @@ impl<T> OpsSection<T> {
     }
 }
 
-const COVERAGE: PlotName<'static> = PlotName { id: "coverage-strip", title: "What batches of http_requests cover" };
+const COVERAGE: PlotName<'static> = PlotName { id: "coverage-strip", title: "What batches of requests cover" };
 const LANDED: PlotName<'static> = PlotName { id: "landed", title: "Lines of these batches, by their upload" };
 
 /// The answers that the page shows.
@@ -133,7 +134,7 @@ fn landed_lines(batches: &[BatchDocument], now_ms: i64) -> Option<Histogram<'sta
     let step_s = LANDED_STEPS_S.into_iter().find(|step_s| (end_s - start_s) / i64::from(*step_s) < LANDED_BARS)?;
     let range = PlotRange { start_s, end_s, step_s: Some(step_s) };
     let row = |batch: &BatchDocument| {
-        let dataset = batch.dataset.clone().map(|dataset| ("dataset".to_owned(), dataset.into()));
+        let dataset = batch.dataset.as_deref().map(|dataset| ("dataset".to_owned(), plain_code(dataset).into()));
         let values = Some(dataset.into_iter().collect());
         let time = Some(batch.object.uploaded_at.clone());
         CountRowDocument { time, values, other: batch.dataset.is_none(), count: batch.counts.lines }

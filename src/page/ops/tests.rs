@@ -71,6 +71,34 @@ fn withheld_parts_say_why() {
 }
 
 #[test]
+#[test]
+fn codes_are_shown_in_words() {
+    let html = page(&documents(), ALL);
+    let shown = visible_text(&html);
+    let code = regex::Regex::new("[a-z]+_[a-z_]+").unwrap();
+    let raw: Vec<&str> = code.find_iter(&shown).map(|found| found.as_str()).collect();
+    assert!(raw.is_empty(), "{raw:?}");
+    assert!(shown.contains("Audit log") && !shown.contains('<'), "{shown}");
+}
+
+/// The text of a page without that of raw names.
+fn visible_text(html: &str) -> String {
+    let mut text = String::new();
+    let mut hidden = false;
+    for part in html.split('<').skip(1) {
+        let Some((tag, words)) = part.split_once('>') else { continue };
+        match tag.split(' ').next() {
+            Some("code") => hidden = true,
+            Some("/code") => hidden = false,
+            _ => {}
+        }
+        if !hidden {
+            text.push_str(words);
+        }
+    }
+    text
+}
+
 fn hostile_values_stay_text() {
     let hostile = "</td><script>alert(1)</script>\" onload=x \u{202e}\u{1b}";
     let payload = serde_json::json!({ "payloads": [{ "id": hostile, "partner_batch_id": hostile, "refusal": hostile,

@@ -11,7 +11,7 @@ use super::{deployment, form, signed_in, text, visit};
 /// The caption of each part, and who may have it: `desk` may read, `ops` may deliver, `zone` and `firewall` are limited.
 const PARTS: [(&str, &[&str]); 7] = [
     ("<dt>unaccounted</dt>", &["desk", "ops"]),
-    ("What batches of http_requests cover", &["desk", "ops"]),
+    ("What batches of requests cover", &["desk", "ops"]),
     ("No batch has come yet.", &["desk", "ops", "firewall"]),
     ("None. A payload is parked", &["desk", "ops"]),
     ("Dead letters</caption>", &["ops"]),
