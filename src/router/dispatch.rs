@@ -29,10 +29,10 @@ use crate::api::{
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
-use crate::http::{HttpRequest, Problem, Reply, TimedBody, problems, read_body};
+use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems, read_body};
 use crate::memory::Reservation;
 use crate::services::Services;
-use crate::web::{self, PageRoute, Visit, open_file};
+use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
 
 /// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
 pub async fn answer_request<D: Services + 'static>(
@@ -173,9 +173,10 @@ async fn admit_request<D: Services + 'static>(
             Ok(operation) => operation,
             Err(problem) => return Err(trail.deny(&record(), problem).await),
         };
-        let ApiOperation { spec, arguments, head, body } = operation;
-        Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
-        return Ok(web::after_operation(target));
+        let ApiOperation { spec, arguments, head, body, decision } = operation;
+        let reply = Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
+        let viewer = (&Visit::new(&head), &caller.caller);
+        return web::after_operation(services.memory(), viewer, (target, decision), reply);
     }
     answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
 }
@@ -354,6 +355,10 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             PageRoute::ShowOperations => {
                 let check = |answer| check_ops_answer(answer, &self.caller);
                 web::show_operations(self.config, self.services, viewer, check).await
+            }
+            PageRoute::CountPayloads => {
+                check_ops_answer(OpsAnswer::DecideMany, &self.caller)?;
+                web::count_payloads(self.config, self.services.as_ref(), viewer, &self.request).await
             }
             _ => Err(problems::no_such_path()),
         }

@@ -57,6 +57,7 @@ fn callers_see_what_their_routes_allow() {
             assert_eq!(html.contains(part), allowed.contains(&id), "{id}: {part}");
         }
         assert_eq!(html.contains("<fieldset>"), id == "ops", "{id}");
+        assert_eq!(html.contains("action=\"/ops/payloads\""), id == "ops", "{id}");
         assert!(!html.contains("s3cret"));
     }
 }
