@@ -1,7 +1,7 @@
 // What scripts add to the page, which is complete without them.
 
 import { findRays } from "./rays.js";
-import { keepRay, rayItem, showRecent } from "./recent.js";
+import { forgetAfterLeaving, keepRay, rayItem, showRecent } from "./recent.js";
 import { keepTimes } from "./times.js";
 import { waitAndAsk } from "./wait.js";
 
@@ -35,6 +35,7 @@ const explainBox = () => {
 };
 
 keepTimes();
+forgetAfterLeaving();
 keepRay();
 showRecent();
 explainBox();

@@ -26,6 +26,15 @@ const write = (rays) => {
   }
 };
 
+/** Forgets the rays once no one is signed in here: the next person at this desk may be another. */
+export const forgetAfterLeaving = () => {
+  const isForm = document.querySelector('form[action="/sign-in"]') !== null;
+  // After a link of another site, the page asks once more as itself, and the person may be signed in.
+  const asksAgain = document.querySelector('meta[http-equiv="refresh"]') !== null;
+  if (isForm && !asksAgain) write([]);
+  document.querySelector("a.out")?.addEventListener("click", () => write([]));
+};
+
 /** Keeps the ray that the page shows. */
 export const keepRay = () => {
   const ray = document.querySelector("[data-ray]")?.dataset.ray;

@@ -1,13 +1,21 @@
 // The search page: loads more records into the table, as they come, up to 10,000.
-const AT_ONCE = 200;
+
+import { shown, textOf } from "./values.js";
+
+const AT_ONCE = 100;
 const MOST = 10_000;
 
 const link = document.querySelector("[data-search-more]");
 const table = document.querySelector(".search-rows");
 if (link && table) link.addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  // A table that is full goes on as a page of its own.
+  if (event.ctrlKey || event.metaKey || event.shiftKey || shownRecords >= MOST) return;
   event.preventDefault();
-  load().catch((error) => say(`The records could not be loaded: ${error.message}`));
+  if (link.ariaDisabled === "true") return;
+  link.ariaDisabled = "true";
+  load()
+    .catch((error) => say(`The records could not be loaded: ${error.message}`))
+    .finally(() => (link.ariaDisabled = null));
 });
 
 let shownRecords = table?.tBodies[0].rows.length ?? 0;
@@ -20,12 +28,13 @@ async function load() {
   const query = new URL(link.dataset.searchMore, location.href);
   query.searchParams.set("cursor", cursor);
   query.searchParams.set("fields", columns.join(","));
-  const room = MOST - shownRecords;
-  query.searchParams.set("limit", String(Math.max(1, room)));
-  link.setAttribute("aria-disabled", "true");
-  const reply = await fetch(query, { headers: { accept: "application/x-ndjson" } });
+  query.searchParams.set("timestamps", "rfc3339ms");
+  query.searchParams.set("limit", String(MOST - shownRecords));
+  const reply = await fetch(query, { headers: { accept: "application/x-ndjson", ...reasonHeader() } });
   if (!reply.ok) throw new Error(`status ${reply.status}`);
   const mark = reply.headers.get("raydex-end");
+  // Measured once: to ask for it after each piece would lay out the page each time.
+  const widths = [...table.tHead.rows[0].cells].map((head) => head.getBoundingClientRect().width);
   let end;
   let rows = [];
   for await (const line of linesOf(reply.body)) {
@@ -36,14 +45,13 @@ async function load() {
     }
     rows.push(rowOf(record));
     if (rows.length >= AT_ONCE) {
-      append(rows);
+      append(rows, widths);
       rows = [];
       // A frame for the person, between two pieces of work.
       await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     }
   }
-  append(rows);
-  link.removeAttribute("aria-disabled");
+  append(rows, widths);
   const next = new URL(link.href);
   if (end?.cursor) {
     next.searchParams.set("cursor", end.cursor);
@@ -54,23 +62,30 @@ async function load() {
   say(`${shownRecords} records${end?.cursor ? ", and there are more" : ""}${end ? "" : "; the answer was cut off before its end"}.`);
 }
 
+/** The reason that a person gave for the page, which holds for its records too. */
+function reasonHeader() {
+  const reason = new URL(location.href).searchParams.get("reason");
+  // A header is made of bytes.
+  return reason ? { "raydex-reason": String.fromCharCode(...new TextEncoder().encode(reason.trim())) } : {};
+}
+
 /** Appends rows as a table of their own, with the widths of the first one: each row of one table would depend on all others. */
-function append(rows) {
+function append(rows, widths) {
   if (rows.length === 0) return;
   const piece = document.createElement("div");
   piece.className = "piece";
   const more = document.createElement("table");
   more.className = "rows search-rows";
   more.setAttribute("aria-label", `Records ${shownRecords + 1} to ${shownRecords + rows.length}`);
-  const widths = document.createElement("colgroup");
-  for (const head of table.tHead.rows[0].cells) {
-    const width = document.createElement("col");
-    width.style.width = `${head.getBoundingClientRect().width}px`;
-    widths.append(width);
+  const columns = document.createElement("colgroup");
+  for (const width of widths) {
+    const column = document.createElement("col");
+    column.style.width = `${width}px`;
+    columns.append(column);
   }
   const body = document.createElement("tbody");
   body.append(...rows);
-  more.append(widths, body);
+  more.append(columns, body);
   piece.append(more);
   table.parentElement.append(piece);
   shownRecords += rows.length;
@@ -100,35 +115,20 @@ function rowOf(record) {
   if (status) row.dataset.status = status;
   columns.forEach((name, nth) => {
     const value = record[name];
-    const text = value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    const text = textOf(value);
     const isRay = nth === 1 && hasRay;
     const cell = document.createElement(isRay ? "th" : "td");
     if (isRay) {
       cell.scope = "row";
       const ray = document.createElement("a");
       ray.href = `/r/${encodeURIComponent(text)}`;
-      ray.textContent = text;
+      ray.textContent = shown(text);
       cell.append(ray);
     } else {
       if (typeof value === "number" && nth > 0) cell.className = "number";
-      cell.textContent = nth === 0 ? instant(value) : shown(text);
+      cell.textContent = shown(text);
     }
     row.append(cell);
   });
   return row;
-}
-
-/** Text whose characters can be seen, as the server writes it. */
-function shown(text) {
-  const cut = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  return cut.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g, (found) =>
-    `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-}
-
-function instant(value) {
-  const number = Number(value);
-  const ms = Number.isFinite(number) && value !== "" ? number / 10 ** Math.max(0, Math.floor(Math.log10(Math.abs(number) || 1)) - 12) : Date.parse(value);
-  const scaled = Number.isFinite(number) && number < 1e11 ? number * 1000 : ms;
-  const date = new Date(scaled);
-  return Number.isNaN(date.getTime()) ? String(value ?? "") : date.toISOString();
 }

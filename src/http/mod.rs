@@ -28,7 +28,7 @@ pub(crate) use body_members::{check_members, parse_members, parse_only_member};
 pub use instant::InstantFault;
 pub(crate) use instant::parse_instant;
 pub use negotiation::accepts_gzip;
-pub(crate) use negotiation::preferred;
+pub(crate) use negotiation::{preferred, prefers_html};
 pub use problem::{Problem, RayArgument};
 pub use reply::{BodyPieces, LookupCost, PAGE_POLICY, Reply, ReplyBody, SECURITY_HEADERS};
 pub use request::HttpRequest;

@@ -20,6 +20,16 @@ pub(crate) fn preferred<T>(accept: &str, offers: impl Fn(&str) -> Option<T>) -> 
     best.map(|(_, offer)| offer)
 }
 
+/// Returns whether `Accept` prefers HTML to JSON, as a browser's does for an address that a person opens.
+pub(crate) fn prefers_html(accept: &str) -> bool {
+    let offers = |name: &str| match name {
+        "text/html" => Some(true),
+        "application/json" | "application/problem+json" => Some(false),
+        _ => None,
+    };
+    preferred(accept, offers).unwrap_or(false)
+}
+
 /// Returns whether `Accept-Encoding` accepts gzip with a weight above 0.
 #[must_use]
 pub fn accepts_gzip(accept_encoding: &str) -> bool {
@@ -32,7 +42,20 @@ pub fn accepts_gzip(accept_encoding: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{accepts_gzip, preferred};
+    use super::{accepts_gzip, preferred, prefers_html};
+
+    #[test]
+    fn browsers_prefer_html() {
+        for (accept, is_html) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("application/json, text/html;q=0.9", false),
+            ("application/problem+json", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(prefers_html(accept), is_html, "{accept}");
+        }
+    }
 
     #[test]
     fn gzip_is_accepted_where_named_and_not_refused() {

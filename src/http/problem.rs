@@ -116,6 +116,16 @@ impl Problem {
         self.hint.as_ref().map_or_else(|| self.detail.clone(), |hint| format!("{} {hint}", self.detail))
     }
 
+    /// The sentence for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The next step, where one is known.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The value of `Retry-After`: the one set, or the default of 429 and 503.
     pub(crate) fn retry_after(&self) -> Option<String> {
         let may_help = matches!(self.status, 429 | 503);

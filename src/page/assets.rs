@@ -34,6 +34,7 @@ pub const ASSETS: &[PageAsset] = &[
     PageAsset { name: "times.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/times.js") },
     PageAsset { name: "recent.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/recent.js") },
     PageAsset { name: "search.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/search.js") },
+    PageAsset { name: "values.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/values.js") },
     PageAsset { name: "wait.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/wait.js") },
 ];
 

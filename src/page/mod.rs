@@ -11,6 +11,7 @@
 mod ago;
 pub mod answer;
 mod assets;
+mod code_words;
 mod entrance;
 mod find_rays;
 mod frame;
@@ -20,6 +21,7 @@ pub mod ops;
 mod ops_page;
 pub mod plots;
 mod problem;
+mod problem_words;
 mod ray;
 mod rays;
 pub mod search;
@@ -33,7 +35,10 @@ pub use find_rays::{FoundRays, find_rays};
 pub use frame::{PageFrame, WayOut};
 pub use not_found::NotFoundPage;
 pub use ops_page::OpsPage;
-pub use problem::{EvidenceDocument, GapDocument, LandedDocument, ProblemDocument, ProblemPage, VerdictDocument};
+pub use problem::{
+    EvidenceDocument, GapDocument, LandedDocument, ProblemContext, ProblemDocument, ProblemPage, VerdictDocument, WayOn,
+};
+pub use problem_words::ProblemWords;
 pub use ray::RayPage;
 pub use rays::{RaySummary, RaysPage};
 pub use search::SearchPage;

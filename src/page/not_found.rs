@@ -1,5 +1,7 @@
 //! A ray without records, as a page: the verdict, the figures that it follows from, and its time as a line.
 
+use std::borrow::Cow;
+
 use askama::Template;
 
 use super::ago::words_of_age;
@@ -14,7 +16,7 @@ use super::time_line::TimeLine;
 pub struct NotFoundPage<'a> {
     frame: &'a PageFrame,
     heading: &'static str,
-    words: &'a str,
+    words: Cow<'a, str>,
     code: &'a str,
     ray: &'a str,
     ray_time: Option<&'a str>,
@@ -47,7 +49,7 @@ impl<'a> NotFoundPage<'a> {
         Some(Self {
             frame,
             heading: heading_of(verdict),
-            words: problem.hint.as_deref().unwrap_or(&problem.detail),
+            words: words_of(verdict, problem),
             code: &verdict.code,
             ray,
             ray_time,
@@ -74,6 +76,25 @@ fn heading_of(verdict: &VerdictDocument) -> &'static str {
         "maybe_not_logged" => "Not found: maybe not logged",
         "not_logged" => "Not found: not logged",
         _ => "Not found",
+    }
+}
+
+/// The verdict in a sentence: the API's, unless that names routes.
+fn words_of<'a>(verdict: &VerdictDocument, problem: &'a ProblemDocument) -> Cow<'a, str> {
+    let (quarantined, open) =
+        verdict.evidence.as_ref().map_or((0, 0), |evidence| (evidence.quarantined_batches, evidence.open_batches));
+    match verdict.code.as_str() {
+        "in_another_dataset" => "It has records, but not in the dataset of this address.".into(),
+        "of_unknown_layout" => {
+            "Rays do not have the times of their requests then, so that its own does not say which batches to wait for. It \
+             is found once its batch is indexed; or search by the time of the request."
+                .into()
+        }
+        "maybe_not_logged" if quarantined > 0 => {
+            format!("Quarantined batches of its time may contain it ({quarantined}): they were not read.").into()
+        }
+        "not_yet" if quarantined > 0 && open == 0 => "Its batch may not have landed, or is in quarantine.".into(),
+        _ => Cow::Borrowed(problem.hint.as_deref().unwrap_or(&problem.detail)),
     }
 }
 
@@ -141,6 +162,11 @@ mod tests {
         };
         let headings: std::collections::BTreeSet<String> = codes.iter().map(|code| heading(code)).collect();
         assert_eq!(headings.len(), codes.len(), "{headings:?}");
+        for code in codes {
+            let html = page(&json!({ "code": code, "evidence": { "quarantined_batches": 2 } }));
+            let is_own = matches!(code, "in_another_dataset" | "not_yet" | "of_unknown_layout" | "maybe_not_logged");
+            assert_eq!(html.contains("words"), !is_own, "{code}: {html}");
+        }
         assert_eq!(heading("another"), "Not found");
         assert!(page(&json!({ "code": "not_logged" })).contains("&lt;i&gt;words&lt;/i&gt; &amp; more"));
     }

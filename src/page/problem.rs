@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::frame::PageFrame;
+use super::problem_words::ProblemWords;
 
 /// A problem, read from the JSON that the API gives the same caller.
 #[derive(Debug, Clone, Deserialize)]
@@ -100,17 +101,72 @@ pub struct ProblemPage<'a> {
     /// What is around it.
     pub frame: &'a PageFrame,
     heading: &'static str,
+    words: ProblemWords,
     problem: &'a ProblemDocument,
     retry_after: Option<i64>,
-    asks_reason: bool,
+    way_on: WayOn,
+    /// The parameters of the address that is asked for again with a reason.
+    reasons_for: Option<&'a [(String, String)]>,
+}
+
+/// Where a person goes on from a problem: an address, and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WayOn {
+    /// The address.
+    pub href: &'static str,
+    /// The words of the link.
+    pub words: &'static str,
+}
+
+impl WayOn {
+    /// Returns the way on from a page with this path.
+    #[must_use]
+    pub fn of_path(path: &str) -> Self {
+        if path.starts_with("/ops") {
+            Self { href: "/ops", words: "Back to operations" }
+        } else if path == "/search" {
+            Self { href: "/search", words: "Begin another search" }
+        } else {
+            Self { href: "/", words: "Look up a request" }
+        }
+    }
+}
+
+/// What a problem is shown with.
+#[derive(Debug, Clone, Copy)]
+pub struct ProblemContext<'a> {
+    /// Seconds after which to try again.
+    pub retry_after: Option<i64>,
+    /// The path of the request.
+    pub path: &'a str,
+    /// Whether the request was a form that changes something.
+    pub is_change: bool,
+    /// The parameters of its address.
+    pub parameters: &'a [(String, String)],
 }
 
 impl<'a> ProblemPage<'a> {
-    /// Makes the page; `retry_after` is in seconds.
+    /// Makes the page.
     #[must_use]
-    pub fn new(frame: &'a PageFrame, problem: &'a ProblemDocument, retry_after: Option<i64>) -> Self {
-        let asks_reason = problem.code == "reason_required";
-        Self { frame, heading: heading_of(problem), problem, retry_after, asks_reason }
+    pub fn new(frame: &'a PageFrame, problem: &'a ProblemDocument, context: ProblemContext<'a>) -> Self {
+        let ProblemContext { retry_after, path, is_change, parameters } = context;
+        let words = ProblemWords::new(&problem.code, is_change, &problem.detail, problem.hint.as_deref());
+        let asks_reason = matches!(problem.code.as_str(), "reason_required" | "bad_reason") && !is_change;
+        let reasons_for = asks_reason.then_some(parameters);
+        Self {
+            frame,
+            heading: heading_of(problem),
+            words,
+            problem,
+            retry_after,
+            way_on: WayOn::of_path(path),
+            reasons_for,
+        }
+    }
+
+    /// The parameters that stay as they are when a reason is given.
+    fn kept(parameters: &[(String, String)]) -> impl Iterator<Item = &(String, String)> {
+        parameters.iter().filter(|(name, _)| name != "reason")
     }
 }
 
@@ -120,7 +176,8 @@ fn heading_of(problem: &ProblemDocument) -> &'static str {
         ("not_a_ray", _) => "This is not a Ray ID",
         ("no_such_path", _) => "There is no such page",
         ("cross_site", _) => "Another site asked for this",
-        ("reason_required", _) => "Say why you ask",
+        ("reason_required" | "bad_reason", _) => "Say why you ask",
+        ("payloads_changed", _) => "The payloads changed",
         ("not_configured", _) => "This deployment is not configured",
         ("answer_too_large", _) => "The answer is too large to show",
         ("batch_unreadable", _) => "The batch with this record cannot be read",

@@ -9,6 +9,7 @@
 use std::pin::pin;
 use std::rc::Rc;
 
+use ::http::header::ACCEPT;
 use futures_util::future::{Either, select};
 
 use super::admission_watch::watch_admission;
@@ -18,7 +19,9 @@ use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_page_path};
+use super::routes::{
+    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_known_path, is_page_path,
+};
 use super::same_origin::{check_media_type, check_origin};
 use super::upload;
 use crate::access::Caller;
@@ -29,10 +32,10 @@ use crate::api::{
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
-use crate::http::{HttpRequest, Problem, Reply, TimedBody, problems, read_body};
+use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems, read_body};
 use crate::memory::Reservation;
 use crate::services::Services;
-use crate::web::{self, PageRoute, Visit, open_file};
+use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
 
 /// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
 pub async fn answer_request<D: Services + 'static>(
@@ -60,7 +63,7 @@ pub async fn answer_request<D: Services + 'static>(
             return reply;
         }
         let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        admit_request(config, services, base, (spec, &arguments), request).await
+        admit_request(config, services, base, (spec, &arguments, &audience), request).await
     };
     let reply = reply.await.map_err(|problem| watch.problem(problem));
     reply.unwrap_or_else(|problem| audience.answer_problem(services.as_ref(), problem))
@@ -80,10 +83,17 @@ impl Audience {
     fn of_request<B>(request: &HttpRequest<B>) -> Self {
         if is_cloudflare_path(&request.path) {
             Self::Cloudflare
-        } else if is_page_path(&request.path) {
+        } else if is_page_path(&request.path) || is_lost(request) {
             Self::Person(Box::new(Visit::new(request)))
         } else {
             Self::Api
+        }
+    }
+
+    /// Takes down who asks, for a person's sake: the pages of problems have their name too.
+    fn set_viewer(&self, caller: &Caller) {
+        if let Self::Person(visit) = self {
+            visit.set_viewer(caller);
         }
     }
 
@@ -94,6 +104,11 @@ impl Audience {
             Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
         }
     }
+}
+
+/// Whether a person with a browser asks for a path that does not exist.
+fn is_lost<B>(request: &HttpRequest<B>) -> bool {
+    !is_known_path(&request.path) && request.header(ACCEPT).is_some_and(|accept| prefers_html(&accept))
 }
 
 /// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
@@ -123,7 +138,7 @@ async fn admit_request<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,
     base: Reservation,
-    (spec, arguments): (&'static RouteSpec, &[String]),
+    (spec, arguments, audience): (&'static RouteSpec, &[String], &Audience),
     request: HttpRequest<impl ByteStream>,
 ) -> Result<Reply, Problem> {
     if spec.route == Route::GetOpenApi {
@@ -143,6 +158,7 @@ async fn admit_request<D: Services + 'static>(
             return Err(failure_problem(&failure));
         }
     };
+    audience.set_viewer(&caller.caller);
     if spec.route == Route::IngestBatch {
         return ingest_batch(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
     }
@@ -160,9 +176,10 @@ async fn admit_request<D: Services + 'static>(
             Ok(operation) => operation,
             Err(problem) => return Err(trail.deny(&record(), problem).await),
         };
-        let ApiOperation { spec, arguments, head, body } = operation;
-        Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
-        return Ok(web::after_operation(target));
+        let ApiOperation { spec, arguments, head, body, decision } = operation;
+        let reply = Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
+        let viewer = (&Visit::new(&head), &caller.caller);
+        return web::after_operation(services.memory(), viewer, (target, decision), reply);
     }
     answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
 }
@@ -365,6 +382,10 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             PageRoute::ShowOperations => {
                 let check = |answer| check_ops_answer(answer, &self.caller);
                 web::show_operations(self.config, self.services, viewer, check).await
+            }
+            PageRoute::CountPayloads => {
+                check_ops_answer(OpsAnswer::DecideMany, &self.caller)?;
+                web::count_payloads(self.config, self.services.as_ref(), viewer, &self.request).await
             }
             _ => Err(problems::no_such_path()),
         }

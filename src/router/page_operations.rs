@@ -21,6 +21,8 @@ pub(super) struct ApiOperation {
     pub(super) arguments: Vec<String>,
     pub(super) head: HttpRequest<()>,
     pub(super) body: OperationBody,
+    /// What the person decided.
+    pub(super) decision: &'static str,
 }
 
 /// The body of a request that a form stands for.
@@ -45,7 +47,7 @@ pub(super) async fn read_operation(
 ) -> Result<ApiOperation, Problem> {
     let form = read_form(spec, base, (head, body)).await?;
     let argument = arguments.first().map_or("", String::as_str);
-    let OperationForm { path, body } =
+    let OperationForm { path, body, decision } =
         OperationForm::parse(target, argument, &form).ok_or_else(problems::not_a_decision)?;
     let (spec, arguments) = find_route("POST", &path)?;
     check_scope(spec, caller)?;
@@ -56,7 +58,7 @@ pub(super) async fn read_operation(
         headers.remove(ORIGIN);
     }
     let head = HttpRequest { method: head.method.clone(), path, query: String::new(), headers, body: () };
-    Ok(ApiOperation { spec, arguments, head, body: OperationBody(body) })
+    Ok(ApiOperation { spec, arguments, head, body: OperationBody(body), decision })
 }
 
 /// Checks whether a caller may have what the page of operations shows or offers.
@@ -73,6 +75,7 @@ pub(super) fn check_ops_answer(answer: OpsAnswer, caller: &Caller) -> Result<(),
         OpsAnswer::Backfills => Route::ListBackfills,
         OpsAnswer::Audit => Route::ListAuditEntries,
         OpsAnswer::Decisions => Route::TryPartner,
+        OpsAnswer::DecideMany => Route::DecidePayloads,
     };
     let spec = ROUTES.iter().find(|spec| spec.route == route).ok_or_else(problems::no_such_path)?;
     check_scope(spec, caller)

@@ -8,6 +8,7 @@ use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
+use crate::page::ops::DECISION_FILTER;
 use crate::page::search::SEARCH_PARAMETERS;
 use crate::web::{OperationTarget, PageRoute};
 
@@ -329,6 +330,8 @@ pub const PAGES: &[RouteSpec] = &[
     page("GET", "/rays", PageRoute::ShowRays, READ).taking(&["ids", "more", "reason"]).audited(),
     page("GET", "/search", PageRoute::Search, READ).taking(SEARCH_PARAMETERS).audited(),
     page("GET", "/ops", PageRoute::ShowOperations, WATCH).audited(),
+    page("GET", "/ops/payloads", PageRoute::CountPayloads, DELIVER).taking(DECISION_FILTER).audited(),
+    page("POST", "/ops/payloads", PageRoute::Operate(OperationTarget::Payloads), DELIVER).audited(),
     page("POST", "/ops/payloads/{payload}", PageRoute::Operate(OperationTarget::Payload), DELIVER).audited(),
     page("POST", "/ops/dead-letters/{dead_letter}", PageRoute::Operate(OperationTarget::DeadLetter), DELIVER).audited(),
     page("POST", "/ops/backfills/{id}", PageRoute::Operate(OperationTarget::Backfill), DELIVER).audited(),
@@ -349,6 +352,11 @@ const fn page(method: &'static str, path: &'static str, route: PageRoute, scopes
 /// Whether the path belongs to the support desk's page, where a person reads errors.
 pub(crate) fn is_page_path(path: &str) -> bool {
     PAGES.iter().any(|spec| arguments(spec, path).is_some())
+}
+
+/// Whether any route has the path.
+pub(crate) fn is_known_path(path: &str) -> bool {
+    ROUTES.iter().chain(PAGES).any(|spec| arguments(spec, path).is_some())
 }
 
 /// The row of a route of Cloudflare's API.

@@ -25,7 +25,7 @@ pub(crate) use entrance::{SignInForm, home, sign_in_form, sign_out};
 pub(crate) use files::open_file;
 pub use operations::OperationTarget;
 pub(crate) use operations::{OperationForm, after_operation};
-pub(crate) use ops::{OpsAnswer, show_operations};
+pub(crate) use ops::{OpsAnswer, count_payloads, show_operations};
 pub(crate) use problem::problem_reply;
 pub(crate) use ray::show_ray;
 pub(crate) use rays::show_rays;
@@ -47,6 +47,8 @@ pub enum PageRoute {
     Search,
     /// The state of the deployment: `GET /ops`.
     ShowOperations,
+    /// The number of payloads that a decision would apply to: `GET /ops/payloads`.
+    CountPayloads,
     /// Decides about something on that page: `POST /ops/…`.
     Operate(OperationTarget),
     /// The form that signs in: `GET /sign-in`.

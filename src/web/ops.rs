@@ -6,14 +6,15 @@ use serde::de::DeserializeOwned;
 
 use super::api_request::api_request;
 use super::html::page_reply;
+use super::problem::words_of;
 use super::visit::Visit;
 use crate::access::Caller;
 use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
 use crate::config::Config;
-use crate::http::{Problem, Reply, problems};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{OPS_AUDIT_ENTRIES, OPS_COVERAGE_MS, PAGE_ROOM};
 use crate::page::OpsPage;
-use crate::page::ops::{AuditDocument, OpsDocuments, OpsPart, OpsRights, OpsSection};
+use crate::page::ops::{AuditDocument, ConfirmPage, DecisionFilter, OpsDocuments, OpsPart, OpsRights, OpsSection};
 use crate::services::Services;
 use crate::time;
 
@@ -36,6 +37,8 @@ pub(crate) enum OpsAnswer {
     Audit,
     /// Decisions.
     Decisions,
+    /// Decisions about several payloads.
+    DecideMany,
 }
 
 /// Answers with the page. `check` says whether the caller may have an answer.
@@ -71,10 +74,32 @@ pub(crate) async fn show_operations<D: Services + 'static>(
         backfills: part.read(OpsAnswer::Backfills, backfills::list_backfills(part.services, caller)).await,
         audit: part.audit_end(services, caller).await,
     };
-    let rights = OpsRights { may_decide: check(OpsAnswer::Decisions).is_ok() };
+    let rights = OpsRights {
+        may_decide: check(OpsAnswer::Decisions).is_ok(),
+        may_decide_many: check(OpsAnswer::DecideMany).is_ok(),
+    };
     let frame = visit.frame(Some(caller));
     let page = OpsPage { frame: &frame, part: &OpsPart::new(&documents, rights, now_ms) };
     Ok(page_reply(services.memory(), 200, &page)?)
+}
+
+/// Answers with the number of payloads that a decision would apply to, and a form that makes it.
+///
+/// # Errors
+/// The [`Problem`] of a filter that selects nothing that the decision can apply to, or of the count.
+pub(crate) async fn count_payloads(
+    config: &Config,
+    services: &impl Services,
+    (visit, caller): (&Visit, &Caller),
+    request: &HttpRequest<Vec<u8>>,
+) -> Result<Reply, Problem> {
+    let filter = DecisionFilter::read(|name| request.parameter(name)).ok_or_else(problems::not_a_decision)?;
+    let asked = filter.count_request().to_string();
+    let reply = payloads::decide_payloads(config, services, asked.as_bytes()).await?;
+    let body = reply.body.whole().await.map_err(|_| problems::unavailable())?;
+    let counted = serde_json::from_slice(&body).map_err(|_| problems::unavailable())?;
+    let frame = visit.frame(Some(caller));
+    Ok(page_reply(services.memory(), 200, &ConfirmPage::new(&frame, filter, &counted))?)
 }
 
 /// Reads answers of the API.
@@ -96,7 +121,7 @@ impl<D: Services, F: Fn(OpsAnswer) -> Result<(), Problem>> OpsReader<'_, D, F> {
             let _room = self.services.memory().reserve(PAGE_ROOM * body.len())?;
             serde_json::from_slice(&body).map_err(|_| problems::unavailable())
         };
-        read.await.map_or_else(|problem: Problem| OpsSection::Withheld(problem.words()), OpsSection::Shown)
+        read.await.map_or_else(|problem: Problem| OpsSection::Withheld(words_of(&problem).text()), OpsSection::Shown)
     }
 
     /// Reads the last entries of the audit log.

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 
 use super::api_request::api_request;
 use super::html::page_reply;
+use super::problem::words_of;
 use super::visit::Visit;
 use crate::access::Caller;
 use crate::api::{counts, logs};
@@ -15,12 +16,15 @@ use crate::limits::{PAGE_ROOM, SEARCH_BARS, SEARCH_RECORDS, SEARCH_TABLE_BYTES};
 use crate::memory::ReservedBytes;
 use crate::page::SearchPage;
 use crate::page::plots::{CountRowDocument, PlotRange};
-use crate::page::search::{SearchQuery, SearchResult, search_columns};
+use crate::page::search::{SearchQuery, SearchRefusal, SearchResult, search_columns};
 use crate::record::Dataset;
 use crate::services::Services;
 
 /// Steps of the histogram, in seconds: a range of 15 days or more has none, since all its batches would be read for it.
 const STEPS_S: [u32; 7] = [10, 60, 300, 900, 3_600, 10_800, 21_600];
+
+/// How the page has the times of records, whatever form they are stored in.
+const TIMES: (&str, &str) = ("timestamps", "rfc3339ms");
 
 /// Answers with the page of a search; with the form alone where nothing is asked for.
 ///
@@ -37,17 +41,25 @@ pub(crate) async fn show_search<D: Services + 'static>(
     let now_ms = services.now_ms();
     let frame = visit.frame(Some(caller));
     let _room = services.memory().reserve(SEARCH_TABLE_BYTES)?;
-    let found = if query.is_empty() {
-        None
+    let cursor = request.parameter("cursor");
+    let answer = if query.is_empty() {
+        Ok(None)
     } else {
-        let cursor = request.parameter("cursor");
-        Some(find_records(config, services, caller, (&query, &columns, cursor.as_deref()), now_ms).await?)
+        find_records(config, services, caller, (&query, &columns, cursor.as_deref()), now_ms).await.map(Some)
     };
-    let is_first = request.parameter("cursor").is_none();
-    let counts = if found.is_some() && is_first { count_records(services, caller, &query, now_ms).await } else { None };
+    let (found, status, refusal) = match answer {
+        Ok(found) => (found, 200, None),
+        // What was typed stays, with what is wrong beside it.
+        Err(problem) if problem.status == 400 || problem.code == "field_masked" => {
+            (None, problem.status, Some(SearchRefusal::new(&query, problem.code, &words_of(&problem))))
+        }
+        Err(problem) => return Err(problem),
+    };
+    let counts =
+        if found.is_some() && cursor.is_none() { count_records(services, caller, &query, now_ms).await } else { None };
     let histogram = counts.as_ref().map(|(range, rows)| query.histogram(*range, rows));
-    let page = SearchPage::new(&frame, (&query, &columns), found.as_ref(), histogram, now_ms);
-    Ok(page_reply(services.memory(), 200, &page)?)
+    let page = SearchPage::new(&frame, (&query, &columns), found.as_ref(), histogram, now_ms).with_refusal(refusal);
+    Ok(page_reply(services.memory(), status, &page)?)
 }
 
 /// Reads the first records of a search, or those after a cursor.
@@ -59,7 +71,7 @@ async fn find_records<D: Services + 'static>(
     now_ms: i64,
 ) -> Result<SearchResult, Problem> {
     let (fields, rows) = (columns.join(","), SEARCH_RECORDS.to_string());
-    let mut more = vec![("fields", fields.as_str()), ("limit", rows.as_str()), ("format", "native")];
+    let mut more = vec![("fields", fields.as_str()), ("limit", rows.as_str()), ("format", "native"), TIMES];
     more.extend(cursor.map(|cursor| ("cursor", cursor)));
     // A cursor belongs to this range.
     let asked = api_request(query.pinned(now_ms).api_query(now_ms, &more));

@@ -1,5 +1,7 @@
 //! What pages need to know of the request for them.
 
+use std::cell::OnceCell;
+
 use ::http::HeaderMap;
 use ::http::header::{AUTHORIZATION, HOST, HeaderName};
 
@@ -21,7 +23,11 @@ pub(crate) struct Visit {
     pub(super) is_repeatable: bool,
     /// Whether the browser followed a link of another site, and so left out the cookie.
     pub(super) is_from_another_site: bool,
+    /// The path of the request.
+    pub(super) path: String,
     way_out: WayOut,
+    /// The name and the role of the caller, once they are known.
+    viewer: OnceCell<(String, &'static str)>,
 }
 
 impl Visit {
@@ -42,7 +48,9 @@ impl Visit {
             headers: request.headers.clone(),
             is_repeatable: is_get,
             is_from_another_site: is_get && !has_cookie && site.as_deref() == Some("cross-site"),
+            path: request.path.clone(),
             way_out,
+            viewer: OnceCell::new(),
         }
     }
 
@@ -53,9 +61,22 @@ impl Visit {
         format!("{scheme}://{host}")
     }
 
+    /// Takes down whose request it is, for every page that follows, such as that of a problem.
+    pub(crate) fn set_viewer(&self, caller: &Caller) {
+        let _known_before = self.viewer.set((caller.name.clone(), caller.role.name()));
+    }
+
     /// What is around a page for this caller.
     pub(super) fn frame(&self, caller: Option<&Caller>) -> PageFrame {
-        let viewer = caller.map(|caller| (caller.name.clone(), caller.role.name()));
-        PageFrame { way_out: self.way_out, viewer }
+        if let Some(caller) = caller {
+            self.set_viewer(caller);
+        }
+        PageFrame { way_out: self.way_out, viewer: self.viewer.get().cloned() }
+    }
+
+    /// The parameters of the address, to ask for the same page with one more.
+    pub(super) fn parameters(&self) -> Vec<(String, String)> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 }

@@ -16,15 +16,20 @@ const other = await new Promise((done) => {
 });
 after(() => other.server.close());
 
-/** Runs `use` on a page of the other site, in the browser of a person who is signed in; gives the Worker's answers too. */
+/**
+ * Runs `use` on a page of the other site, in the browser of a person who is signed in; gives the Worker's answers too, by path
+ * and status, which is null where the browser kept the answer from the page.
+ */
 async function visitOther(use) {
   const context = await browser.newContext();
   await context.addCookies([cookieOf("main")]);
   const answers = [];
   const page = await context.newPage();
-  page.on("response", (response) => {
-    if (response.url().startsWith(world.url)) answers.push([new URL(response.url()).pathname, response.status()]);
-  });
+  const note = (url, status) => {
+    if (url.startsWith(world.url)) answers.push([new URL(url).pathname, status]);
+  };
+  page.on("response", (response) => note(response.url(), response.status()));
+  page.on("requestfailed", (request) => note(request.url(), null));
   try {
     await page.goto(other.url);
     return await use(page, answers, context);
@@ -36,20 +41,22 @@ async function visitOther(use) {
 const main = { headers: { authorization: `Bearer ${world.token}` } };
 const get = async (path) => (await fetch(`${world.url}${path}`, main)).json();
 
-test("an image and a script of another site are refused", () =>
+test("an image, a script and a style sheet of another site are refused", () =>
   visitOther(async (page, answers) => {
-    const loaded = await page.evaluate((url) => {
-      const load = (name) => new Promise((done) => {
-        const element = document.createElement(name);
+    const loaded = await page.evaluate((urls) => {
+      const load = ([name, members, url]) => new Promise((done) => {
+        const element = Object.assign(document.createElement(name), members);
         element.onload = () => done(true);
         element.onerror = () => done(false);
-        element.src = url;
+        element[name === "link" ? "href" : "src"] = url;
         document.body.append(element);
       });
-      return Promise.all(["img", "script"].map(load));
-    }, `${world.url}/v1/rays/${ray}`);
-    assert.deepEqual(loaded, [false, false]);
-    assert.ok(answers.every(([, status]) => status === 401 || status === 403), `${answers}`);
+      const ways = [["img", {}], ["script", {}], ["script", { type: "module" }], ["link", { rel: "stylesheet" }]];
+      return Promise.all(urls.flatMap((url) => ways.map(([name, members]) => load([name, members, url]))));
+    }, [`${world.url}/v1/rays/${ray}`, `${world.url}/r/${ray}`, `${world.url}/search?last=1h`]);
+    assert.deepEqual(loaded, Array(12).fill(false));
+    assert.ok(answers.length >= 12, `${answers}`);
+    assert.ok(answers.every(([, status]) => [null, 401, 403].includes(status)), `${answers}`);
   }));
 
 test("a frame of another site shows nothing", () =>
@@ -83,6 +90,9 @@ test("a form of another site changes nothing", () =>
       ["/sign-in", { token: "token of viewer", to: "/" }],
       ["/sign-out", {}],
       ["/look-up", { text: ray }],
+      ["/ops/payloads", { decision: "drop", state: "parked", expected: "1-0", reason: "x" }],
+      ["/ops/partner", { decision: "try" }],
+      ["/ops/dead-letters/1", { decision: "dismiss", reason: "x" }],
     ]) {
       await page.goto(other.url);
       await page.evaluate(([action, members]) => {

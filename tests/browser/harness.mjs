@@ -18,6 +18,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The names of a Chromium on a path. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
+/** Whether the long form of a test runs: scripts/browser --long. */
+export const isLong = process.env.RAYDEX_BROWSER_LONG === "1";
+
 /** Tokens beside the main one, by id: their texts are `token of ID`. */
 const TOKENS = [
   { id: "viewer", scopes: ["read"], role: "viewer" },
@@ -55,10 +58,11 @@ export const tokenOf = (id) => (id === "main" ? world.token : `token of ${id}`);
  *
  * `as`: the id of the token that signs in, or null for none. `theme`: light or dark. `width` and `height` in px. `js`: whether
  * scripts run. `expected`: statuses of answers to the page's own requests that are no mistake, such as 404 of a page, which
- * a browser logs as an error. `bypass`: without the policy, for tools that are put into the page.
+ * a browser logs as an error. `bypass`: without the policy, for tools that are put into the page. `at`: another world than the
+ * sample data's, of worlds.mjs. `bodies`: called with the text of each answer to the page.
  */
 export async function open(options, use) {
-  const { as = "support", theme = "light", width = 1200, height = 800, js = true, expected = [], bypass = false } = options;
+  const { as = "support", theme = "light", width = 1200, height = 800, js = true, expected = [], bypass = false, at = world, bodies } = options;
   const context = await browser.newContext({
     colorScheme: theme,
     viewport: { width, height },
@@ -68,10 +72,13 @@ export async function open(options, use) {
   });
   const faults = [];
   try {
-    if (as !== null) await context.addCookies([cookieOf(as)]);
-    await watch(context, faults, expected);
+    if (as !== null) await context.addCookies([cookieOf(as, at)]);
+    await watch(context, faults, expected, at.url);
+    const read = [];
+    if (bodies) context.on("response", (response) => read.push(response.text().then(bodies, () => {})));
     const page = await context.newPage();
     const result = await use(page, context);
+    await Promise.all(read);
     if (js) faults.push(...(await violations(page)));
     assert.deepEqual(faults, [], "what the page must not do");
     return result;
@@ -81,13 +88,13 @@ export async function open(options, use) {
 }
 
 /** The cookie that the form sets for a token. */
-export function cookieOf(id) {
-  const value = encodeURIComponent(tokenOf(id));
-  return { name: "raydex", value, url: world.url, httpOnly: true, sameSite: "Strict" };
+export function cookieOf(id, at = world) {
+  const value = encodeURIComponent(at === world ? tokenOf(id) : at.tokenOf(id));
+  return { name: "raydex", value, url: at.url, httpOnly: true, sameSite: "Strict" };
 }
 
 /** Collects what the pages of a context log, break and ask of other hosts. */
-async function watch(context, faults, expected) {
+async function watch(context, faults, expected, home) {
   const statuses = expected.map((status) => `status of ${status} `);
   context.on("console", (message) => {
     const text = message.text();
@@ -97,7 +104,7 @@ async function watch(context, faults, expected) {
   context.on("weberror", (error) => faults.push(`error: ${error.error().message}`));
   context.on("request", (request) => {
     const { origin } = new URL(request.url());
-    if (origin !== world.url) faults.push(`request to ${origin}`);
+    if (origin !== home) faults.push(`request to ${origin}`);
   });
   await context.addInitScript(() => {
     globalThis.raydexViolations = [];

@@ -62,8 +62,21 @@ test("point 11: ten thousand rows are loaded as they come, and stay usable", () 
 
 test("point 12: what the answer may lack is said, and mistakes are", async () => {
   await open({ as: "main", expected: [400] }, async (page) => {
+    await page.goto(SEARCH);
+    await page.getByLabel("Field").fill("EdgeResponseStatus");
+    await page.getByLabel("Comparison").selectOption("geq");
+    await page.getByLabel("Value", { exact: true }).fill("many");
+    await page.getByRole("button", { name: "Search", exact: true }).click();
+    // The form has what was typed, and the mistake is beside it.
+    const condition = page.getByRole("group", { name: "Condition 1" });
+    await condition.getByRole("alert").filter({ hasText: "The value of this operator must be" }).waitFor();
+    assert.equal(await page.getByLabel("Value", { exact: true }).first().inputValue(), "many");
+    await page.getByLabel("Value", { exact: true }).first().fill("500");
+    await page.getByRole("button", { name: "Search", exact: true }).click();
+    await rows(page).first().waitFor();
     await page.goto(`${world.url}/search?last=1h&filter=%7Bnonsense`);
-    assert.match(await page.locator("main").innerText(), /filter/);
+    assert.match(await page.getByRole("alert").innerText(), /The filter is invalid: it must be valid JSON/);
+    assert.equal(await page.locator("textarea[name=filter]").inputValue(), "{nonsense");
     await page.goto(`${world.url}/search?last=1h&field1=NoSuchField&operator1=eq&value1=1`);
     assert.match(await page.locator(".search-end").innerText(), /No list has this field/);
   });

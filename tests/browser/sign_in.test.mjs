@@ -22,6 +22,27 @@ test("a pasted token signs in, and leads back to the page that was asked for", (
     assert.deepEqual(await context.cookies(), []);
   }));
 
+test("recent look-ups are forgotten once no one is signed in", () =>
+  open({ as: null, expected: [401] }, async (page) => {
+    const kept = () => page.evaluate(() => localStorage.getItem("raydex-recent"));
+    const signIn = async () => {
+      await page.goto(`${world.url}/r/${ray}`);
+      await page.getByLabel("API token").fill(tokenOf("support"));
+      await page.keyboard.press("Enter");
+      await page.locator(`[data-ray="${ray}"]`).first().waitFor();
+      assert.equal(await kept(), JSON.stringify([ray]));
+    };
+    await signIn();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await page.waitForFunction(() => localStorage.length === 0);
+    // A browser that was closed signs out too: its cookie is gone.
+    await signIn();
+    await page.context().clearCookies();
+    await page.goto(world.url);
+    await page.waitForFunction(() => localStorage.length === 0);
+  }));
+
 test("a wrong token is refused in plain words, and is shown nowhere", () =>
   open({ as: null, expected: [401] }, async (page, context) => {
     await page.goto(`${world.url}/sign-in`);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::documents::{FreshnessDocument, LinesDocument, StatsDocument};
 use super::figures::{count, count_by_name, duration, since};
+use crate::page::code_words::plain_code;
 
 /// A figure of the accounts, with what it means.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ pub(super) fn delivery_facts(stats: &StatsDocument, now_ms: i64) -> Vec<AccountF
     let refusal = stats.delivery.last_refusal.as_ref().map(|refusal| {
         let answered = refusal.status.map(|code| code.to_string());
         let at = refusal.at.as_deref().map(|at| since(at, now_ms));
-        itertools::join([answered, refusal.code.clone(), at].into_iter().flatten(), ", ")
+        itertools::join([answered, refusal.code.as_deref().map(plain_code), at].into_iter().flatten(), ", ")
     });
     facts.push(AccountFact { name: "Last refusal", value: refusal.unwrap_or_else(|| "none".to_owned()) });
     facts
@@ -103,7 +104,7 @@ pub(super) fn breaker_words(stats: &StatsDocument, now_ms: i64) -> (String, &'st
     if breaker.state == "closed" {
         return ("The breaker is closed: payloads go out.".to_owned(), "is-ok");
     }
-    let mut words = format!("The breaker is {}", breaker.state.replace('_', " "));
+    let mut words = format!("The breaker is {}", plain_code(&breaker.state));
     let mut add = |before: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             words.push_str(before);
@@ -111,7 +112,7 @@ pub(super) fn breaker_words(stats: &StatsDocument, now_ms: i64) -> (String, &'st
         }
     };
     add(" since ", breaker.since.as_deref().map(|at| since(at, now_ms)));
-    add(", because of ", breaker.reason.clone());
+    add(", because of ", breaker.reason.as_deref().map(plain_code));
     add(", status ", breaker.status.map(|status| status.to_string()));
     add("; next attempt ", breaker.until.as_deref().map(|at| since(at, now_ms)));
     words.push('.');
@@ -153,7 +154,7 @@ mod tests {
             stats(&serde_json::json!({ "delivery": { "enabled": true, "breaker": { "state": "open", "status": 503,
             "since": "2026-03-28T08:00:00Z", "until": "2026-03-28T08:02:00Z", "reason": "server_error" } } }));
         let now_ms = 1_774_684_860_000;
-        let words = "The breaker is open since 60 s ago, because of server_error, status 503; next attempt in 60 s.";
+        let words = "The breaker is open since 60 s ago, because of server error, status 503; next attempt in 60 s.";
         assert_eq!(breaker_words(&stats, now_ms), (words.to_owned(), "is-error"));
     }
 

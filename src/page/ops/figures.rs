@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::page::ago::words_of_age;
+use crate::page::code_words::plain_code;
 use crate::page::numbers::{grouped, unix_ms};
 
 /// Returns a number with separators: `1,234,567`.
@@ -12,10 +13,10 @@ pub(super) fn count(number: impl Into<i128>) -> String {
     if number < 0 { format!("−{digits}") } else { digits }
 }
 
-/// Returns what counts by name say: `3 not_json, 1 no_ray`; empty where there are none.
+/// Returns what counts by name say: `3 not json, 1 no ray`; empty where there are none.
 pub(super) fn count_by_name(counts: &BTreeMap<String, u64>) -> String {
     let counts = counts.iter().filter(|(_, number)| **number > 0);
-    itertools::join(counts.map(|(name, number)| format!("{} {name}", count(*number))), ", ")
+    itertools::join(counts.map(|(name, number)| format!("{} {}", count(*number), plain_code(name))), ", ")
 }
 
 /// Returns a size in bytes: `812 B`, `97.3 KB`, `1.5 GB`.
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn counts_of_nothing_are_left_out() {
-        let counts = [("a".to_owned(), 0), ("b".to_owned(), 1_200), ("c".to_owned(), 3)].into();
-        assert_eq!(count_by_name(&counts), "1,200 b, 3 c");
+        let counts = [("a".to_owned(), 0), ("no_ray".to_owned(), 1_200), ("c".to_owned(), 3)].into();
+        assert_eq!(count_by_name(&counts), "3 c, 1,200 no ray");
     }
 }

@@ -5,13 +5,19 @@
 //! out, never guessed.
 
 mod accounts;
+mod decision;
 mod documents;
 mod figures;
 mod rows;
 
+use super::code_words::plain_code;
 use super::numbers::unix_ms;
 use super::plots::{CountBars, CountRowDocument, CoverageDocument, CoverageStrip, Histogram, PlotName, PlotRange};
 use accounts::{AccountFact, AccountTile, breaker_words, delivery_facts, facts, tiles};
+use decision::SelectionForm;
+pub use decision::{
+    ConfirmPage, DECISION_FILTER, DecidedDocument, DecidedPage, DecisionCountDocument, DecisionFilter, PayloadDecision,
+};
 use documents::BatchDocument;
 pub use documents::{
     AuditDocument, BackfillsDocument, BatchesDocument, DeadLettersDocument, PayloadsDocument, StatsDocument,
@@ -47,7 +53,7 @@ impl<T> OpsSection<T> {
     }
 }
 
-const COVERAGE: PlotName<'static> = PlotName { id: "coverage-strip", title: "What batches of http_requests cover" };
+const COVERAGE: PlotName<'static> = PlotName { id: "coverage-strip", title: "What batches of requests cover" };
 const LANDED: PlotName<'static> = PlotName { id: "landed", title: "Lines of these batches, by their upload" };
 
 /// The answers that the page shows.
@@ -74,6 +80,8 @@ pub struct OpsDocuments {
 pub struct OpsRights {
     /// Whether forms for decisions are shown.
     pub may_decide: bool,
+    /// Whether one of them is about several payloads.
+    pub may_decide_many: bool,
 }
 
 /// The content of the page of operations.
@@ -90,6 +98,7 @@ pub struct OpsPart<'a> {
     landed: Option<Histogram<'a>>,
     batches: Vec<BatchRow<'a>>,
     parked: Vec<PayloadRow<'a>>,
+    selection: SelectionForm,
     dead_letters: Vec<DeadLetterRow<'a>>,
     backfills: Vec<BackfillRow<'a>>,
     audit: Vec<AuditRow<'a>>,
@@ -118,6 +127,7 @@ impl<'a> OpsPart<'a> {
             landed: landed_lines(batches, now_ms),
             batches: batches.iter().map(|batch| BatchRow::new(batch, most, now_ms)).collect(),
             parked: parked.iter().map(|payload| PayloadRow::new(payload, now_ms)).collect(),
+            selection: SelectionForm::new(parked),
             dead_letters: dead_letters.iter().map(|letter| DeadLetterRow::new(letter, now_ms)).collect(),
             backfills: backfills.iter().map(BackfillRow::new).collect(),
             audit: audit.iter().rev().map(|link| AuditRow::new(link, now_ms)).collect(),
@@ -133,7 +143,7 @@ fn landed_lines(batches: &[BatchDocument], now_ms: i64) -> Option<Histogram<'sta
     let step_s = LANDED_STEPS_S.into_iter().find(|step_s| (end_s - start_s) / i64::from(*step_s) < LANDED_BARS)?;
     let range = PlotRange { start_s, end_s, step_s: Some(step_s) };
     let row = |batch: &BatchDocument| {
-        let dataset = batch.dataset.clone().map(|dataset| ("dataset".to_owned(), dataset.into()));
+        let dataset = batch.dataset.as_deref().map(|dataset| ("dataset".to_owned(), plain_code(dataset).into()));
         let values = Some(dataset.into_iter().collect());
         let time = Some(batch.object.uploaded_at.clone());
         CountRowDocument { time, values, other: batch.dataset.is_none(), count: batch.counts.lines }

@@ -2,6 +2,7 @@
 
 use super::documents::{BackfillDocument, BatchDocument, ChainedEntryDocument, DeadLetterDocument, PayloadDocument};
 use super::figures::{count, count_by_name, duration, since, size};
+use crate::page::code_words::plain_code;
 use crate::page::numbers::unix_ms;
 
 /// Width of the bar that stands for the lines of the largest batch.
@@ -141,6 +142,11 @@ pub(super) struct AuditRow<'a> {
 impl<'a> AuditRow<'a> {
     pub(super) fn new(link: &'a ChainedEntryDocument, now_ms: i64) -> Self {
         Self { link, age: since(&link.entry.time, now_ms) }
+    }
+
+    /// What became of the request.
+    pub(super) fn outcome(&self) -> String {
+        plain_code(&self.link.entry.outcome)
     }
 
     /// Whether the request was answered.

@@ -31,7 +31,7 @@ fn page(documents: &OpsDocuments, rights: OpsRights) -> String {
     OpsPart::new(documents, rights, NOW_MS).render().unwrap()
 }
 
-const ALL: OpsRights = OpsRights { may_decide: true };
+const ALL: OpsRights = OpsRights { may_decide: true, may_decide_many: true };
 
 #[test]
 fn operations_match_their_golden_page() {
@@ -53,7 +53,8 @@ fn unaccounted_lines_are_shown_first() {
 fn forms_are_for_those_who_may_decide() {
     let forms = |rights| page(&documents(), rights).matches("<form").count();
     assert_eq!(forms(OpsRights::default()), 0);
-    assert_eq!(forms(ALL), 5, "three payloads, a dead letter, a backfill");
+    assert_eq!(forms(ALL), 6, "three payloads, several of them, a dead letter, a backfill");
+    assert_eq!(forms(OpsRights { may_decide_many: false, ..ALL }), 5);
 }
 
 #[test]
@@ -68,6 +69,34 @@ fn withheld_parts_say_why() {
     let html = page(&documents, ALL);
     assert_eq!(html.matches(none).count(), 2);
     assert!(!html.contains("Parked payloads</caption>"));
+}
+
+#[test]
+fn codes_are_shown_in_words() {
+    let html = page(&documents(), ALL);
+    let shown = visible_text(&html);
+    let code = regex::Regex::new("[a-z]+_[a-z_]+").unwrap();
+    let raw: Vec<&str> = code.find_iter(&shown).map(|found| found.as_str()).collect();
+    assert!(raw.is_empty(), "{raw:?}");
+    assert!(shown.contains("Audit log") && !shown.contains('<'), "{shown}");
+}
+
+/// The text of a page without that of raw names.
+fn visible_text(html: &str) -> String {
+    let mut text = String::new();
+    let mut hidden = false;
+    for part in html.split('<').skip(1) {
+        let Some((tag, words)) = part.split_once('>') else { continue };
+        match tag.split(' ').next() {
+            Some("code") => hidden = true,
+            Some("/code") => hidden = false,
+            _ => {}
+        }
+        if !hidden {
+            text.push_str(words);
+        }
+    }
+    text
 }
 
 #[test]

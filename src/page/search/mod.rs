@@ -5,15 +5,18 @@
 
 mod columns;
 mod query;
+mod refusal;
 mod rows;
 
 use serde_json::{Map, Value};
 
 pub use columns::search_columns;
 pub use query::{SEARCH_CONDITIONS, SEARCH_PARAMETERS, SearchQuery};
+pub use refusal::SearchRefusal;
 pub use rows::SearchEnd;
 
 use query::{SEARCH_OPERATORS, SEARCH_RANGES, SearchCondition};
+use refusal::RefusedPart;
 use rows::SearchRow;
 
 use super::frame::PageFrame;
@@ -61,6 +64,12 @@ struct ConditionRow<'a> {
     without: Option<String>,
 }
 
+impl ConditionRow<'_> {
+    const fn part(&self) -> RefusedPart {
+        RefusedPart::Condition(self.nth)
+    }
+}
+
 /// The page of a search.
 #[derive(Debug, askama::Template)]
 #[template(path = "search.html")]
@@ -77,6 +86,7 @@ pub struct SearchPage<'a> {
     permanent: String,
     /// The query of the API for the same records.
     export: String,
+    refusal: Option<SearchRefusal>,
 }
 
 static NO_CONDITION: SearchCondition =
@@ -113,7 +123,18 @@ impl<'a> SearchPage<'a> {
             next: cursor.map(|cursor| pinned.address(Some(cursor))),
             permanent: pinned.address(None),
             export: pinned.api_query(now_ms, &[]),
+            refusal: None,
         }
+    }
+
+    /// The page with what is wrong with the search, in the place of its records.
+    #[must_use]
+    pub fn with_refusal(self, refusal: Option<SearchRefusal>) -> Self {
+        Self { refusal, ..self }
+    }
+
+    fn refused(&self, part: RefusedPart) -> Option<&str> {
+        self.refusal.as_ref().and_then(|refusal| refusal.at(part))
     }
 
     fn datasets() -> Vec<&'static str> {

@@ -78,7 +78,7 @@ pub struct SearchCondition {
 
 impl SearchCondition {
     /// Returns the condition in Logpush's language. Only comparisons need a number.
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let compares = matches!(self.operator.as_str(), "lt" | "leq" | "gt" | "geq");
         let number = self.value.trim().parse::<i64>().ok().filter(|_| compares);
         let value = number.map_or_else(|| json!(self.value), |number| json!(number));

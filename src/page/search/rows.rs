@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::query::SearchQuery;
-use crate::record::Timestamp;
-use crate::time;
+use crate::page::code_words::words_of_missing;
 
 /// Maximum number of characters of a value in the table.
 const SHOWN_CHARS: usize = 200;
@@ -53,6 +52,13 @@ pub(super) struct SearchMissing {
     pub(super) count: Option<u64>,
 }
 
+impl SearchMissing {
+    /// The reason as a sentence.
+    pub(super) fn words(&self) -> String {
+        words_of_missing(&self.code, self.count)
+    }
+}
+
 /// What may be wrong with the question.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
@@ -91,8 +97,8 @@ impl SearchRow {
         let ray = ray_name.map(text_of).filter(|ray| !ray.is_empty());
         let ray_part = ray.as_deref().map(|ray| utf8_percent_encode(ray, NON_ALPHANUMERIC).to_string());
         Self {
-            time: moment(&text_of(first)),
-            ray,
+            time: text_of(first),
+            ray: ray.map(cut),
             ray_part: ray_part.unwrap_or_default(),
             cells: others.iter().map(cell).collect(),
             status_class: record.get("EdgeResponseStatus").and_then(|status| text(status).chars().next()),
@@ -118,28 +124,36 @@ fn cut(text: String) -> String {
     }
 }
 
-/// An instant in RFC 3339, whichever form the record has it in.
-fn moment(text: &str) -> String {
-    let ms = Timestamp::parse(text).map(|at| at.unix_ns() / 1_000_000);
-    ms.map_or_else(|| text.to_owned(), time::rfc3339)
-}
-
 #[cfg(test)]
 mod tests {
+    use askama::filters::Escaper;
     use serde_json::json;
 
     use super::{SHOWN_CHARS, SearchRow};
+    use crate::page::PageText;
     use crate::page::search::query::SearchQuery;
 
     fn row(record: &serde_json::Value, columns: &[&str]) -> SearchRow {
         SearchRow::new(record.as_object().unwrap(), columns, true, &SearchQuery::default())
     }
 
+    /// What each text is shown as, by `web/values.js` too.
+    const CASES: &str = include_str!("../../../tests/fixtures/page/texts.json");
+
     #[test]
-    fn time_is_shown_alike_in_every_form() {
-        for time in [json!(1_774_684_800_000_000_000_i64), json!("2026-03-28T08:00:00Z"), json!(1_774_684_800)] {
-            let row = row(&json!({ "T": time, "RayID": "9e35512345678abc" }), &["T", "RayID"]);
-            assert_eq!((row.time.as_str(), row.ray.as_deref()), ("2026-03-28T08:00:00.000Z", Some("9e35512345678abc")));
+    fn texts_are_shown_as_by_the_script() {
+        let cases: Vec<[String; 2]> = serde_json::from_str(CASES).unwrap();
+        assert!(cases.len() > 15);
+        for [value, shown] in cases {
+            let row =
+                row(&json!({ "T": "2026-03-28T08:00:00.000Z", "RayID": value, "A": value }), &["T", "RayID", "A"]);
+            for text in [&row.cells[0].text, row.ray.as_ref().unwrap_or(&String::new())] {
+                let mut html = String::new();
+                PageText.write_escaped_str(&mut html, text).unwrap();
+                let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+                let seen = entities.into_iter().fold(html, |seen, (entity, c)| seen.replace(entity, c));
+                assert_eq!(seen, shown, "{value:?}");
+            }
         }
     }
 

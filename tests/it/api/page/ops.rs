@@ -11,7 +11,7 @@ use super::{deployment, form, signed_in, text, visit};
 /// The caption of each part, and who may have it: `desk` may read, `ops` may deliver, `zone` and `firewall` are limited.
 const PARTS: [(&str, &[&str]); 7] = [
     ("<dt>unaccounted</dt>", &["desk", "ops"]),
-    ("What batches of http_requests cover", &["desk", "ops"]),
+    ("What batches of requests cover", &["desk", "ops"]),
     ("No batch has come yet.", &["desk", "ops", "firewall"]),
     ("None. A payload is parked", &["desk", "ops"]),
     ("Dead letters</caption>", &["ops"]),
@@ -57,6 +57,7 @@ fn callers_see_what_their_routes_allow() {
             assert_eq!(html.contains(part), allowed.contains(&id), "{id}: {part}");
         }
         assert_eq!(html.contains("<fieldset>"), id == "ops", "{id}");
+        assert_eq!(html.contains("action=\"/ops/payloads\""), id == "ops", "{id}");
         assert!(!html.contains("s3cret"));
     }
 }

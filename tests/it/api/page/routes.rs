@@ -89,6 +89,60 @@ fn errors_of_pages_are_pages() {
 }
 
 #[test]
+fn unknown_paths_are_pages_for_browsers() {
+    let (fakes, config) = (Fakes::new(), deployment(&[]));
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for path in ["/nonsense", "/r/", "/ops/nothing", "/v2/rays/x", "/v1/nothing", "/r/a/b"] {
+        for asked in [Ask::get(path).without_token(), signed_in(Ask::get(path), "token of desk")] {
+            let page = text(&visit(&fakes, &config, asked.accept(browser)));
+            assert!(
+                page.contains("There is no such page")
+                    && page.contains(if path.starts_with("/ops") {
+                        "<a href=\"/ops\">"
+                    } else {
+                        "<a href=\"/\">Look up"
+                    }),
+                "{page}"
+            );
+        }
+        let reply = super::Reply::of(Ask::get(path).accept("application/json").begin(&fakes, &Ok(config.clone())));
+        assert_eq!((reply.status, header(&reply, "content-type")), (404, Some("application/problem+json")), "{path}");
+    }
+    // A known path of the API answers as the API, and Cloudflare's as theirs.
+    for path in ["/v1/stats", "/client/v4/nothing"] {
+        let reply = super::Reply::of(Ask::get(path).without_token().accept(browser).begin(&fakes, &Ok(config.clone())));
+        assert!(header(&reply, "content-type").is_some_and(|kind| kind.contains("json")), "{path}");
+    }
+}
+
+#[test]
+fn pages_of_problems_name_their_reader() {
+    let config = deployment(&[]);
+    for (path, status) in [("/r/ray%3F", 400), ("/r/9e3550d8ec5c2ab1", 404), ("/ops/payloads", 403), ("/rays", 400)] {
+        let reply = visit(&Fakes::new(), &config, signed_in(Ask::get(path), "token of desk"));
+        assert_eq!(reply.status, status, "{path}");
+        assert!(text(&reply).contains("desk · support"), "{path}");
+    }
+    let form = text(&visit(&Fakes::new(), &config, signed_in(Ask::get("/rays"), "token of old")));
+    assert!(!form.contains("class=\"viewer\""), "no one is signed in");
+}
+
+#[test]
+fn reason_is_asked_for_without_loss() {
+    let config = deployment(&[("API_REASON_ROLES", "support")]);
+    let path =
+        "/search?start=2026-03-28T00:00:00Z&end=2026-03-29T00:00:00Z&field1=ZoneName&operator1=eq&value1=%22x%22";
+    let reply = visit(&Fakes::new(), &config, signed_in(Ask::get(path), "token of desk"));
+    let page = text(&reply);
+    assert_eq!(reply.status, 400);
+    for kept in
+        ["name=\"start\" value=\"2026-03-28T00:00:00Z\"", "name=\"value1\" value=\"&quot;x&quot;\"", "name=\"reason\""]
+    {
+        assert!(page.contains(kept), "{kept} in {page}");
+    }
+}
+
+#[test]
 fn files_are_kept_under_their_hash_alone() {
     let (fakes, config) = (Fakes::new(), deployment(&[]));
     let form = text(&visit(&fakes, &config, Ask::get("/sign-in").without_token()));

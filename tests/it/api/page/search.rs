@@ -1,6 +1,7 @@
 //! The page of a search: the same records as the API, with everything that is selected in the address.
 
 use super::super::Ask;
+use super::super::audit::entries;
 use super::super::story::{KEYS, batch};
 use super::super::support::Fakes;
 use super::super::support::records::ndjson;
@@ -84,7 +85,7 @@ fn mistakes_of_a_search_are_said() {
         ("start=yesterday", "start"),
         (&format!("{DAY}&filter=%7Bnonsense"), "filter"),
         (&format!("{DAY}&dataset=dns_log"), "dataset"),
-        (&format!("{DAY}&cursor=x"), "cursor"),
+        (&format!("{DAY}&cursor=x"), "place to go on from"),
         (&format!("{DAY}&field1=EdgeResponseStatus&operator1=nearly&value1=5"), "operator"),
     ] {
         let (status, page) = search(&fakes, "desk", query);
@@ -92,6 +93,37 @@ fn mistakes_of_a_search_are_said() {
     }
     let (status, page) = search(&fakes, "desk", "");
     assert!(status == 200 && page.contains("last hour") && !page.contains("<table"));
+}
+
+#[test]
+fn refused_search_keeps_what_was_typed() {
+    let fakes = world(1);
+    let conditions =
+        "field1=ZoneName&operator1=eq&value1=a.example&field2=EdgeResponseStatus&operator2=geq&value2=many";
+    for (query, part, words) in [
+        (format!("{DAY}&{conditions}"), "condition2-failed", "The value of this operator must be"),
+        (format!("{DAY}&{conditions}&filter=%7Bnonsense").replace("many", "5"), "filter-failed", "must be valid JSON"),
+        (format!("start=yesterday&{conditions}").replace("many", "5"), "range-failed", "start"),
+        (
+            format!("{DAY}&dataset=dns_log&{conditions}").replace("many", "5"),
+            "dataset-failed",
+            "no dataset of this name",
+        ),
+    ] {
+        let (status, page) = search(&fakes, "desk", &query);
+        let (_, beside) =
+            page.split_once(&format!("id=\"{part}\" role=\"alert\">")).unwrap_or_else(|| panic!("{part}: {page}"));
+        assert!(status == 400 && beside.split("</p>").next().unwrap().contains(words), "{part}: {page}");
+        assert_eq!(page.matches("role=\"alert\"").count(), 1, "{page}");
+        assert!(page.contains(r#"name="value1" value="a.example""#), "{page}");
+        assert!(!page.contains("<table") && page.contains("aria-invalid"), "{page}");
+    }
+    let (status, page) = search(&fakes, "desk", &format!("{DAY}&field1=Cookies&operator1=contains&value1=x"));
+    assert!(
+        status == 403 && page.contains("condition1-failed") && page.contains(r#"value="Cookies""#),
+        "{status} {page}"
+    );
+    assert_eq!(entries(&fakes).last().unwrap()["outcome"], "denied");
 }
 
 #[test]
