@@ -12,6 +12,7 @@ mod ago;
 pub mod answer;
 mod assets;
 mod entrance;
+mod figures;
 mod find_rays;
 mod frame;
 mod not_found;

@@ -103,6 +103,8 @@ pub struct ProblemPage<'a> {
     problem: &'a ProblemDocument,
     retry_after: Option<i64>,
     asks_reason: bool,
+    /// The parameters that the page was asked with, which its form keeps.
+    kept: &'a [(String, String)],
 }
 
 impl<'a> ProblemPage<'a> {
@@ -110,7 +112,13 @@ impl<'a> ProblemPage<'a> {
     #[must_use]
     pub fn new(frame: &'a PageFrame, problem: &'a ProblemDocument, retry_after: Option<i64>) -> Self {
         let asks_reason = problem.code == "reason_required";
-        Self { frame, heading: heading_of(problem), problem, retry_after, asks_reason }
+        Self { frame, heading: heading_of(problem), problem, retry_after, asks_reason, kept: &[] }
+    }
+
+    /// The page with the parameters that it was asked with.
+    #[must_use]
+    pub const fn with_kept(self, kept: &'a [(String, String)]) -> Self {
+        Self { kept, ..self }
     }
 }
 

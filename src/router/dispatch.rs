@@ -329,9 +329,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
         let viewer = (&visit, &self.caller);
         match route {
             PageRoute::Home => Ok(web::home(&visit, &self.caller)),
-            PageRoute::ShowRay => {
-                web::show_ray(self.config, self.services.as_ref(), viewer, &self.request, argument).await
-            }
+            PageRoute::ShowRay => web::show_ray(self.config, self.services, viewer, &self.request, argument).await,
             PageRoute::ShowRays => web::show_rays(self.config, self.services, viewer, &self.request).await,
             PageRoute::Search => web::show_search(self.config, self.services, viewer, &self.request).await,
             PageRoute::ShowOperations => {

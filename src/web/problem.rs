@@ -23,10 +23,11 @@ pub(crate) fn problem_reply(visit: &Visit, problem: Problem, memory: &MemoryBudg
     let plain = Reply::from(problem);
     let Ok(document) = serde_json::from_slice::<ProblemDocument>(&json) else { return plain };
     let seconds = retry_after.filter(|_| visit.is_repeatable).and_then(|seconds| seconds.parse().ok());
+    let kept = visit.parameters_beside("reason");
+    let small = || small_page_reply(plain.status, &ProblemPage::new(&frame, &document, seconds).with_kept(&kept));
     let page = match NotFoundPage::new(&frame, &document, now_ms) {
-        Some(page) => page_reply(memory, plain.status, &page)
-            .unwrap_or_else(|_| small_page_reply(plain.status, &ProblemPage::new(&frame, &document, seconds))),
-        None => small_page_reply(plain.status, &ProblemPage::new(&frame, &document, seconds)),
+        Some(page) => page_reply(memory, plain.status, &page).unwrap_or_else(|_| small()),
+        None => small(),
     };
     let kept = plain.headers.into_iter().filter(|(name, _)| matches!(*name, "retry-after" | "allow" | "raydex-cost"));
     kept.fold(page, |page, (name, value)| page.with_header(name, value))

@@ -5,6 +5,7 @@ use ::http::header::{AUTHORIZATION, HOST, HeaderName};
 
 use crate::access::Caller;
 use crate::http::{ACCESS_ASSERTION, HttpRequest, is_local_authority, session_token};
+use crate::limits::RETURN_PATH_BYTES;
 use crate::page::{PageFrame, WayOut};
 
 /// The header in which a browser says how a page's site relates to that of its request.
@@ -51,6 +52,13 @@ impl Visit {
         let Some(host) = self.headers.get(HOST).and_then(|host| host.to_str().ok()) else { return String::new() };
         let scheme = if is_local_authority(host) { "http" } else { "https" };
         format!("{scheme}://{host}")
+    }
+
+    /// The parameters of the page, but for this one.
+    pub(super) fn parameters_beside(&self, name: &str) -> Vec<(String, String)> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let query = if query.len() > RETURN_PATH_BYTES { "" } else { query };
+        form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(known, _)| known != name).collect()
     }
 
     /// What is around a page for this caller.

@@ -3,6 +3,7 @@
 mod cross_site;
 mod lookups;
 mod ops;
+mod ray_tabs;
 mod routes;
 mod search;
 mod sign_in;
