@@ -35,8 +35,11 @@ try {
   await save("masked", "viewer", `/v1/rays/${story}${ALL}`);
   await save("hit", "support", `/v1/rays/${await find("CacheCacheStatus", "hit")}${ALL}`);
   await save("blocked", "support", `/v1/rays/${await find("SecurityAction", "block")}${ALL}`);
-  await save("refused", "support", `/v1/rays/${await find("EdgeResponseStatus", 522)}${ALL}`);
-  await save("explained", "support", `/v1/rays/${story}?format=explain`);
+  const failed = await find("EdgeResponseStatus", 522);
+  await save("refused", "support", `/v1/rays/${failed}${ALL}`);
+  const fields = "ClientRequestMethod,ClientRequestHost,ClientRequestPath,EdgeResponseStatus,ClientIP,CacheCacheStatus,EdgeStartTimestamp,EdgeEndTimestamp,EdgeTimeToFirstByteMs,OriginResponseDurationMs";
+  await save("neighbours", "support", `/v1/rays/${failed}/neighbours?by=status&within=3600s&limit=50&fields=${fields}`);
+  await save("comparison", "support", `/v1/rays/${failed}/diff/${await find("CacheCacheStatus", "hit")}`);
 } finally {
   worker.kill("SIGINT");
   await new Promise((resolve) => worker.once("exit", resolve));
@@ -72,6 +75,7 @@ async function find(key, value) {
 async function save(name, role, where) {
   const answer = JSON.parse(await get(role, where));
   delete answer.cost;
+  delete answer.moment?.cost;
   fs.mkdirSync(TO, { recursive: true });
   fs.writeFileSync(path.join(TO, `${name}.json`), `${JSON.stringify(answer)}\n`);
 }

@@ -1,5 +1,7 @@
 // The answer to a look-up: copying, the viewer's time, finding, filtering, zooming, collapsing. All of it is on the page without
 // this file; what is chosen here is kept in the part of the address after the #, so that a link shows the same.
+import { duration } from "./figures.js";
+
 const answer = document.querySelector(".answer");
 const all = (selector, from = answer) => [...from.querySelectorAll(selector)];
 const get = (id) => document.getElementById(id);
@@ -7,6 +9,7 @@ const get = (id) => document.getElementById(id);
 function start() {
   showLocalTime();
   makeCopies();
+  makeDownloads();
   makeFieldSearch();
   const tree = answer.querySelector(".wf-tree");
   if (tree) makeWaterfall(tree);
@@ -21,35 +24,113 @@ function showLocalTime() {
   place.hidden = false;
 }
 
-/** Shows the buttons that copy, and makes every value one that a click copies. */
+/** Shows the buttons that copy, and makes every value one that a click copies, or Enter. */
 function makeCopies() {
   for (const button of all(".a-copy")) button.hidden = false;
   answer.addEventListener("click", (event) => {
     const button = event.target.closest(".a-copy");
-    if (button) return copy(textOf(button), button);
-    const value = event.target.closest(".g td");
+    if (button) return copyOf(button);
+    const value = event.target.closest(VALUES);
     if (value && getSelection().isCollapsed && !event.target.closest("a")) copy(valueOf(value), value);
   });
-  for (const value of all(".g td")) value.title = "Copy by click";
+  makeValueKeys();
 }
 
-function textOf(button) {
-  if (button.dataset.copyLink !== undefined) return location.href;
-  const from = button.dataset.copyFrom && get(button.dataset.copyFrom);
-  return from ? (from.value ?? from.textContent) : button.dataset.copy;
+/** What a click or Enter copies. */
+const VALUES = ".g td, .beside td, .cells td:nth-child(3)";
+
+/** One value is in the order of Tab: arrow keys go on from there, Home and End to the first and the last, Enter copies. */
+function makeValueKeys() {
+  const values = all(VALUES);
+  for (const value of values) {
+    value.title = "Copy by a click or Enter";
+    value.tabIndex = -1;
+  }
+  if (values[0]) values[0].tabIndex = 0;
+  answer.addEventListener("focusin", (event) => {
+    if (!values.includes(event.target)) return;
+    for (const value of values) value.tabIndex = value === event.target ? 0 : -1;
+  });
+  answer.addEventListener("keydown", (event) => {
+    if (!values.includes(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const seen = values.filter((value) => value.checkVisibility());
+    const at = seen.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: seen.length - 1 }[event.key];
+    if (event.key !== "Enter" && to === undefined) return;
+    event.preventDefault();
+    if (event.key === "Enter") copy(valueOf(event.target), event.target);
+    else seen[to]?.focus();
+  });
+}
+
+async function copyOf(button) {
+  const { copyLink, copyFrom, copyFromApi } = button.dataset;
+  if (copyLink !== undefined) return copy(linkOf(), button);
+  if (copyFromApi) return copyAnswer(copyFromApi, button);
+  const from = copyFrom && get(copyFrom);
+  return copy(from ? (from.value ?? from.textContent) : button.dataset.copy, button);
+}
+
+/** The address of the page, without the reason of the person who opened it. */
+function linkOf() {
+  const url = new URL(location.href);
+  url.searchParams.delete("reason");
+  return url.href;
+}
+
+/** Why the person asks, as the page was opened with it. */
+const reason = new URLSearchParams(location.search).get("reason");
+
+/** Asks the API, with the reason of the page in the header that it takes, which has no other characters than ASCII. */
+async function askApi(path) {
+  const headers = reason ? { "raydex-reason": reason.replace(/[^\x20-\x7e]/g, "?") } : {};
+  const reply = await fetch(path, { headers }).catch(() => undefined);
+  if (reply?.ok) return reply;
+  say("The API gave no answer: nothing was copied or stored.");
+  return undefined;
+}
+
+/** Copies what the API answers: a text may have characters that a page cannot show. */
+async function copyAnswer(path, button) {
+  const reply = await askApi(path);
+  if (reply) copy(await reply.text(), button);
+}
+
+/** Where the page was opened with a reason, stores the API's answers with it: a link alone cannot give one. */
+function makeDownloads() {
+  if (!reason) return;
+  answer.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[download]");
+    if (!link?.pathname.startsWith("/v1/")) return;
+    event.preventDefault();
+    const reply = await askApi(link.href);
+    if (!reply) return;
+    const stored = document.createElement("a");
+    stored.href = URL.createObjectURL(await reply.blob());
+    stored.download = link.download;
+    stored.click();
+    URL.revokeObjectURL(stored.href);
+  });
 }
 
 /** The value of a cell without what explains it. */
-const valueOf = (cell) => cell.firstChild?.textContent.trim() ?? "";
+const valueOf = (cell) =>
+  ([...cell.childNodes].find((node) => node.nodeType === Node.TEXT_NODE)?.textContent ?? "").trim();
 
 async function copy(text, from) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    return;
+    return say("Not copied: the browser does not allow it.");
   }
+  say("Copied.");
   from.classList.add("copied");
   setTimeout(() => from.classList.remove("copied"), 800);
+}
+
+/** Says to those who do not see it what was done. */
+function say(words) {
+  get("a-said").textContent = words;
 }
 
 function makeFieldSearch() {
@@ -120,7 +201,7 @@ function makeWaterfall(tree) {
     state.to = state.from + width;
     const box = `${state.from * 100} 0 ${width * 100} 20`;
     for (const bar of bars) bar.setAttribute("viewBox", box);
-    ticks.forEach((tick, index) => (tick.textContent = words(((state.from + (width * index) / 4) / 100) * total)));
+    ticks.forEach((tick, index) => (tick.textContent = duration(((state.from + (width * index) / 4) / 100) * total)));
     get("wf-reset").disabled = width >= 100;
     writeState();
   }
@@ -256,14 +337,5 @@ function makeWaterfall(tree) {
 }
 
 const round = (value) => Math.round(value * 100) / 100;
-
-/** A duration in words, as the Worker writes it. */
-function words(ns) {
-  const one = (value) => (value < 10 ? Math.floor(value * 10) / 10 : Math.floor(value));
-  if (ns < 1e6) return ns < 1 ? "0 ms" : `${one(ns / 1e3)} µs`;
-  if (ns < 1e9) return `${one(ns / 1e6)} ms`;
-  if (ns < 6e10) return `${one(ns / 1e9)} s`;
-  return ns < 36e11 ? `${Math.floor(ns / 6e10)} min ${Math.floor(ns / 1e9) % 60} s` : `${Math.floor(ns / 36e11)} h ${Math.floor(ns / 6e10) % 60} min`;
-}
 
 if (answer) start();

@@ -55,7 +55,7 @@ pub(crate) async fn archive_ray(
 ) -> Result<Reply, Problem> {
     check_parameters(request)?;
     let mut caller = caller.clone();
-    caller.role = caller.role.min(Role::Support);
+    caller.role = caller.role.for_sharing();
     let filter = parse_filter(request)?;
     let wish = FamilyWish::parse(request, false, SubrequestForm::Listed)?;
     let views = DatasetViews::new(&caller, Some(Dataset::HttpRequests), filter.as_ref())?;

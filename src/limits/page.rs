@@ -64,5 +64,26 @@ pub const PAGE_DELIVERIES: usize = 100;
 /// Maximum number of characters of a value in the text for a ticket: trackers take 64 KB in all.
 pub const PAGE_TICKET_CHARACTERS: usize = 500;
 
+/// Maximum number of records of a ray that a text to be passed on is made of: the request, the events with its rules and
+/// the traces of its Workers.
+pub const PAGE_SHARED_RECORDS: usize = 20;
+
+/// Maximum length of a text of such a record, in bytes, and of one of a record whose partner line is explained: four times
+/// what is shown of it. Masking takes 0.4 µs for each byte.
+pub const PAGE_SHARED_TEXT_BYTES: usize = 16_384;
+
+const _: () = assert!(PAGE_SHARED_TEXT_BYTES >= 4 * PAGE_COMMAND_CHARACTERS);
+
+/// Maximum length of a record whose partner line the page explains, once its long texts are cut, in bytes: with
+/// [`super::EXPLAINED_COPIES`] of it 1 MB.
+pub const PAGE_EXPLAINED_BYTES: usize = 262_144;
+
+/// Maximum number of rays of a tree whose records are looked up for its rows, beside those that the answer has: the requests
+/// above the one that was asked for, or all that are missing if they are few. Each costs as much as a lookup.
+pub const PAGE_TREE_LOOKUPS: usize = 20;
+
+/// Maximum number of neighbours that the page lists: a screen before the request and one after it.
+pub const PAGE_NEIGHBOURS: u32 = 50;
+
 /// Maximum number of characters of a word in a command.
 pub const PAGE_COMMAND_CHARACTERS: usize = 4_000;

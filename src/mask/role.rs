@@ -21,6 +21,15 @@ impl Role {
     /// All of them, the one who sees least first.
     pub const ALL: &'static [Self] = &[Self::Viewer, Self::Support, Self::Forensics];
 
+    /// The role whose view may be passed on: an archive, a text for a ticket and a command leave the company.
+    pub const SHARED: Self = Self::Support;
+
+    /// The role by which what leaves the company is masked for a caller of this one.
+    #[must_use]
+    pub fn for_sharing(self) -> Self {
+        self.min(Self::SHARED)
+    }
+
     /// Its name in settings and answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -55,5 +64,13 @@ mod tests {
         }
         assert_eq!(Role::from_name("Viewer"), None);
         assert!(Role::ALL.is_sorted());
+    }
+
+    #[test]
+    fn nothing_beyond_support_is_passed_on() {
+        assert_eq!(
+            Role::ALL.iter().map(|role| role.for_sharing()).collect::<Vec<_>>(),
+            [Role::Viewer, Role::Support, Role::Support]
+        );
     }
 }

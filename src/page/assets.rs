@@ -30,6 +30,7 @@ pub const ASSETS: &[PageAsset] = &[
     PageAsset { name: "page.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/page.js") },
     PageAsset { name: "answer.css", media_type: CSS, bytes: include_bytes!("../../web/answer.css") },
     PageAsset { name: "answer.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/answer.js") },
+    PageAsset { name: "figures.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/figures.js") },
     PageAsset { name: "rays.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/rays.js") },
     PageAsset { name: "times.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/times.js") },
     PageAsset { name: "recent.js", media_type: JAVASCRIPT, bytes: include_bytes!("../../web/recent.js") },

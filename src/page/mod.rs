@@ -13,6 +13,7 @@ pub mod answer;
 mod assets;
 mod code_words;
 mod entrance;
+mod figures;
 mod find_rays;
 mod frame;
 mod not_found;

@@ -211,11 +211,8 @@ async fn answer_admitted<D: Services + 'static>(
     };
     let admitted = AdmittedRequest { config, services, caller: of_request, request, arguments: &arguments };
     let answer = Box::pin(admitted.answer(spec.route));
-    let (seq, answer) = if spec.shows_records() {
-        join_admission(admission, answer).await?
-    } else {
-        (admission.await?, answer.await)
-    };
+    let (seq, answer) =
+        if spec.shows_records() { join_admission(admission, answer).await? } else { (admission.await?, answer.await) };
     record_refusal(&trail, spec, &record, &answer, seq).await;
     answer.map(|reply| watch_admission(services, caller, reply))
 }
@@ -374,9 +371,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
         let viewer = (&visit, &self.caller);
         match route {
             PageRoute::Home => Ok(web::home(&visit, &self.caller)),
-            PageRoute::ShowRay => {
-                web::show_ray(self.config, self.services.as_ref(), viewer, &self.request, argument).await
-            }
+            PageRoute::ShowRay => web::show_ray(self.config, self.services, viewer, &self.request, argument).await,
             PageRoute::ShowRays => web::show_rays(self.config, self.services, viewer, &self.request).await,
             PageRoute::Search => web::show_search(self.config, self.services, viewer, &self.request).await,
             PageRoute::ShowOperations => {

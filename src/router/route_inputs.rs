@@ -7,6 +7,9 @@
 pub(super) const GET_RAY: &[&str] =
     &["format", "dataset", "fields", "filter", "timestamps", "parts", "subrequests", "depth", "limit", "cursor"];
 
+/// The query parameters of `GET /r/{ray}`.
+pub(super) const SHOW_RAY: &[&str] = &["tab", "dataset", "by", "within", "cursor", "with", "tree", "records", "reason"];
+
 /// The query parameters of `GET /v1/rays/{ray}/neighbours`.
 pub(super) const NEIGHBOURS: &[&str] = &["by", "within", "dataset", "fields", "limit", "format", "cursor"];
 

@@ -3,7 +3,9 @@
 //! # Invariants
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
-use super::route_inputs::{AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, TOKEN};
+use super::route_inputs::{
+    AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TOKEN,
+};
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
@@ -326,7 +328,7 @@ pub const ROUTES: &[RouteSpec] = &[
 pub const PAGES: &[RouteSpec] = &[
     page("GET", "/", PageRoute::Home, WATCH),
     page("POST", "/look-up", PageRoute::GoToRays, WATCH),
-    page("GET", "/r/{ray}", PageRoute::ShowRay, READ).taking(&["tab", "dataset", "reason"]).audited(),
+    page("GET", "/r/{ray}", PageRoute::ShowRay, READ).taking(SHOW_RAY).audited(),
     page("GET", "/rays", PageRoute::ShowRays, READ).taking(&["ids", "more", "reason"]).audited(),
     page("GET", "/search", PageRoute::Search, READ).taking(SEARCH_PARAMETERS).audited(),
     page("GET", "/ops", PageRoute::ShowOperations, WATCH).audited(),

@@ -10,7 +10,9 @@ use super::visit::Visit;
 use crate::access::Caller;
 use crate::http::{Reply, begin_session, end_session};
 use crate::limits::{FORM_TOKEN_BYTES, RETURN_PATH_BYTES};
+use crate::page::answer::AnswerTab;
 use crate::page::{HomePage, SignInPage, find_rays};
+use crate::record::{RayKey, ray_from_user};
 
 /// Shows the box.
 pub(crate) fn home(visit: &Visit, caller: &Caller) -> Reply {
@@ -26,6 +28,9 @@ fn home_page(visit: &Visit, caller: &Caller, status: u16) -> Reply {
 pub(crate) fn go_to_rays(visit: &Visit, caller: &Caller, form: &[u8]) -> Reply {
     let text = form_urlencoded::parse(form).find(|(name, _)| name == "text").map(|(_, text)| text).unwrap_or_default();
     let found = find_rays(&text);
+    if let Some(path) = comparison_path(form, &found.rays) {
+        return Reply::see_other(path);
+    }
     let encoded = |ray: &dyn ToString| utf8_percent_encode(&ray.to_string(), NON_ALPHANUMERIC).to_string();
     match found.rays.as_slice() {
         [] => home_page(visit, caller, 422),
@@ -36,6 +41,22 @@ pub(crate) fn go_to_rays(visit: &Visit, caller: &Caller, form: &[u8]) -> Reply {
             Reply::see_other(format!("/rays?ids={}{more}", rays.join(",")))
         }
     }
+}
+
+/// The path of the comparison that a form asks for, of the ray in its member `compare` with the first other one of its text;
+/// `None` for another form.
+fn comparison_path(form: &[u8], found: &[RayKey]) -> Option<String> {
+    let member = |known: &str| form_urlencoded::parse(form).find(|(name, _)| name == known).map(|(_, value)| value);
+    let ray = ray_from_user(&member("compare")?).ok()?;
+    let other = found.iter().find(|other| **other != ray).or(found.first()).map(RayKey::to_string).unwrap_or_default();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("tab", AnswerTab::Compare.name()).append_pair("with", &other);
+    for name in ["dataset", "reason"] {
+        if let Some(value) = member(name) {
+            query.append_pair(name, &value);
+        }
+    }
+    Some(format!("/r/{}?{}#parts", utf8_percent_encode(&ray.to_string(), NON_ALPHANUMERIC), query.finish()))
 }
 
 /// The form that a person signs in with, as sent.

@@ -1,7 +1,7 @@
 //! The support desk's page: the routes that answer with HTML, signing in, and the files that the page is made of.
 //!
-//! Reading order: [`PageRoute`] names the routes; `visit` is what pages need to know of a request; `ray` and `rays` show what the
-//! functions of the API answer, `entrance` has the box and the form that signs in, `files` the style sheet and the scripts;
+//! Reading order: [`PageRoute`] names the routes; `visit` is what pages need to know of a request; `ray` (with `ray_answer` and `ray_tabs`) and `rays` show
+//! what the functions of the API answer, `entrance` has the box and the form that signs in, `files` the style sheet and the scripts;
 //! `ops` shows the state of the deployment, and `operations` reads its forms; `problem` shows why something failed.
 //!
 //! # Invariants
@@ -16,6 +16,8 @@ mod operations;
 mod ops;
 mod problem;
 mod ray;
+mod ray_answer;
+mod ray_tabs;
 mod rays;
 mod search;
 mod visit;

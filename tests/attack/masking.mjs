@@ -116,7 +116,9 @@ function questions(ms, plants, fields) {
     asked.push({ what: "an explanation", path: `/v1/rays/${ray}?format=explain` });
     asked.push({ what: "an archive", path: `/v1/rays/${ray}?format=har` });
     asked.push({ what: "deliveries", path: `/v1/rays/${ray}/deliveries` });
-    for (const tab of ["record", "json", "partner", "deliveries"]) asked.push({ what: "pages", path: `/r/${ray}?tab=${tab}` });
+    for (const tab of ["record", "json", "partner", "deliveries", "neighbours&by=client", "neighbours&by=status&within=3600", `compare&with=${own[0].ray}`]) {
+      asked.push({ what: "pages", path: `/r/${ray}?tab=${tab}` });
+    }
     asked.push({ what: "pages of several rays", path: `/rays?ids=${ray},${own[0].ray}` });
   }
   const all = fields.http_requests.join(",");

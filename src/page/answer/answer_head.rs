@@ -1,10 +1,10 @@
 //! The head of an answer: the sentence, the request, and when it was.
 
-use super::AnswerDocument;
 use super::facts::{ray_in_path, url_of};
-use super::ray_records::{AnswerRays, link_of, solution_of};
-use super::sentence::{RayLinks, request_duration, sentence};
-use super::units::{InstantText, ShownText, duration_text};
+use super::ray_links::RayLinks;
+use super::ray_records::RayRecords;
+use super::sentence::{request_duration, sentence};
+use super::texts::{InstantText, ShownText, duration_text};
 use super::waterfall::tone_of;
 use crate::record::Timestamp;
 use crate::story::TimingUnit;
@@ -36,12 +36,9 @@ pub(super) struct AnswerHead {
 }
 
 impl AnswerHead {
-    /// Reads the head from the records of the ray.
-    pub(super) fn new(document: &AnswerDocument, rays: &AnswerRays<'_>, now_ms: i64) -> Self {
-        let ray = document.ray.as_str();
-        let empty = super::ray_records::RayRecords::default();
-        let records = rays.get(ray).unwrap_or(&empty);
-        let links = RayLinks { above: link_of(document, ray), solution: solution_of(document, ray) };
+    /// Reads the head from the records of the ray, whose own clock says `ray_time`.
+    pub(super) fn new(records: &RayRecords<'_>, ray_time: Option<&str>, links: RayLinks<'_>, now_ms: i64) -> Self {
+        let ray = records.ray.as_str();
         let request = records.request();
         let any = request.or_else(|| records.all.first());
         let status = any.and_then(|facts| facts.positive("EdgeResponseStatus"));
@@ -49,7 +46,7 @@ impl AnswerHead {
         let url = any.and_then(url_of).unwrap_or_default();
         let start = request.and_then(|facts| facts.nanoseconds("EdgeStartTimestamp", TimingUnit::Instant));
         let start = start.map(|ns| ns.div_euclid(1_000_000));
-        let start = start.or_else(|| Timestamp::parse(document.ray_time.as_deref()?).map(Timestamp::unix_ms));
+        let start = start.or_else(|| Timestamp::parse(ray_time?).map(Timestamp::unix_ms));
         let unknown = InstantText { machine: String::new(), text: "not known".to_owned(), relative: String::new() };
         Self {
             ray: ray.to_owned(),

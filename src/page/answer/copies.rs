@@ -1,8 +1,9 @@
 //! What people copy out of an answer: a text for a ticket, and a command that sends the request again.
 //!
 //! # Invariants
-//! In the ticket's Markdown every value is a text: nothing in it starts a table, a link, a mention or the end of what it is
-//! in. The command has no secret, whatever the role sees, and no value that is more than one word of the shell.
+//! Both are made of records as they may be passed on: they have no secret, whatever the role sees. In the ticket's Markdown every
+//! value is a text: nothing in it starts a table, a link, a mention or the end of what it is in. In the command no value is
+//! more than one word of the shell.
 
 use std::fmt::Write;
 
@@ -10,10 +11,8 @@ use super::answer_head::AnswerHead;
 use super::facts::{RecordFacts, url_of};
 use super::ray_records::RayRecords;
 use super::sentence_words::cache_words;
-use super::units::ShownText;
-use super::{AnswerBatch, AnswerRecord};
+use super::texts::ShownText;
 use crate::limits::{PAGE_COMMAND_CHARACTERS, PAGE_TICKET_CHARACTERS};
-use crate::mask::{Role, mask_line};
 use crate::record::{Dataset, FieldValue, RecordMembers};
 
 /// The headers of a request that a command repeats: names whose values are no secrets.
@@ -126,20 +125,14 @@ const fn is_line_end(c: char) -> bool {
 
 /// Returns a command for a shell that sends the request again, without its cookies, credentials and body; `None` if the
 /// record does not have enough of it.
-pub(super) fn curl(request: &RecordFacts<'_>) -> Option<String> {
-    let mut masked = Vec::new();
-    mask_line(Role::Support, Dataset::HttpRequests, request.source.text().as_bytes(), &mut masked).ok()?;
-    let json = serde_json::value::RawValue::from_string(String::from_utf8(masked).ok()?).ok()?;
-    let (dataset, batch) = (Dataset::HttpRequests.name().to_owned(), AnswerBatch::default());
-    let source = AnswerRecord { dataset, batch, merged_in: None, copies: Vec::new(), record: Some(json) };
-    let facts = RecordFacts::new(&source);
-    let mut command = format!("curl -sS -g -i{} {}", method_option(&facts)?, quoted(&url_of(&facts)?));
+pub(super) fn curl(facts: &RecordFacts<'_>) -> Option<String> {
+    let mut command = format!("curl -sS -g -i{} {}", method_option(facts)?, quoted(&url_of(facts)?));
     for (name, header) in [("ClientRequestUserAgent", "User-Agent"), ("ClientRequestReferer", "Referer")] {
         if let Some(value) = facts.word(name).filter(|value| !value.is_empty()) {
             let _written = write!(command, " \\\n  -H {}", quoted(&format!("{header}: {value}")));
         }
     }
-    for (name, value) in repeated_headers(&facts) {
+    for (name, value) in repeated_headers(facts) {
         let _written = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
     }
     Some(command)

@@ -1,6 +1,6 @@
 //! The way of each record to the partner.
 
-use super::units::{InstantText, bytes_text, counted, grouped};
+use super::texts::{InstantText, counted, grouped, size_text};
 use super::{AnswerDelivery, AnswerPayload, AnswerRepetition};
 use crate::limits::PAGE_DELIVERIES;
 use crate::record::Timestamp;
@@ -150,7 +150,7 @@ fn facts_of(payload: &AnswerPayload, now_ms: i64) -> Vec<(&'static str, String)>
         ("Completed", instant(&payload.completed_at)),
         ("Operator's reason", payload.reason.clone()),
         ("Lines", payload.lines.map(grouped)),
-        ("Size", payload.bytes.map(|bytes| format!("{} ({} bytes)", bytes_text(bytes), grouped(bytes)))),
+        ("Size", payload.bytes.map(|bytes| format!("{} ({} bytes)", size_text(bytes), grouped(bytes)))),
         ("SHA-256", payload.sha256.clone()),
         ("Payload", payload.id.clone()),
         ("X-Batch-Id", payload.partner_batch_id.clone()),

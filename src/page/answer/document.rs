@@ -20,7 +20,7 @@ pub enum AnswerError {
 }
 
 /// The answer to a lookup, read from the JSON that `GET /v1/rays/{ray}` gives the same caller.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct AnswerDocument {
     /// The ray, in its canonical digits.
     pub ray: String,
@@ -38,6 +38,8 @@ pub struct AnswerDocument {
     /// The records: those of the ray, then those below it.
     #[serde(default)]
     pub records: Vec<AnswerRecord>,
+    /// Where the records go on; `None` on their last page.
+    pub next_cursor: Option<String>,
     /// The tree of requests; `None` if it was not asked for, or the ray is nonstandard.
     pub tree: Option<AnswerTree>,
     /// The deliveries of the records; `None` if they were not asked for.
@@ -57,8 +59,34 @@ impl AnswerDocument {
     }
 }
 
+/// A line of the answer to `POST /v1/rays`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RayLineDocument {
+    /// The index of the ray among those that were asked for.
+    pub index: Option<usize>,
+    /// The ray, in its canonical digits.
+    pub ray: Option<String>,
+    /// Whether there are records.
+    pub found: bool,
+    /// The records.
+    pub records: Vec<AnswerRecord>,
+    /// Why there are none.
+    pub problem: Option<LineProblem>,
+}
+
+/// Why a line has no records.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LineProblem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The same in a sentence.
+    pub detail: String,
+}
+
 /// A record, and where it was found.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct AnswerRecord {
     /// The name of the dataset.
     pub dataset: String,

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::AnswerRecord;
 use crate::mask::MASKED;
 use crate::record::decimal::Decimal;
-use crate::record::{Dataset, FieldValue, RayKey, RecordMembers, read_key};
+use crate::record::{Dataset, FieldValue, RayId, RayKey, RecordMembers, read_key};
 use crate::story::TimingUnit;
 
 /// The fields of a record, read once.
@@ -22,6 +22,8 @@ pub(super) struct RecordFacts<'a> {
     pub(super) dataset: Option<Dataset>,
     /// Its ray, as its dataset names it.
     pub(super) ray: Option<RayKey>,
+    /// The ray that it names as the one that led to it.
+    parent: Option<RayId>,
     members: Option<RecordMembers<'a>>,
 }
 
@@ -30,8 +32,14 @@ impl<'a> RecordFacts<'a> {
     pub(super) fn new(source: &'a AnswerRecord) -> Self {
         let dataset = source.dataset();
         let key = dataset.and_then(|dataset| read_key(dataset, source.text().as_bytes()).ok());
-        let ray = key.and_then(|key| key.ray);
-        Self { source, dataset, ray, members: RecordMembers::parse(source.text()).ok() }
+        let (ray, parent) = key.map(|key| (key.ray, key.parent)).unwrap_or_default();
+        Self { source, dataset, ray, parent, members: RecordMembers::parse(source.text()).ok() }
+    }
+
+    /// Returns how its ray came from another one, and that ray, as far as the record says.
+    pub(super) fn link(&self) -> Option<(&'static str, String)> {
+        let link = if self.dataset == Some(Dataset::HttpRequests) { "subrequest" } else { "challenge" };
+        Some((link, self.parent?.to_string()))
     }
 
     /// Returns all members in order, each with its JSON.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::facts::RecordFacts;
-use super::units::{InstantText, ShownText, bytes_text, duration_text};
+use super::texts::{InstantText, ShownText, duration_text, size_text};
 use crate::limits::{PAGE_FIELDS, PAGE_VALUE_CHARACTERS};
 use crate::mask::MASKED;
 use crate::record::FieldValue;
@@ -22,6 +22,8 @@ static GROUPS: LazyLock<FieldGroups> = LazyLock::new(|| serde_json::from_str(DOC
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct FieldGroups {
     groups: Vec<FieldGroup>,
+    /// What 0 means in fields where it is no measured number.
+    zero: HashMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,6 +98,12 @@ impl GroupedFields {
     }
 }
 
+/// Returns what people call a field.
+pub(super) fn label_of(name: &str) -> String {
+    let (_, label) = group_of(&GROUPS.groups, name);
+    label.map_or_else(|| words_of(&ShownText::new(name, 80).text), str::to_owned)
+}
+
 /// Returns the position of a field's group, and the field's label; the position after the last for one that no group has.
 fn group_of(groups: &'static [FieldGroup], name: &str) -> (usize, Option<&'static str>) {
     let found = groups.iter().enumerate().find_map(|(at, group)| Some((at, group.fields.get(name)?.as_str())));
@@ -122,9 +130,12 @@ fn is_empty(raw: &str) -> bool {
 
 /// Returns a value in the unit of its field, as people read it.
 fn readable(name: &str, raw: &str, now_ms: i64) -> Option<String> {
-    let unit = unit_of(name).filter(|_| raw != "0")?;
+    if matches!(raw, "0" | "\"0\"") {
+        return GROUPS.zero.get(name).cloned();
+    }
+    let unit = unit_of(name)?;
     if unit == FieldUnit::Bytes {
-        return digits_of(raw).filter(|bytes| *bytes >= 1_000).map(bytes_text);
+        return digits_of(raw).filter(|bytes| *bytes >= 1_000).map(size_text);
     }
     match unit {
         FieldUnit::Timing(TimingUnit::Instant) => {
@@ -225,6 +236,9 @@ mod tests {
             assert!(documented.contains_key(name), "{name} is in no dataset with a ray");
         }
         assert_eq!(GROUPS.groups.len(), 8);
+        for (name, words) in &GROUPS.zero {
+            assert!(listed.contains_key(name) && !words.is_empty(), "{name}");
+        }
     }
 
     #[test]
@@ -246,9 +260,17 @@ mod tests {
             ("OriginResponseTime", "149000000", Some("149 ms")),
             ("WorkerWallTimeUs", "2500000", Some("2.5 s")),
             ("OriginDNSResponseTimeMs", "null", None),
-            ("EventTimestampMs", "1774687345005", Some("2026-03-28 08:42:25.005 UTC, 1 minute ago")),
-            ("EdgeStartTimestamp", "\"2026-03-28T08:42:25Z\"", Some("2026-03-28 08:42:25.000 UTC, 1 minute ago")),
+            ("EventTimestampMs", "1774687345005", Some("2026-03-28 08:42:25.005 UTC, 60 s ago")),
+            ("EdgeStartTimestamp", "\"2026-03-28T08:42:25Z\"", Some("2026-03-28 08:42:25.000 UTC, 60 s ago")),
             ("BotScore", "30", None),
+            ("BotScore", "0", Some("not scored")),
+            (
+                "OriginTLSHandshakeDurationMs",
+                "0",
+                Some("no step: the connection was open, or the origin was not asked"),
+            ),
+            ("EdgeResponseBodyBytes", "0", None),
+            ("EdgeStartTimestamp", "0", None),
         ] {
             assert_eq!(readable(name, raw, 1_774_687_405_005).as_deref(), text, "{name} {raw}");
         }

@@ -2,11 +2,16 @@
 
 use super::facts::RecordFacts;
 use super::ray_records::AnswerRays;
-use super::units::counted;
+use super::texts::counted;
 use super::{AnswerDocument, AnswerNode};
 
-/// Returns a sentence for each thing that an answer lacks. `shown` is how many records are on the page.
-pub(super) fn notes(document: &AnswerDocument, rays: &AnswerRays<'_>, shown: usize) -> Vec<String> {
+/// Returns a sentence for each thing that an answer lacks. `shown` is how many records are on the page, and whether that is a
+/// later one of the tree.
+pub(super) fn notes(
+    document: &AnswerDocument,
+    rays: &AnswerRays<'_>,
+    (shown, is_later_page): (usize, bool),
+) -> Vec<String> {
     let mut notes = Vec::new();
     let mut say = |is_so: bool, words: String| {
         if is_so {
@@ -27,7 +32,17 @@ pub(super) fn notes(document: &AnswerDocument, rays: &AnswerRays<'_>, shown: usi
     let unreadable = document.batches_unreadable;
     say(unreadable > 0, format!("{} with this ray damaged.", is_or_are(unreadable, "batch")));
     let has_page = tree.is_some_and(|tree| tree.next_cursor.is_some());
-    say(has_page, "The tree goes on: this page has its first part.".to_owned());
+    let rows = counted(count(tree.map_or(0, |tree| tree.nodes.len())), "request");
+    say(is_later_page, format!("A later page of the tree: {rows} of it, without those of the pages before."));
+    say(has_page && !is_later_page, format!("The tree goes on: this page has its first {rows}."));
+    say(has_page && is_later_page, "The tree goes on after them.".to_owned());
+    let elsewhere = tree.map_or(0, |tree| {
+        tree.nodes.iter().filter(|node| !node.records.is_empty() && !rays.has_records(&node.ray)).count()
+    });
+    say(
+        elsewhere > 0,
+        format!("What happened in {} is on pages of their own: follow the tree.", counted(count(elsewhere), "request")),
+    );
     say(
         tree.is_some_and(|tree| tree.truncated) && !has_page,
         "The tree may have more requests than are shown.".to_owned(),

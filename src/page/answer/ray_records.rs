@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::AnswerDocument;
 use super::facts::RecordFacts;
-use super::{AnswerDocument, AnswerNode};
 use crate::record::Dataset;
 
 /// The records of one ray.
@@ -64,23 +64,13 @@ impl<'a> AnswerRays<'a> {
         self.rays.get(*self.places.get(ray)?)
     }
 
+    /// Returns whether the answer has a record of a ray.
+    pub(super) fn has_records(&self, ray: &str) -> bool {
+        self.get(ray).is_some_and(|records| !records.all.is_empty())
+    }
+
     /// Returns the records of all rays.
     pub(super) fn iter(&self) -> impl Iterator<Item = &RayRecords<'a>> {
         self.rays.iter()
     }
-}
-
-/// Returns how a ray came from its parent, and that parent.
-pub(super) fn link_of<'d>(document: &'d AnswerDocument, ray: &str) -> Option<(&'d str, &'d str)> {
-    let nodes = &document.tree.as_ref()?.nodes;
-    let AnswerNode { link, parent, .. } = nodes.iter().find(|node| node.ray == ray)?;
-    Some((link.as_deref()?, parent.as_deref()?))
-}
-
-/// Returns the ray that solved the challenge that this one was answered with.
-pub(super) fn solution_of<'d>(document: &'d AnswerDocument, ray: &str) -> Option<&'d str> {
-    let nodes = &document.tree.as_ref()?.nodes;
-    let is_solution =
-        |node: &&AnswerNode| node.parent.as_deref() == Some(ray) && node.link.as_deref() == Some("challenge");
-    nodes.iter().find(is_solution).map(|node| node.ray.as_str())
 }

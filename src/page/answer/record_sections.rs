@@ -4,7 +4,7 @@ use super::AnswerRecord;
 use super::facts::RecordFacts;
 use super::field_groups::GroupedFields;
 use super::ray_records::{AnswerRays, RayRecords};
-use super::units::{InstantText, ShownText, counted};
+use super::texts::{InstantText, ShownText, counted};
 use super::worker_trace::TraceFacts;
 use crate::limits::PAGE_RECORDS;
 use crate::record::Dataset;

@@ -7,24 +7,16 @@
 use std::borrow::Cow;
 
 use super::facts::RecordFacts;
+use super::ray_links::RayLinks;
 use super::ray_records::RayRecords;
 use super::sentence_words::{SecurityOutcome, cache_words, edge_error_words, security_words, worker_words};
-use super::units::{ShownText, counted, duration_text};
+use super::texts::{ShownText, counted, duration_text};
 use super::worker_trace::TraceFacts;
 use crate::record::Dataset;
 use crate::story::{Phases, TimingUnit};
 
 /// The most characters of a quoted value.
 const QUOTED_CHARACTERS: usize = 120;
-
-/// What the tree says of a ray.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RayLinks<'d> {
-    /// How it came from its parent, and that parent.
-    pub(super) above: Option<(&'d str, &'d str)>,
-    /// The ray that solved its challenge.
-    pub(super) solution: Option<&'d str>,
-}
 
 /// Returns the sentence on one ray.
 pub(super) fn sentence(records: &RayRecords<'_>, links: RayLinks<'_>) -> String {

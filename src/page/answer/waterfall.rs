@@ -11,7 +11,7 @@ use super::critical::{RequestSpan, critical_path};
 use super::facts::{RecordFacts, ray_in_path};
 use super::ray_records::{AnswerRays, RayRecords};
 use super::row_time::RowTime;
-use super::units::{ShownText, duration_text};
+use super::texts::{ShownText, duration_text};
 use super::waterfall_line::{WaterfallBar, WaterfallLine};
 use super::worker_trace::TraceFacts;
 use super::{AnswerDocument, AnswerNode};
@@ -76,6 +76,8 @@ pub(super) struct WaterfallRow {
     pub(super) bars: Vec<WaterfallBar>,
     /// What happened in it.
     pub(super) marks: Vec<WaterfallMark>,
+    /// What of its times cannot be.
+    pub(super) odd: Vec<String>,
 }
 
 /// An event of a row.
@@ -102,7 +104,8 @@ impl Waterfall {
         };
         let times: Vec<RowTime> = nodes.iter().map(|node| RowTime::new(&node.ray, rays.get(&node.ray))).collect();
         let line = WaterfallLine::new(&times);
-        let critical = critical_parts(&document.ray, nodes, &times);
+        let places: HashMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.ray.as_str(), at)).collect();
+        let critical = critical_parts(&document.ray, nodes, &places, &times);
         let mut rows: Vec<WaterfallRow> = Vec::with_capacity(nodes.len());
         for ((node, time), critical) in nodes.iter().zip(&times).zip(critical) {
             let level = rows.last().map_or(0, |row| row.level + 1).min(node.depth).min(PAGE_LEVELS);
@@ -110,7 +113,9 @@ impl Waterfall {
             let to = if shown(&node.ray) { "#r-" } else { "/r/" };
             let href = format!("{to}{}", ray_in_path(&node.ray));
             let critical = if critical > 0 { duration_text(critical) } else { String::new() };
-            rows.push(WaterfallRow { level, is_asked: node.ray == document.ray, href, critical, ..row });
+            let parent = node.parent.as_deref().and_then(|parent| times.get(*places.get(parent)?));
+            let (is_asked, odd) = (node.ray == document.ray, time.oddities(parent));
+            rows.push(WaterfallRow { level, is_asked, href, critical, odd, ..row });
         }
         set_nesting(&mut rows);
         let ticks = (0..=4).map(|part| duration_text(line.total / 4 * part)).collect();
@@ -140,8 +145,7 @@ fn set_nesting(rows: &mut [WaterfallRow]) {
 }
 
 /// Returns what each row adds to the critical path of the request that led to the ray: from the first one that no Worker sent.
-fn critical_parts(ray: &str, nodes: &[AnswerNode], times: &[RowTime]) -> Vec<i64> {
-    let places: HashMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.ray.as_str(), at)).collect();
+fn critical_parts(ray: &str, nodes: &[AnswerNode], places: &HashMap<&str, usize>, times: &[RowTime]) -> Vec<i64> {
     let parent = |at: usize| {
         let node = nodes.get(at).filter(|node| node.link.as_deref() == Some("subrequest"))?;
         places.get(node.parent.as_deref()?).copied().filter(|parent| *parent < at)
@@ -232,6 +236,11 @@ pub(super) const fn tone_of(status: u64) -> &'static str {
 fn target_of(records: Option<&RayRecords<'_>>) -> String {
     let Some(records) = records else { return String::new() };
     let Some(facts) = records.request().or_else(|| records.all.first()) else { return String::new() };
+    target_of_record(facts)
+}
+
+/// Returns method, host and path of a request, as far as this record has them; of a trace without them the Worker.
+pub(super) fn target_of_record(facts: &RecordFacts<'_>) -> String {
     let path = facts.text("ClientRequestPath").or_else(|| facts.text("ClientRequestURI"));
     let parts = [facts.text("ClientRequestMethod"), facts.text("ClientRequestHost"), path];
     let [method, host, path] = parts.map(|part| part.map(|part| ShownText::new(&part, 120).text).unwrap_or_default());

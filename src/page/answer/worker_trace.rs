@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::facts::{RecordFacts, elements, text_of};
-use super::units::ShownText;
+use super::texts::ShownText;
 use crate::limits::{PAGE_MESSAGE_CHARACTERS, PAGE_TRACE_LINES};
 use crate::record::{FieldValue, RecordMembers};
 use crate::story::TimingUnit;

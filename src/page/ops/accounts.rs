@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::documents::{FreshnessDocument, LinesDocument, StatsDocument};
-use super::figures::{count, count_by_name, duration, since};
+use super::figures::{count, count_by_name, since};
 use crate::page::code_words::plain_code;
+use crate::page::figures::seconds_text;
 
 /// A figure of the accounts, with what it means.
 #[derive(Debug)]
@@ -120,8 +121,8 @@ pub(super) fn breaker_words(stats: &StatsDocument, now_ms: i64) -> (String, &'st
 }
 
 fn lag(freshness: &FreshnessDocument) -> Option<String> {
-    let half = freshness.lag.p50_s.map(|seconds| format!("half of the lines in at most {}", duration(seconds)));
-    let most = freshness.lag.p99_s.map(|seconds| format!("99 % in at most {}", duration(seconds)));
+    let half = freshness.lag.p50_s.map(|seconds| format!("half of the lines in at most {}", seconds_text(seconds)));
+    let most = freshness.lag.p99_s.map(|seconds| format!("99 % in at most {}", seconds_text(seconds)));
     let words = itertools::join([half, most].into_iter().flatten(), ", ");
     (!words.is_empty()).then(|| format!("{words}, counted from the first record of their batch"))
 }

@@ -1,4 +1,4 @@
-//! Numbers, sizes and ages as people read them.
+//! Numbers and ages of the page of operations.
 
 use std::collections::BTreeMap;
 
@@ -19,31 +19,14 @@ pub(super) fn count_by_name(counts: &BTreeMap<String, u64>) -> String {
     itertools::join(counts.map(|(name, number)| format!("{} {}", count(*number), plain_code(name))), ", ")
 }
 
-/// Returns a size in bytes: `812 B`, `97.3 KB`, `1.5 GB`.
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn size(bytes: u64) -> String {
-    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
-    let unit = units.iter().find(|(least, _)| bytes >= *least);
-    unit.map_or_else(|| format!("{bytes} B"), |(least, unit)| format!("{:.1} {unit}", bytes as f64 / *least as f64))
-}
-
 /// Returns how long ago an instant was: `3 min ago`; empty where it is no instant.
 pub(super) fn since(time: &str, now_ms: i64) -> String {
     unix_ms(time).map_or_else(String::new, |at_ms| words_of_age(now_ms - at_ms))
 }
 
-/// Returns a duration: `40 s`, `12 min`, `3 h`.
-pub(super) fn duration(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3_600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{count, count_by_name, duration, size};
+    use super::{count, count_by_name};
 
     #[test]
     fn numbers_have_separators() {
@@ -52,12 +35,6 @@ mod tests {
         {
             assert_eq!(count(number), text);
         }
-    }
-
-    #[test]
-    fn sizes_and_durations_have_units() {
-        assert_eq!([0, 999, 1_000, 97_321, 1_500_000_000].map(size), ["0 B", "999 B", "1.0 KB", "97.3 KB", "1.5 GB"]);
-        assert_eq!([0, 119, 120, 7_200].map(duration), ["0 s", "119 s", "2 min", "2 h"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Rows of the tables, with their figures in words.
 
 use super::documents::{BackfillDocument, BatchDocument, ChainedEntryDocument, DeadLetterDocument, PayloadDocument};
-use super::figures::{count, count_by_name, duration, since, size};
+use super::figures::{count, count_by_name, since};
 use crate::page::code_words::plain_code;
+use crate::page::figures::{seconds_text, size_text};
 use crate::page::numbers::unix_ms;
 
 /// Width of the bar that stands for the lines of the largest batch.
@@ -26,13 +27,13 @@ impl<'a> BatchRow<'a> {
     pub(super) fn new(batch: &'a BatchDocument, most_lines: u64, now_ms: i64) -> Self {
         let uploaded_ms = unix_ms(&batch.object.uploaded_at);
         let last_ms = batch.last_record_at.as_deref().and_then(unix_ms);
-        let landed = uploaded_ms.zip(last_ms).map(|(uploaded, last)| duration((uploaded - last).max(0) / 1_000));
+        let landed = uploaded_ms.zip(last_ms).map(|(uploaded, last)| seconds_text((uploaded - last).max(0) / 1_000));
         Self {
             batch,
             age: since(&batch.object.uploaded_at, now_ms),
             lines: count(batch.counts.lines),
             bar: (batch.counts.lines.saturating_mul(BAR)).checked_div(most_lines).unwrap_or_default(),
-            size: size(batch.object.size),
+            size: size_text(batch.object.size),
             rejected: count_by_name(&batch.counts.rejected),
             landed: landed.unwrap_or_default(),
         }

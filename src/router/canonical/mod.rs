@@ -14,6 +14,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use ::http::HeaderValue;
 use serde_json::Value;
 
 use self::cut::{cut_longest, cut_names};
@@ -77,7 +78,11 @@ impl CanonicalRequest {
             id.clone_into(&mut writer.resource);
         }
         let HttpRequest { method, path, headers, .. } = head;
-        let (method, path, headers) = (method.clone(), path.clone(), headers.clone());
+        let (method, path, mut headers) = (method.clone(), path.clone(), headers.clone());
+        // A page repeats it in its links.
+        if let Some(reason) = reason.as_ref().and_then(|reason| HeaderValue::from_bytes(reason.as_bytes()).ok()) {
+            headers.insert(REASON, reason);
+        }
         Ok(Self {
             request: HttpRequest { method, path, query, headers, body },
             arguments,

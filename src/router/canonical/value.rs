@@ -91,6 +91,8 @@ impl ValueReader<'_> {
             "ids" => {
                 text.split(',').map(|ray| canonical_ray(ray).map_or_else(|| INVALID.into(), |(_, kept)| kept)).collect()
             }
+            // Another ray, beside that of the path.
+            "with" => canonical_ray(text).map_or_else(|| INVALID.into(), |(_, kept)| kept.into()),
             "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
             "cursor" if is_sealed_form(text, QueryCursor::BYTES) => text.into(),

@@ -25,7 +25,7 @@ const KINDS = {
   "GET /v1/dead-letters": (q) => get("/v1/dead-letters", { limit: q.maybe(q.limit) }),
   "GET /v1/tokens": () => get("/v1/tokens", {}),
   "GET /v1/audit": () => get("/v1/audit", { limit: "1" }),
-  "GET /r/{ray}": (q) => get(`/r/${q.ray()}`, { tab: q.maybe(() => "json") }),
+  "GET /r/{ray}": (q) => get(`/r/${q.ray()}`, [{}, { tab: "json" }, { tab: "neighbours", by: "client", within: "60" }, { tab: "compare", with: q.ray() }][q.below(4)]),
   "GET /rays": (q) => get("/rays", { ids: `${q.ray()},${q.ray()}` }),
   "GET /search": (q) => get("/search", { ...q.range(), dataset: q.maybe(q.dataset), filter: q.maybe(q.filter) }),
   "GET /metrics": () => get("/metrics", {}),

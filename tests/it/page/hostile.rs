@@ -1,7 +1,7 @@
 //! Values that attack the page: whatever they are, the page has the same elements, and shows them as text.
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use raydex::page::answer::{AnswerDocument, AnswerTab, ExplainDocument};
+use raydex::page::answer::{AnswerDocument, AnswerTab, ComparisonDocument, NeighboursDocument};
 use serde_json::{Value, json};
 
 use super::markup::structure;
@@ -115,6 +115,10 @@ fn megabyte_is_cut_and_whole_in_json() {
     assert!(fields.len() < 64_000, "{} bytes", fields.len());
     assert!(fields.contains("750,000 characters in all"));
     structure(&fields).unwrap();
+    let partner = html(&document(&value), AnswerTab::Partner);
+    assert!(partner.len() < 64_000, "{} bytes", partner.len());
+    assert!(partner.contains("cut for this page") && partner.contains("http_user_agent"));
+    structure(&partner).unwrap();
     let json = html(&document(&value), AnswerTab::Json);
     assert!(json.matches("&lt;é&gt;").count() >= 500_000);
 }
@@ -246,8 +250,11 @@ proptest! {
             if let Ok(document) = AnswerDocument::read(&json) {
                 prop_assert!(structure(&html(&document, AnswerTab::Record)).is_ok());
             }
-            if let Ok(document) = ExplainDocument::read(&json) {
-                prop_assert!(document.records.len() <= json.len());
+            if let Ok(document) = NeighboursDocument::read(&json) {
+                prop_assert!(document.neighbours.len() <= json.len());
+            }
+            if let Ok(document) = ComparisonDocument::read(&json) {
+                prop_assert!(document.different.len() <= json.len());
             }
         }
     }

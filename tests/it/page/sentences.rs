@@ -283,7 +283,7 @@ fn fields_that_settle_nothing_are_not_spoken_of() {
 #[test]
 fn sample_answers_have_their_sentences() {
     for (name, beginning, part) in [
-        ("story", "200 from the cache after 2.8 s", "after the challenge of"),
+        ("story", "200 from the cache after 2.9 s", "after the challenge of"),
         ("challenged", "403 from a security rule", "challenge solved by"),
         ("threw", "500", "threw TypeError: “Cannot read properties of undefined (reading 'price')”"),
         ("masked", "200 from the cache", "after the challenge of"),

@@ -4,6 +4,7 @@ mod cross_site;
 mod lookups;
 mod ops;
 mod payloads;
+mod ray_tabs;
 mod routes;
 mod search;
 mod sign_in;

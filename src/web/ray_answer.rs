@@ -1,0 +1,143 @@
+//! What the page of a ray reads: the API's answer with everything below the ray, a later page of its tree, and the records of
+//! the requests above it.
+//!
+//! # Invariants
+//! All of it is what the functions of the API answer the caller. What of it cannot be had beside the ray's own answer is missing,
+//! and the page says so.
+
+use std::rc::Rc;
+
+use futures_util::StreamExt;
+use serde_json::json;
+
+use super::api_request::api_request;
+use crate::access::Caller;
+use crate::api::{ray_list, rays};
+use crate::config::Config;
+use crate::http::{HttpRequest, Problem, Reply, ReplyBody, problems};
+use crate::limits::{PAGE_ROOM, PAGE_TREE_LOOKUPS};
+use crate::memory::Reservation;
+use crate::page::answer::AnswerDocument;
+use crate::record::Dataset;
+use crate::services::Services;
+
+/// An answer as it is read, with the memory that it takes.
+pub(super) struct ReadAnswer {
+    pub(super) document: AnswerDocument,
+    _rooms: Vec<Reservation>,
+}
+
+/// The cursors of a later page of a tree: of its requests, and of their records.
+pub(super) struct TreePage {
+    pub(super) tree: String,
+    pub(super) records: Option<String>,
+}
+
+impl TreePage {
+    /// The page that the parameters name; `None` for the first one.
+    pub(super) fn read<B>(request: &HttpRequest<B>) -> Option<Self> {
+        Some(Self { tree: request.parameter("tree")?, records: request.parameter("records") })
+    }
+}
+
+/// Reads the answer of a ray.
+///
+/// # Errors
+/// The [`Problem`] of the lookup.
+pub(super) async fn read_answer<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<D>,
+    caller: &Caller,
+    request: &HttpRequest<Vec<u8>>,
+    argument: &str,
+) -> Result<ReadAnswer, Problem> {
+    let dataset = request.parameter("dataset");
+    let dataset = dataset.as_deref();
+    let reader = AnswerReader { config, services: services.as_ref(), caller, argument };
+    let page = TreePage::read(request);
+    let deliveries = if has_deliveries(caller, dataset) { ",deliveries" } else { "" };
+    let (parts, form) = if page.is_some() { ("records", "none") } else { ("records,tree", "list") };
+    let parts = format!("{parts}{deliveries}");
+    let (mut document, room) = reader.read(&[("subrequests", form), ("parts", &parts)], dataset).await?;
+    let mut rooms = vec![room];
+    if let Some(TreePage { tree, records }) = page {
+        let (tree_page, room) = reader.read(&[("parts", "tree"), ("cursor", &tree)], dataset).await?;
+        rooms.push(room);
+        let listed = match records {
+            Some(records) => {
+                let asked = [("parts", "records"), ("subrequests", "list"), ("cursor", &records)];
+                let (listed, room) = reader.read(&asked, dataset).await?;
+                rooms.push(room);
+                Some(listed)
+            }
+            None => None,
+        };
+        document = document.with_tree_page(tree_page.tree, listed);
+    }
+    add_records(config, services, caller, (&mut document, dataset), &mut rooms).await;
+    Ok(ReadAnswer { document, _rooms: rooms })
+}
+
+/// Whether records have deliveries that the caller may see.
+fn has_deliveries(caller: &Caller, dataset: Option<&str>) -> bool {
+    dataset.is_none_or(|name| name == Dataset::HttpRequests.name()) && caller.may_dataset(Dataset::HttpRequests)
+}
+
+/// Reads answers about one ray.
+struct AnswerReader<'a, D> {
+    config: &'a Config,
+    services: &'a D,
+    caller: &'a Caller,
+    argument: &'a str,
+}
+
+impl<D: Services> AnswerReader<'_, D> {
+    async fn read(
+        &self,
+        asked: &[(&str, &str)],
+        dataset: Option<&str>,
+    ) -> Result<(AnswerDocument, Reservation), Problem> {
+        let request = api_request(query(asked, dataset));
+        let reply = rays::get_ray(self.config, self.services, self.caller, &request, self.argument).await?;
+        let (body, room) = whole_body(self.services, reply)?;
+        // The document is the API's own, so it can be read unless the page lags behind it.
+        let document = AnswerDocument::read(&body).map_err(|_| problems::unavailable())?;
+        Ok((document, room))
+    }
+}
+
+/// Adds the records of rays of the tree that the answer lacks, those above the ray first, as far as they can be had.
+async fn add_records<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<D>,
+    caller: &Caller,
+    (document, dataset): (&mut AnswerDocument, Option<&str>),
+    rooms: &mut Vec<Reservation>,
+) {
+    let rays = document.rays_without_records(PAGE_TREE_LOOKUPS);
+    if rays.is_empty() {
+        return;
+    }
+    let body = json!({ "rays": rays }).to_string().into_bytes();
+    let asked = HttpRequest { method: "POST".to_owned(), body, ..api_request(query(&[], dataset)) };
+    let Ok(reply) = ray_list::look_up_rays(config, services, caller, &asked).await else { return };
+    let ReplyBody::Stream(mut lines) = reply.body else { return };
+    while let Some(Ok(line)) = lines.next().await {
+        let Ok(room) = services.memory().reserve(PAGE_ROOM * line.len()) else { return };
+        document.add_records(&line.to_vec());
+        rooms.push(room);
+    }
+}
+
+/// The query of a request.
+fn query(asked: &[(&str, &str)], dataset: Option<&str>) -> String {
+    let dataset = dataset.map(|dataset| ("dataset", dataset));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).extend_pairs(dataset).finish()
+}
+
+/// The body of an answer of the API, with the memory that reading it takes.
+fn whole_body(services: &impl Services, reply: Reply) -> Result<(Vec<u8>, Reservation), Problem> {
+    let ReplyBody::Whole(body) = reply.body else { return Err(problems::answer_too_large()) };
+    let room = services.memory().reserve(PAGE_ROOM * body.len())?;
+    Ok((body.to_vec(), room))
+}
