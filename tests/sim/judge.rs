@@ -43,7 +43,7 @@ pub(crate) struct Figures {
     /// Lines that backfills delivered once more.
     pub(crate) repeated: u64,
     /// Stops of backfills.
-    pub(crate) stops: u64,
+    pub(crate) interruptions: u64,
     /// Payloads that share a pack with others.
     pub(crate) in_packs: u64,
     /// Bodies that were removed while their batch was there.
@@ -68,7 +68,7 @@ impl Figures {
             duplicates,
             parked,
             repeated,
-            stops,
+            interruptions,
             in_packs,
             lost,
             unread,
@@ -76,7 +76,7 @@ impl Figures {
             ..
         } = self;
         format!(
-            "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {stops} {in_packs} {lost} {unread} \
+            "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {interruptions} {in_packs} {lost} {unread} \
              {not_logged}"
         )
     }
@@ -92,7 +92,7 @@ impl Figures {
             duplicates,
             parked,
             repeated,
-            stops,
+            interruptions,
             in_packs,
             lost,
             unread,
@@ -110,7 +110,7 @@ impl Figures {
             duplicates,
             parked,
             repeated,
-            stops,
+            interruptions,
             in_packs,
             lost,
             unread,
@@ -128,7 +128,7 @@ impl Figures {
         self.duplicates += other.duplicates;
         self.parked += other.parked;
         self.repeated += other.repeated;
-        self.stops += other.stops;
+        self.interruptions += other.interruptions;
         self.in_packs += other.in_packs;
         self.lost += other.lost;
         self.unread += other.unread;
@@ -234,7 +234,7 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
     figures.in_packs = sharing.into_values().filter(|payloads| *payloads > 1).sum();
     judge_books(run, &books, &partner.seen, &copies)?;
     figures.repeated = judge_repetitions(run, &books)?;
-    figures.stops = run.stops.count();
+    figures.interruptions = run.stops.count();
     judge_rates(run, &partner.seen, books.payloads.iter().map(|(payload, _)| payload))?;
     judge_index(run)?;
     judge_odd_messages(run)?;

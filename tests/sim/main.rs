@@ -70,7 +70,7 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
     println!("{all:?}");
     assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");
     assert!(all.in_packs > 1_000, "{all:?}: few payloads lay together");
-    assert!(all.stops > 20, "{all:?}: few backfills were stopped");
+    assert!(all.interruptions > 20, "{all:?}: few backfills were stopped");
     assert!(all.repeated > 100, "{all:?}: few lines were delivered once more");
     assert!(all.unread > 100 && all.not_logged > 100, "{all:?}: few rays were judged");
     assert!(all.lost > 100, "{all:?}: few bodies were removed");
