@@ -11,7 +11,7 @@ use raydex::ledger::calls::{
 };
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::registry::ListDeadLetters;
-use raydex::ledger::{BatchId, DeliveryId, DeliveryPlan, DeliveryState};
+use raydex::ledger::{BatchId, DeliveryId, DeliveryState};
 use raydex::limits::UNANSWERED_MAX;
 use raydex::lookup::lookup;
 use raydex::memory::MemoryBudget;
@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::partner::Seen;
 use super::rates::judge_rates;
+use super::repetitions::judge_repetitions;
 use super::run::Run;
 use super::setting::Setting;
 use super::task::TaskWorld;
@@ -41,6 +42,8 @@ pub(crate) struct Figures {
     pub(crate) parked: u64,
     /// Lines that backfills delivered once more.
     pub(crate) repeated: u64,
+    /// Stops of backfills.
+    pub(crate) interruptions: u64,
     /// Payloads that share a pack with others.
     pub(crate) in_packs: u64,
     /// Bodies that were removed while their batch was there.
@@ -65,6 +68,7 @@ impl Figures {
             duplicates,
             parked,
             repeated,
+            interruptions,
             in_packs,
             lost,
             unread,
@@ -72,14 +76,28 @@ impl Figures {
             ..
         } = self;
         format!(
-            "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {in_packs} {lost} {unread} {not_logged}"
+            "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {interruptions} {in_packs} {lost} {unread} \
+             {not_logged}"
         )
     }
 
     pub(crate) fn from_words(words: &str) -> Option<Self> {
         let numbers: Vec<u64> = words.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, lost, unread, not_logged] =
-            numbers[..]
+        let [
+            steps,
+            effects,
+            faulty,
+            lines,
+            posts,
+            duplicates,
+            parked,
+            repeated,
+            interruptions,
+            in_packs,
+            lost,
+            unread,
+            not_logged,
+        ] = numbers[..]
         else {
             return None;
         };
@@ -92,6 +110,7 @@ impl Figures {
             duplicates,
             parked,
             repeated,
+            interruptions,
             in_packs,
             lost,
             unread,
@@ -109,6 +128,7 @@ impl Figures {
         self.duplicates += other.duplicates;
         self.parked += other.parked;
         self.repeated += other.repeated;
+        self.interruptions += other.interruptions;
         self.in_packs += other.in_packs;
         self.lost += other.lost;
         self.unread += other.unread;
@@ -175,11 +195,11 @@ const PARKED_FOR: [&str; 2] = ["permanent", "too_large"];
 const PARKED_IN_DOUBT: [&str; 3] = ["no_answer", "lease_ended", "unknown"];
 
 /// What the ledger says of every payload.
-struct Books {
-    totals: LedgerTotals,
-    payloads: Vec<(PayloadView, Vec<String>)>,
-    /// Of each payload, the backfill whose repetition it belongs to.
-    repetitions: Vec<Option<i64>>,
+pub(super) struct Books {
+    pub(super) totals: LedgerTotals,
+    pub(super) payloads: Vec<(PayloadView, Vec<String>)>,
+    /// Of each payload, the backfill whose plan it belongs to, and whether that is a repetition.
+    pub(super) backfills: Vec<Option<(i64, bool)>>,
     /// The objects that the payloads' bodies lie in.
     keys: Vec<String>,
 }
@@ -204,16 +224,17 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
     };
     for (ray, claim) in claims(run) {
         let stored = copies.get(ray).map_or(&[][..], Vec::as_slice);
-        judge_line(run, ray, claim, stored, &parked)?;
+        judge_line(run, ray, &claim, stored, &parked)?;
         figures.lines += 1;
-        figures.duplicates += stored.len().saturating_sub(1 + claim.again) as u64;
+        figures.duplicates += stored.len().saturating_sub(1 + claim.again.len()) as u64;
     }
     figures.parked = parked.len() as u64;
     let mut sharing: BTreeMap<&String, u64> = BTreeMap::new();
     books.keys.iter().for_each(|key| *sharing.entry(key).or_default() += 1);
     figures.in_packs = sharing.into_values().filter(|payloads| *payloads > 1).sum();
     judge_books(run, &books, &partner.seen, &copies)?;
-    figures.repeated = judge_repetitions(&books)?;
+    figures.repeated = judge_repetitions(run, &books)?;
+    figures.interruptions = run.stops.count();
     judge_rates(run, &partner.seen, books.payloads.iter().map(|(payload, _)| payload))?;
     judge_index(run)?;
     judge_odd_messages(run)?;
@@ -257,12 +278,14 @@ fn body(run: &Run, key: &str, view: &PayloadView) -> Option<Vec<u8>> {
 }
 
 /// What the partner may have of a record, and what it must.
-#[derive(Debug, Clone, Copy, Default)]
-struct Claim {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claim {
     may: bool,
     must: bool,
-    /// How many backfills deliver it once more.
-    again: usize,
+    /// The backfills that may deliver it once more.
+    pub(super) again: BTreeSet<i64>,
+    /// Those that must: a batch with it is there that they were to read.
+    pub(super) must_again: BTreeSet<i64>,
 }
 
 /// Rays that the partner must have of the batches so far, and lacks.
@@ -275,7 +298,7 @@ pub(crate) fn missing(run: &Run) -> Vec<String> {
 }
 
 /// What the batches say of each ray: a batch that was removed may have been delivered, one that is there must be.
-fn claims(run: &Run) -> BTreeMap<&str, Claim> {
+pub(super) fn claims(run: &Run) -> BTreeMap<&str, Claim> {
     let mut claims: BTreeMap<&str, Claim> = BTreeMap::new();
     // Bytes that lay there before the first start may be known again where they are copied to.
     let kept_back: BTreeSet<&str> =
@@ -284,10 +307,14 @@ fn claims(run: &Run) -> BTreeMap<&str, Claim> {
         let (is_old, is_live) = (is_before_start(run, batch), batch.windows.is_empty());
         let is_new = is_live && !kept_back.contains(batch.etag.as_str());
         for line in &batch.lines {
-            let again = batch.again.iter().filter(|(_, window)| window.holds(line.unix_ms)).count();
-            let is_in_window = again > 0 || batch.windows.iter().any(|window| window.holds(line.unix_ms));
+            let again = batch.again.iter().filter(|(_, window)| window.holds(line.unix_ms)).map(|(id, _)| *id);
+            let again: BTreeSet<i64> = again.collect();
+            let is_in_window = !again.is_empty() || batch.windows.iter().any(|window| window.holds(line.unix_ms));
             let claim = claims.entry(&line.ray).or_default();
-            claim.again += again;
+            if line.owed && !batch.damaged && !batch.removed {
+                claim.must_again.extend(&again);
+            }
+            claim.again.extend(again);
             claim.may |= line.owed && !batch.damaged && (!is_old || is_in_window);
             claim.must |= line.owed && !batch.damaged && !batch.removed && (is_new || is_in_window);
         }
@@ -301,7 +328,7 @@ fn is_before_start(run: &Run, batch: &Batch) -> bool {
 }
 
 /// One record at the partner.
-fn judge_line(run: &Run, ray: &str, claim: Claim, stored: &[&Seen], parked: &BTreeSet<String>) -> Result<(), String> {
+fn judge_line(run: &Run, ray: &str, claim: &Claim, stored: &[&Seen], parked: &BTreeSet<String>) -> Result<(), String> {
     if !claim.may && !stored.is_empty() {
         return Err(format!("record {ray} is not the partner's, and it has it"));
     }
@@ -309,7 +336,7 @@ fn judge_line(run: &Run, ray: &str, claim: Claim, stored: &[&Seen], parked: &BTr
         return Err(format!("record {ray} is lost"));
     }
     let excused = stored.iter().filter(|seen| seen.in_doubt).count();
-    let extra = stored.len().saturating_sub(1 + claim.again);
+    let extra = stored.len().saturating_sub(1 + claim.again.len());
     if extra > excused {
         return Err(format!("record {ray} came {} times, {excused} of them in doubt", stored.len()));
     }
@@ -366,6 +393,9 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
             return Err(format!("payload {} is delivered, and the partner lacks lines of it", payload.id));
         }
         let stored = seen.iter().filter(|seen| seen.stored && seen.batch_id == payload.partner_batch_id).count() as u64;
+        if payload.state == DeliveryState::Delivered && stored == 0 {
+            return Err(format!("payload {} is delivered, and never came", payload.id));
+        }
         if stored.saturating_sub(1) > u64::from(payload.unknown_outcomes) {
             return Err(format!(
                 "payload {} was stored {stored} times, {} in doubt",
@@ -374,30 +404,6 @@ fn judge_books(run: &Run, books: &Books, seen: &[Seen], copies: &BTreeMap<&str, 
         }
     }
     Ok(())
-}
-
-/// A record is in one payload of the first deliveries, and in one of each backfill that delivers it once more. Returns
-/// how many records the latter have.
-fn judge_repetitions(books: &Books) -> Result<u64, String> {
-    let mut places: BTreeSet<(Option<i64>, &String)> = BTreeSet::new();
-    let mut repeated = 0;
-    for ((payload, rays), repetition) in books.payloads.iter().zip(&books.repetitions) {
-        // The payloads that replace a split one have its lines.
-        if payload.state == DeliveryState::Split {
-            continue;
-        }
-        if let Some(ray) = rays.iter().find(|ray| !places.insert((*repetition, ray))) {
-            return Err(format!("record {ray} is in two payloads of the repetition {repetition:?}"));
-        }
-        repeated += if repetition.is_some() { payload.payload.lines } else { 0 };
-    }
-    let again = &books.totals.again;
-    let known = again.delivered + again.confirmed + again.pending + again.parked;
-    let balances = again.lines_in == known + again.filtered.values().sum::<u64>();
-    if !balances || known != repeated || again.pending != 0 {
-        return Err(format!("{repeated} lines are delivered once more, and the books say {again:?}"));
-    }
-    Ok(repeated)
 }
 
 /// Rays of whole batches are found. That no shard lies where a search would not look, the shards see to.
@@ -433,8 +439,8 @@ fn judge_odd_messages(run: &Run) -> Result<(), String> {
 
 /// Asks every ledger for everything.
 fn books(run: &Run) -> Books {
-    let (payloads, repetitions, keys) = (Vec::new(), Vec::new(), Vec::new());
-    let mut books = Books { totals: LedgerTotals::default(), payloads, repetitions, keys };
+    let (payloads, backfills, keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut books = Books { totals: LedgerTotals::default(), payloads, backfills, keys };
     let mut seen = BTreeSet::new();
     let names: Vec<String> = run
         .platform
@@ -459,7 +465,8 @@ fn books(run: &Run) -> Books {
             let key = payload.payload.pack.as_ref().map_or_else(String::new, |place| place.key(&source, payload.plan));
             let rays = body(run, &key, &payload).map_or_else(Vec::new, |body| rays_of(&body));
             let plan = answer.plans.iter().find(|plan| plan.number == payload.plan);
-            books.repetitions.push(plan.and_then(DeliveryPlan::repetition));
+            let backfill = plan.and_then(|plan| plan.backfill).map(|backfill| (backfill.id, backfill.again));
+            books.backfills.push(backfill);
             books.payloads.push((payload, rays));
             books.keys.push(key);
         }

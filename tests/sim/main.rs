@@ -1,9 +1,10 @@
 //! The simulator: the Worker's own code over a simulated platform, in which one seed decides every interleaving and
 //! every fault; an independent count of lines is the judge.
 //!
-//! `setting.rs` is what a seed decides, `run.rs` schedules, `writing.rs` writes to the bucket, `world.rs` and `bucket.rs` are the
-//! platform, `post.rs` the way to the partner, `faults.rs` what goes wrong,
-//! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in, `judge.rs` what must hold at the end (`rates.rs` of rates), `lifecycle.rs` the exhaustive schedules. Here is a
+//! `setting.rs` is what a seed decides, `run.rs` schedules, `writing.rs` writes to the bucket, `stops.rs` stops backfills,
+//! `world.rs` and `bucket.rs` are the platform, `post.rs` the way to the partner, `faults.rs` what goes wrong,
+//! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in, `judge.rs` what must hold at the end
+//! (`rates.rs` of rates, `repetitions.rs` of what is delivered once more), `lifecycle.rs` the exhaustive schedules. Here is a
 //! slice of fixed seeds; `scripts/simulate` (`simulate.rs`, over the same files) runs any others.
 //!
 //! # Invariants
@@ -24,8 +25,10 @@ mod pace;
 mod partner;
 mod post;
 mod rates;
+mod repetitions;
 mod run;
 mod setting;
+mod stops;
 mod task;
 mod time;
 mod traffic;
@@ -67,6 +70,7 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
     println!("{all:?}");
     assert!(all.faulty * 10 > all.effects && all.lines > 10_000, "{all:?} shows little");
     assert!(all.in_packs > 1_000, "{all:?}: few payloads lay together");
+    assert!(all.interruptions > 20, "{all:?}: few backfills were stopped");
     assert!(all.repeated > 100, "{all:?}: few lines were delivered once more");
     assert!(all.unread > 100 && all.not_logged > 100, "{all:?}: few rays were judged");
     assert!(all.lost > 100, "{all:?}: few bodies were removed");

@@ -1,4 +1,5 @@
-//! What the rates promise: in no time, however short or long, do more lines go out than a rate allows for it.
+//! What the rates promise: in no time, however short or long, do more lines go out than a rate allows for it, and nothing of a
+//! stopped backfill.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub(crate) fn judge_rates<'a>(
     let backfills: BTreeMap<&str, i64> = payloads
         .filter_map(|payload| backfill_of(run, payload).map(|id| (payload.partner_batch_id.as_str(), id)))
         .collect();
+    run.stops.judge(&backfills, seen)?;
     let mut lanes: BTreeMap<i64, Sent> = BTreeMap::new();
     for seen in seen {
         if let Some(id) = backfills.get(seen.batch_id.as_str()) {

@@ -21,6 +21,7 @@ use super::absence::{Judged, STEPS_A_QUESTION, judge_absence};
 use super::faults::{Faults, Plan};
 use super::random::Random;
 use super::setting::{Changes, Setting};
+use super::stops::Stops;
 use super::task::TaskWorld;
 use super::traffic::{self, BEGIN_MS, Batch};
 use super::violations::ContractViolation;
@@ -96,11 +97,16 @@ pub(crate) struct Run {
     removals: Random,
     /// Draws what is delivered once more, likewise.
     pub(super) repetitions: Random,
+    /// The latest backfill that repeats a window of the whole bucket: its number, and until when it lists.
+    pub(super) campaign: Option<(i64, DeliveryWindow, i64)>,
+    /// The backfills that a person stops.
+    pub(super) stops: Stops,
 }
 
 impl Run {
     pub(crate) fn new(setting: Setting) -> Self {
         let (removals, repetitions) = (Random::new(setting.seed ^ 0x11fe), Random::new(setting.seed ^ 0x00a6));
+        let stops = Stops::new(setting.seed);
         let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS);
         platform.partner.borrow_mut().moods = setting.moods;
         platform.violation.set(setting.violation);
@@ -127,6 +133,8 @@ impl Run {
             judged: Judged::default(),
             removals,
             repetitions,
+            campaign: None,
+            stops,
         }
     }
 
@@ -171,6 +179,7 @@ impl Run {
     /// Nothing goes wrong any more, for a round of the sweep, too; an error is a world that does not come to rest.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
+        self.resume_all();
         self.rest(1)?;
         self.platform.time.advance_to(self.platform.time.now_ms() + SWEEP_ROUND_MS);
         self.rest(2)
@@ -232,6 +241,7 @@ impl Run {
         if self.setting.loses_bodies && self.removals.chance(BODIES_LOST) {
             self.platform.lose_body(&mut self.removals);
         }
+        self.switch_some();
         let now = self.platform.time.now_ms();
         let runnable: Vec<usize> = (0..self.tasks.len()).filter(|&task| self.tasks[task].wake_ms <= now).collect();
         let begin = self.platform.random.borrow_mut().chance(150);

@@ -22,8 +22,10 @@ mod lifecycle;
 mod partner;
 mod post;
 mod rates;
+mod repetitions;
 mod run;
 mod setting;
+mod stops;
 mod task;
 mod time;
 mod traffic;
@@ -210,14 +212,15 @@ fn run_chunk(options: &Options) -> ExitCode {
 }
 
 fn summary(all: &Figures, begun: Instant) -> String {
-    let Figures { steps, effects, faulty, lines, posts, duplicates, parked, repeated, in_packs, .. } = all;
+    let Figures { steps, effects, faulty, lines, posts, duplicates, parked, repeated, interruptions, in_packs, .. } =
+        all;
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = *steps as f64 / seconds;
     format!(
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
          {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked, {repeated} delivered \
-         once more; {in_packs} payloads shared a pack; of rays judged as absent, none of {} in unread batches and {} of \
+         once more; {interruptions} stops of backfills; {in_packs} payloads shared a pack; of rays judged as absent, none of {} in unread batches and {} of \
          the others counted as not logged",
         all.unread, all.not_logged
     )

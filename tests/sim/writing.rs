@@ -8,6 +8,11 @@ use super::run::Run;
 use super::setting::Changes;
 use super::traffic::{self, Batch};
 
+/// The number of the first backfill that repeats a window of the whole bucket.
+const CAMPAIGNS_FROM: i64 = 1_000_000;
+/// Time in which such a backfill lists the bucket.
+const CAMPAIGN_MS: i64 = 300_000;
+
 impl Run {
     /// Writes a batch, new or made of others, and asks for the backfills that it is to have.
     pub(super) fn write_batch(&mut self, now: i64) {
@@ -28,6 +33,9 @@ impl Run {
         }
         let batch = if self.setting.repeats { self.repeat(batch, number, now) } else { batch };
         self.store(batch, now);
+        if self.setting.repeats {
+            self.repeat_many(now);
+        }
         for event in std::mem::take(&mut self.deletions) {
             self.platform.enqueue(&self.platform.parses, event);
         }
@@ -49,6 +57,31 @@ impl Run {
         let id = i64::try_from(number).unwrap() + 1;
         self.backfills.push((number, window, Some(id), now + random.between(0, 900_000)));
         Batch { again: vec![(id, window)], ..batch }
+    }
+
+    /// Asks for a window of the bucket to be delivered once more, as one backfill: of each batch that is there, and of those that
+    /// are written until it has listed the whole bucket, such as a batch that is moved meanwhile.
+    fn repeat_many(&mut self, now: i64) {
+        if self.repetitions.chance(60) {
+            let start_ms = now - self.repetitions.between(60_000, 600_000);
+            let window = DeliveryWindow { start_ms, end_ms: start_ms + self.repetitions.between(1_000, 600_000) };
+            let id = CAMPAIGNS_FROM + i64::try_from(self.batches.len()).unwrap();
+            self.campaign = Some((id, window, now + CAMPAIGN_MS));
+            (0..self.batches.len() - 1).for_each(|number| self.repeat_in(number, (id, window), now));
+        }
+        if let Some((id, window, until_ms)) = self.campaign.filter(|(_, _, until_ms)| now < *until_ms) {
+            self.repeat_in(self.batches.len() - 1, (id, window), until_ms);
+        }
+    }
+
+    /// Has a backfill read a batch of its window, at some time after the given one.
+    fn repeat_in(&mut self, number: usize, (id, window): (i64, DeliveryWindow), from_ms: i64) {
+        let batch = &mut self.batches[number];
+        if !batch.removed && batch.lines.iter().any(|line| window.holds(line.unix_ms)) {
+            batch.again.push((id, window));
+            let at = from_ms + self.repetitions.between(0, CAMPAIGN_MS);
+            self.backfills.push((number, window, Some(id), at));
+        }
     }
 
     /// Writes a batch's object; that of live traffic has an event.
@@ -79,7 +112,7 @@ impl Run {
         let key = if in_place { old_key.clone() } else { traffic::key(number, now) };
         let of: Vec<&Batch> = sources.iter().map(|&at| &self.batches[at]).collect();
         let batch = if sources.len() == 1 && random.chance(500) {
-            Batch { key: key.clone(), windows: Vec::new(), has_event: true, ..of[0].clone() }
+            Batch { key: key.clone(), windows: Vec::new(), again: Vec::new(), has_event: true, ..of[0].clone() }
         } else {
             traffic::rewritten(random, &of, key.clone())
         };

@@ -105,10 +105,10 @@ fn stop_holds_no_other_traffic() {
     let (consumers, id) = stopped_halfway();
     consumers.settle(TURN_MS);
     let at_stop = stored(&consumers);
-    let live = batch_key("logs/", Dataset::HttpRequests, instant(50, 0), instant(50, 5), 7);
+    let fresh = batch_key("logs/", Dataset::HttpRequests, instant(50, 0), instant(50, 5), 7);
     let line = format!(r#"{{"RayID":"{}","EdgeStartTimestamp":{},"EdgeColoID":4}}"#, name(50, 0), instant(50, 0));
-    let head = consumers.fakes.bucket.store(&live, line.as_bytes());
-    announce(&consumers, &live, &head);
+    let head = consumers.fakes.bucket.store(&fresh, line.as_bytes());
+    announce(&consumers, &fresh, &head);
     let again = BackfillRequest { again: true, reason: Some("why".into()), ..ask(instant(0, 0), instant(1, 0)) };
     let other = begin(&consumers, again);
     work(&consumers);
@@ -119,7 +119,7 @@ fn stop_holds_no_other_traffic() {
 fn news_from_before_a_stop_frees_nothing() {
     let consumers = deployment(1, || Reply::Status(200));
     let ledgers = &consumers.fakes.ledgers;
-    let hold = |steps, stopped| {
+    let hears = |steps, stopped| {
         ledgers.ask(PARTNER, &HoldBackfills { backfills: vec![BackfillHold { id: 7, steps, stopped }] });
         let lanes = vec![LaneRate::for_all(1_000), LaneRate::for_backfill(7, 1_000)];
         let call = TakeTurn { lines: 1, lanes, within_ms: 0, place_ms: None };
@@ -128,7 +128,7 @@ fn news_from_before_a_stop_frees_nothing() {
     };
     let told =
         [(4, false), (5, true), (4, false), (5, true), (9, false), (5, true), (12, false), (11, true), (13, true)];
-    let held = told.map(|(steps, stopped)| hold(steps, stopped));
+    let held = told.map(|(steps, stopped)| hears(steps, stopped));
     assert_eq!(held, [false, true, true, true, false, false, false, true, true]);
-    assert!(!hold(14, false));
+    assert!(!hears(14, false));
 }
