@@ -105,7 +105,8 @@ fn write_request(record: &mut RecordBuilder, settings: &EdgeSettings, exchange: 
     let mut kept = Map::new();
     for name in headers {
         if let Some(value) = exchange.header(name) {
-            let value = record.bounded("RequestHeaders", value, EDGE_HEADER_BYTES);
+            let address = (name == "referer").then(|| redaction.address(value));
+            let value = record.bounded("RequestHeaders", address.as_deref().unwrap_or(value), EDGE_HEADER_BYTES);
             kept.insert(name.clone(), value);
         }
     }

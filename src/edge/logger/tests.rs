@@ -128,7 +128,7 @@ fn request_without_a_ray_gets_a_marked_one() {
 fn secrets_are_in_no_record() {
     let routes = r#"[{"route":"*/*","payload_types":["application/json","text/plain"]}]"#;
     for payload in [r#"{"password":"canary-5","a":[{"token":"canary-6"}]}"#, r#"{"a":1,"password":"canary-7"#] {
-        let settings = EdgeSettings { headers: vec!["accept".into()], ..with_routes(routes) };
+        let settings = EdgeSettings { headers: vec!["accept".into(), "referer".into()], ..with_routes(routes) };
         let line = line(settings, &exchange(&json!({"payloadBytes": 500})), Some(payload.as_bytes()));
         assert!(!line.contains("canary") && line.contains("EdgeLoggerPayload"), "{line}");
     }
