@@ -75,7 +75,12 @@ impl DecisionFilter {
 
     fn request(&self, more: &[(&str, Value)]) -> Value {
         let Self { decision, state, code, older_than } = self;
-        let texts = [("decision", decision.name), ("state", state), ("code", code), ("older_than", older_than)];
+        let texts = [
+            ("decision", decision.name),
+            ("state", state.as_str()),
+            ("code", code.as_str()),
+            ("older_than", older_than.as_str()),
+        ];
         let texts = texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, json!(text)));
         texts.chain(more.iter().filter(|(_, value)| !value.is_null()).cloned()).collect()
     }
