@@ -1,110 +1,93 @@
-// The answer to a look-up: the points that people ask of such pages, each by its number in the issue.
+// The tabs of the answer to a look-up: without scripts, on small screens, and what their links lead to.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isTooWide, open, world } from "./harness.mjs";
 
-const { story } = world.examples;
+const { story, visitor_with_subrequests: visitor } = world.examples;
 const PAGE = `${world.url}/r/${story.ray}`;
-const visible = (page) => page.locator(".wf-tree .w").filter({ visible: true }).count();
-const rays = async (page) => page.locator(".wf-tree .w").evaluateAll((rows) => rows.map((row) => row.dataset.ray));
-
-test("points 2 and 9: row, zoom and filter are in the address, and a second browser shows the same", () =>
-  open({}, async (page, context) => {
-    await page.goto(PAGE);
-    assert.ok((await page.locator(".w-time .wf-path").count()) > 1, "a critical path of several requests");
-    const all = await rays(page);
-    const below = all.at(-1);
-    await page.locator("#wf-filter").fill(below);
-    await page.locator("#wf-axis").press("+");
-    await page.getByRole("link", { name: below, exact: true }).click();
-    await page.waitForURL(new RegExp(`#r-${below}&zoom=25-75&filter=${below}$`));
-    const second = await context.newPage();
-    await second.goto(page.url());
-    assert.equal(await second.locator(".w.chosen").getAttribute("data-ray"), below);
-    assert.equal(await second.locator(".bars").first().getAttribute("viewBox"), "2500 0 5000 20");
-    assert.equal(await second.locator("#wf-filter").inputValue(), below);
-    assert.equal(await visible(second), await visible(page));
-  }));
-
-test("points 3 and 4: the ray stays in view, and the time is absolute, relative, in UTC and here", () =>
-  open({}, async (page) => {
-    await page.goto(PAGE);
-    await page.mouse.wheel(0, 3_000);
-    const bar = page.locator(".a-bar");
-    assert.ok((await bar.boundingBox()).y < 50);
-    assert.equal(await bar.locator(".a-ray").innerText(), story.ray);
-    assert.match(await page.locator(".a-when").innerText(), /\d{4}-\d\d-\d\d [\d:.]+ UTC · here .* (ago|just now)/s);
-  }));
-
-test("points 5 and 6: finding counts and jumps, and a filter keeps what is above", () =>
-  open({}, async (page) => {
-    await page.goto(PAGE);
-    const all = await rays(page);
-    await page.locator("#wf-find").fill("GET");
-    assert.match(await page.locator("#wf-count").innerText(), /^0 of [1-9]/);
-    await page.locator("#wf-find").press("Enter");
-    assert.match(await page.locator("#wf-count").innerText(), /^1 of /);
-    await page.locator("#wf-find").press("Shift+Enter");
-    assert.match(await page.locator("#wf-count").innerText(), /^(\d+) of \1$/);
-    await page.locator("#wf-filter").fill("exception");
-    const kept = await visible(page);
-    assert.ok(kept > 2 && kept < all.length, `${kept} of ${all.length}`);
-  }));
-
-test("points 7 and 8: levels close and open, and the time line is zoomed by dragging and by keys", () =>
-  open({}, async (page) => {
-    await page.goto(PAGE);
-    const all = (await rays(page)).length;
-    await page.locator("#wf-none").click();
-    assert.equal(await visible(page), 1);
-    await page.locator("#wf-more").click();
-    assert.equal(await visible(page), 2);
-    await page.locator("#wf-all").click();
-    assert.equal(await visible(page), all);
-    await page.locator("#wf-axis").scrollIntoViewIfNeeded();
-    const { x, y, width } = await page.locator("#wf-axis").boundingBox();
-    await page.mouse.move(x + width * 0.5, y + 5);
-    await page.mouse.down();
-    await page.mouse.move(x + width * 0.75, y + 5);
-    await page.mouse.up();
-    // The address that a script writes is known to the test a moment later.
-    await page.waitForURL(/zoom=50-75/);
-    await page.locator("#wf-axis").press("0");
-    await page.waitForURL((url) => url.hash === "");
-  }));
-
-test("points 12 and 14: what is missing is said, and several details are open at once", () =>
-  open({ as: "viewer" }, async (page) => {
-    await page.goto(PAGE);
-    await page.getByText("shown as [masked]").first().waitFor();
-    const closed = page.locator(".rec:not([open]) > summary");
-    await closed.first().click();
-    await closed.first().click();
-    assert.ok((await page.locator(".rec[open]").count()) >= 3);
-  }));
-
-test("point 15: a click copies, and the texts have no secret", () =>
-  open({}, async (page, context) => {
-    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.goto(PAGE);
-    await page.getByRole("button", { name: "Copy ray" }).first().click();
-    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), story.ray);
-    await page.locator("#a-field").fill("EdgeColoCode");
-    const cell = page.locator(".groups td").filter({ visible: true }).first();
-    const value = await cell.innerText();
-    await cell.click();
-    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), value.trim());
-    const ticket = await page.locator("#c-ticket").inputValue();
-    assert.match(ticket, new RegExp(`\\| Ray ID \\| ${story.ray} \\|`));
-    assert.match(await page.locator("#c-curl").inputValue(), /^curl -sS -g -i '?.*https:\/\//);
-  }));
+const tabs = (page) => page.getByRole("navigation", { name: "Parts of the answer" });
 
 test("every tab is a link that works without scripts, down to 320 px", () =>
   open({ js: false, width: 320 }, async (page) => {
     await page.goto(PAGE);
-    for (const [name, words] of [["JSON", /"RayID": "/], ["Partner line", /remote_addr/], ["Deliveries", /payload|delivered/i], ["Fields", /EdgeResponseStatus/]]) {
-      await page.getByRole("navigation", { name: "Parts of the answer" }).getByRole("link", { name }).click();
-      assert.match(await page.locator(".answer").innerText(), words);
+    for (const [name, words] of [
+      ["JSON", /"RayID": "/],
+      ["Partner line", /remote_addr/],
+      ["Deliveries", /payload|delivered/i],
+      ["Neighbours", /within 5 min before and after/],
+      ["Compare", /Another ray/],
+      ["Fields", /EdgeResponseStatus/],
+    ]) {
+      await tabs(page).getByRole("link", { name }).click();
+      await page.locator(".answer").getByText(words).first().waitFor();
       assert.equal(await isTooWide(page), false, name);
     }
+  }));
+
+test("neighbours lead to a comparison and back, without scripts", () =>
+  open({ js: false }, async (page) => {
+    await page.goto(`${PAGE}?tab=neighbours&by=client&within=3600`);
+    const rows = page.locator(".near-rows tbody tr");
+    assert.ok((await rows.count()) > 1);
+    assert.equal(await page.locator(".near-rows tr.asked").count(), 1, "the request itself is among them");
+    const other = await rows.locator("a code").first().innerText();
+    await page.getByRole("link", { name: `Compare with ${other}` }).click();
+    await page.waitForURL(new RegExp(`tab=compare&with=${other}`));
+    await page.getByText("Fields that differ").waitFor();
+    await page.locator(".answer").getByText(/equal field/).first().click();
+    await page.getByText("Equal in both").waitFor();
+  }));
+
+test("a pasted ray is put beside this one, and its text stays out of the address", () =>
+  open({ width: 320 }, async (page) => {
+    await page.goto(`${PAGE}?tab=compare`);
+    await page.getByLabel("Another ray").fill(`secret words CF-RAY: ${visitor.ray.toUpperCase()}-SJC`);
+    await page.getByRole("button", { name: "Compare" }).click();
+    await page.waitForURL(`${PAGE}?tab=compare&with=${visitor.ray}#parts`);
+    await page.getByText("Fields that differ").waitFor();
+    assert.equal(await isTooWide(page), false);
+    const [first, second] = await page.locator(".beside tbody tr td").evaluateAll((cells) => cells.slice(0, 2).map((cell) => cell.getBoundingClientRect().y));
+    assert.ok(first < second, "one under the other");
+    await page.getByLabel("Another ray").fill("nothing of use");
+    await page.getByRole("button", { name: "Compare" }).click();
+    await page.getByText("No Ray ID was found in what you pasted").waitFor();
+  }));
+
+test("the partner's line is copied as the API writes it", () =>
+  open({}, async (page, context) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.goto(`${PAGE}?tab=partner`);
+    await page.getByRole("button", { name: "Copy line" }).click();
+    await page.locator(".copied").waitFor();
+    const line = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(line.split("\u0001").length, 145);
+  }));
+
+test("rows above the ray have what their records say", () =>
+  open({}, async (page) => {
+    await page.goto(PAGE);
+    const root = page.locator(".wf-tree .w").first();
+    assert.notEqual(await root.getAttribute("data-ray"), story.ray);
+    assert.match(await root.locator(".w-text").innerText(), /\b[2-5]\d\d\b .*[A-Z]+ [a-z0-9.-]+\/.*/);
+    assert.doesNotMatch(await page.locator(".wf-tree").innerText(), /records on its page/);
+  }));
+
+test("several rays have the sentence of their own pages", () =>
+  open({ js: false }, async (page) => {
+    await page.goto(`${world.url}/r/${visitor.ray}`);
+    const sentence = await page.locator("#a-title").innerText();
+    await page.goto(`${world.url}/rays?ids=${visitor.ray},${story.ray}`);
+    await page.getByText(sentence, { exact: false }).waitFor();
+  }));
+
+test("what is stored from a page with a reason is asked for with it", () =>
+  open({}, async (page) => {
+    await page.goto(`${PAGE}?reason=INC-7`);
+    const [request, download] = await Promise.all([
+      page.waitForRequest(/format=har/),
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "HAR", exact: true }).click(),
+    ]);
+    assert.deepEqual([request.headers()["raydex-reason"], download.suggestedFilename()], ["INC-7", `${story.ray}.har`]);
+    assert.match(await tabs(page).getByRole("link", { name: "JSON" }).getAttribute("href"), /reason=INC-7/);
   }));
