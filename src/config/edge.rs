@@ -102,7 +102,7 @@ mod tests {
     fn edge_logger_needs_no_setting() {
         let settings = read(&[]).unwrap();
         assert_eq!(
-            (settings.mode, &settings.bucket_name[..], &settings.folder[..]),
+            (settings.mode, settings.bucket_name.as_str(), settings.folder.as_str()),
             (EdgeMode::Log, "cdn-logs-raw", "logs/")
         );
         assert_eq!(settings.flush, FlushBounds { lines: 500, age_ms: 10_000 });
@@ -124,7 +124,7 @@ mod tests {
             ("LOG_PREFIX", "waf/,edge/"),
         ]);
         let settings = settings.unwrap();
-        assert_eq!((settings.mode, &settings.folder[..]), (EdgeMode::Off, "edge/"));
+        assert_eq!((settings.mode, settings.folder.as_str()), (EdgeMode::Off, "edge/"));
         assert_eq!(settings.headers, ["accept", "x-request-id"]);
         assert!(settings.redaction.all_parameters && settings.redaction.paths.len() == 2);
         assert_eq!(settings.flush, FlushBounds { lines: 10_000, age_ms: 15_000 });

@@ -47,7 +47,7 @@ fn in_units(value: u64, units: &[(u64, u64, &str)]) -> Option<String> {
     units.iter().find_map(|(unit, limit, name)| {
         let tenths = half_up(value, unit / 10);
         if tenths < 100 {
-            let decimal = if tenths % 10 == 0 { String::new() } else { format!(".{}", tenths % 10) };
+            let decimal = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
             return Some(format!("{}{decimal} {name}", tenths / 10));
         }
         let whole = half_up(value, *unit);

@@ -153,8 +153,8 @@ fn batch_closes_by_lines_bytes_or_age() {
     (0..7).for_each(|_| by_lines.record(b"1", 0));
     assert_eq!(numbers(&by_lines.take_due(0).unwrap().0), [1; 7]);
     let mut by_bytes = buffer();
-    by_bytes.record(&[b"1", &[b'0'; 600_000][..]].concat(), 0);
-    by_bytes.record(&[b'1'; 600_000], 0);
+    by_bytes.record(&[b"1".to_vec(), vec![b'0'; 600_000]].concat(), 0);
+    by_bytes.record(&vec![b'1'; 600_000], 0);
     assert_eq!(by_bytes.take_due(0).unwrap().0.label.lines, 1);
     let mut by_age = buffer();
     by_age.record(b"1", 0);
@@ -185,7 +185,7 @@ fn failed_batch_is_stored_again_unchanged() {
 }
 
 #[test]
-fn batch_of_a_request_that_died_is_due_again() {
+fn batch_of_a_dead_request_is_due_again() {
     let mut buffer = buffer();
     buffer.record(b"1", 0);
     buffer.close(0);

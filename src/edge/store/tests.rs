@@ -58,7 +58,9 @@ impl EdgeHost for FakeHost {
         let (due, later) = self.arrivals.take().into_iter().partition(|(at_ms, _)| *at_ms <= end_ms);
         *self.arrivals.borrow_mut() = later;
         let due: Vec<(i64, Rc<RefCell<EdgeLogger>>)> = due;
-        due.iter().for_each(|(at_ms, logger)| logger.borrow_mut().buffer.record(b"{}", *at_ms));
+        for (at_ms, logger) in &due {
+            logger.borrow_mut().buffer.record(b"{}", *at_ms);
+        }
         self.now_ms.set(end_ms);
     }
 
@@ -98,7 +100,7 @@ fn full_batches_are_stored_and_announced_at_once() {
     assert_eq!(lines(&host.objects.borrow()), [3, 3]);
     let objects = host.objects.borrow();
     for (event, batch) in host.events.borrow().iter().zip(objects.iter()) {
-        assert_eq!((&event.bucket[..], &event.object.key), ("cdn-logs-raw", &batch.key));
+        assert_eq!((event.bucket.as_str(), &event.object.key), ("cdn-logs-raw", &batch.key));
         assert_eq!((event.object.etag.as_deref(), event.object.size), (Some("e"), Some(batch.body.len() as u64)));
     }
     assert_eq!((host.events.borrow().len(), logger.borrow().buffer.lines_held()), (2, 1));

@@ -18,6 +18,10 @@ pub(super) fn shorten_texts(json: &str, most: usize) -> Cow<'_, str> {
         let TextCut { kept, after } = TextCut::new(text, most);
         short.push_str(kept);
         rest = after;
+        if let Some(next) = after.strip_prefix('"') {
+            short.push('"');
+            rest = next;
+        }
     }
     short.push_str(rest);
     if short.len() == json.len() { Cow::Borrowed(json) } else { Cow::Owned(short) }

@@ -40,6 +40,6 @@ impl AnswerDocument {
         };
         let (records, next_cursor) = listed.map(|listed| (listed.records, listed.next_cursor)).unwrap_or_default();
         self.records.extend(records.into_iter().filter(is_of_page));
-        Self { tree, next_cursor, ..self }
+        Self { next_cursor, tree, ..self }
     }
 }

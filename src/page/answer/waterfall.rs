@@ -115,7 +115,7 @@ impl Waterfall {
             let critical = if critical > 0 { duration_text(critical) } else { String::new() };
             let parent = node.parent.as_deref().and_then(|parent| times.get(*places.get(parent)?));
             let (is_asked, odd) = (node.ray == document.ray, time.oddities(parent));
-            rows.push(WaterfallRow { level, is_asked, href, critical, odd, ..row });
+            rows.push(WaterfallRow { level, href, is_asked, critical, odd, ..row });
         }
         set_nesting(&mut rows);
         let ticks = (0..=4).map(|part| duration_text(line.total / 4 * part)).collect();

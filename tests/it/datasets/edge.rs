@@ -33,7 +33,7 @@ fn datasets(answer: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn edge_record_is_shown_beside_logpushs_and_told_apart() {
+fn edge_record_is_told_from_that_of_logpush() {
     let ray = RayId::at(START_MS, 7).unwrap();
     let batch = edge_batch(ray);
     let (mut fakes, config) = (Fakes::new(), delivering(&[]));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::support::Fakes;
 use super::support::gzip::gzip;
-use super::support::records::ray;
+use super::support::records::{marked, ray};
 use super::{BatchOutcome, KEY};
 
 const START_S: u32 = 1_774_687_320;
@@ -134,7 +134,7 @@ impl Choices {
         if record.len() > 5 && self.below(3) == 0 {
             record.insert(own.to_owned(), json!({"a": self.text(), "RayID": ray(7).to_string(), "b": [1, {"c": 2}]}));
         }
-        Value::Object(record).to_string()
+        marked(known.dataset, &Value::Object(record).to_string())
     }
 }
 
@@ -165,7 +165,7 @@ fn batch_of_few_fields_is_sealed_whole() {
                 continue;
             }
             let line = format!(r#"{{"{}":{START_S},"{name}":{value}}}"#, known.time);
-            is_sealed_whole(&known, &vec![line; 3], "\n");
+            is_sealed_whole(&known, &vec![marked(known.dataset, &line); 3], "\n");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use raydex::page::answer::{
-    AnswerContext, AnswerDocument, AnswerPart, AnswerTab, ComparisonDocument, NeighboursDocument,
+    AnswerContext, AnswerDocument, AnswerPart, AnswerRecord, AnswerTab, ComparisonDocument, NeighboursDocument,
 };
 use serde_json::{Value, json};
 
@@ -185,7 +185,7 @@ fn tree_page_has_the_records_of_its_rays() {
         &json!({ "ray": RAY, "next_cursor": "R", "records": [record("9e3556d8c2ab1c06"), record("9e3556d8c2ab1c07")] }),
     );
     let document = own.with_tree_page(page.tree, Some(listed));
-    let rays: Vec<&str> = document.records.iter().map(|record| record.text()).collect();
+    let rays: Vec<&str> = document.records.iter().map(AnswerRecord::text).collect();
     assert!(rays.len() == 2 && rays[0].contains(RAY) && rays[1].contains("1c07"), "{rays:?}");
     assert_eq!(document.next_cursor.as_deref(), Some("R"));
 }

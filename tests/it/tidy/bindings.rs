@@ -135,7 +135,7 @@ fn every_binding_in_code_is_in_wrangler() {
 }
 
 #[test]
-fn edge_logger_has_a_bucket_and_a_producer_alone() {
+fn edge_logger_has_one_bucket_and_producer() {
     let wrangler = toml("wrangler.toml");
     let edge = wrangler["env"]["edge"].as_table().unwrap();
     let buckets = tables(edge, "r2_buckets");
