@@ -24,13 +24,12 @@ test("a pasted token signs in, and leads back to the page that was asked for", (
 
 test("recent look-ups are forgotten once no one is signed in", () =>
   open({ as: null, expected: [401] }, async (page) => {
-    const kept = () => page.evaluate(() => localStorage.getItem("raydex-recent"));
     const signIn = async () => {
       await page.goto(`${world.url}/r/${ray}`);
       await page.getByLabel("API token").fill(tokenOf("support"));
       await page.keyboard.press("Enter");
       await page.locator(`[data-ray="${ray}"]`).first().waitFor();
-      assert.equal(await kept(), JSON.stringify([ray]));
+      await page.waitForFunction((kept) => localStorage.getItem("raydex-recent") === kept, JSON.stringify([ray]));
     };
     await signIn();
     await page.getByRole("button", { name: "Sign out" }).click();

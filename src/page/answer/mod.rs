@@ -52,6 +52,8 @@ pub use neighbours_document::{
     StatusClasses,
 };
 
+use std::borrow::Borrow;
+
 use answer_head::AnswerHead;
 use comparison::ComparisonPart;
 use delivery_trail::{DeliveryTrail, delivery_trails};
@@ -290,13 +292,9 @@ impl<'a> AnswerPart<'a> {
     }
 
     /// Returns a number with its thousands apart.
-    #[expect(
-        clippy::unused_self,
-        clippy::trivially_copy_pass_by_ref,
-        reason = "a template calls methods of its own value"
-    )]
-    fn grouped(&self, number: &u64) -> String {
-        texts::grouped(*number)
+    #[expect(clippy::unused_self, reason = "a template calls methods of its own value")]
+    fn grouped(&self, number: impl Borrow<u64>) -> String {
+        texts::grouped(*number.borrow())
     }
 
     /// Returns the address of the next page of a large tree.
@@ -305,11 +303,18 @@ impl<'a> AnswerPart<'a> {
         Some(self.links.tree_page(tree, self.document.next_cursor.as_deref()))
     }
 
-    /// Returns the top of the tree in a path, if that is another ray and may have records.
+    /// Returns the first request of those that sent this one, in a path, if that is another ray and may have records. A request
+    /// that was challenged sent none: its archive is another.
     fn other_root(&self) -> Option<String> {
-        let AnswerTree { root, nodes, .. } = self.document.tree.as_ref()?;
-        let node = nodes.iter().find(|node| node.ray == *root);
-        let has_records = node.is_none_or(|node| !node.records.is_empty());
-        (*root != self.document.ray && has_records).then(|| facts::ray_in_path(root))
+        let AnswerTree { nodes, .. } = self.document.tree.as_ref()?;
+        let node_of = |ray: &str| nodes.iter().find(|node| node.ray == ray);
+        let mut first = self.document.ray.as_str();
+        for _ in nodes {
+            let Some(node) = node_of(first).filter(|node| node.link.as_deref() == Some("subrequest")) else { break };
+            let Some(parent) = &node.parent else { break };
+            first = parent;
+        }
+        let has_records = node_of(first).is_none_or(|node| !node.records.is_empty());
+        (first != self.document.ray && has_records).then(|| facts::ray_in_path(first))
     }
 }
