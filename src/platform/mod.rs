@@ -18,6 +18,7 @@ mod bindings;
 mod bucket;
 mod dead_letters;
 mod edge;
+mod edge_host;
 mod env;
 mod fetch;
 mod hang_up;

@@ -122,11 +122,13 @@ async fn add_records<D: Services + 'static>(
     let asked = HttpRequest { method: "POST".to_owned(), body, ..api_request(query(&[], dataset)) };
     let Ok(reply) = ray_list::look_up_rays(config, services, caller, &asked).await else { return };
     let ReplyBody::Stream(mut lines) = reply.body else { return };
+    let mut found = Vec::new();
     while let Some(Ok(line)) = lines.next().await {
-        let Ok(room) = services.memory().reserve(PAGE_ROOM * line.len()) else { return };
-        document.add_records(&line.to_vec());
+        let Ok(room) = services.memory().reserve(PAGE_ROOM * line.len()) else { break };
+        found.push(line.to_vec());
         rooms.push(room);
     }
+    document.add_records(&found);
 }
 
 /// The query of a request.

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use itertools::Itertools as _;
+
 use super::facts::RecordFacts;
 use super::ray_records::AnswerRays;
 use super::{AnswerDocument, AnswerNode, AnswerRecord, AnswerTree, RayLineDocument};
@@ -24,11 +26,11 @@ impl AnswerDocument {
         path.take(nodes.len()).filter(lacks).take(most).map(|node| node.ray.clone()).collect()
     }
 
-    /// Adds the records in a line of the answer to `POST /v1/rays`.
-    pub fn add_records(&mut self, line: &[u8]) {
-        if let Ok(line) = serde_json::from_slice::<RayLineDocument>(line) {
-            self.records.extend(line.records);
-        }
+    /// Adds the records in the lines of the answer to `POST /v1/rays`, which come in any order, in that of the rays asked for.
+    pub fn add_records(&mut self, lines: &[Vec<u8>]) {
+        let read = lines.iter().filter_map(|line| serde_json::from_slice::<RayLineDocument>(line).ok());
+        let sorted = read.sorted_by_key(|line| line.index);
+        self.records.extend(sorted.flat_map(|line| line.records));
     }
 
     /// Takes another page of the tree in place of its first one, and of the records in `listed` those of its rays.

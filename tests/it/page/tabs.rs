@@ -167,8 +167,11 @@ fn rays_above_are_asked_for_first() {
     let mut document = read(&nodes[..3]);
     let line = json!({ "index": 0, "found": true, "records": [{ "dataset": "http_requests", "batch": { "key": "k" },
         "record": { "RayID": "9e3556d8c2ab0000", "EdgeStartTimestamp": 1, "EdgeResponseStatus": 418, "ClientRequestHost": "above.example" } }] });
-    document.add_records(line.to_string().as_bytes());
-    document.add_records(b"no JSON");
+    let later = json!({ "index": 1, "found": true, "records": [{ "record": { "RayID": "9e3556d8c2ab0001" } }] });
+    // The lines come in any order.
+    document.add_records(&[later.to_string().into_bytes(), b"no JSON".to_vec(), line.to_string().into_bytes()]);
+    let texts: Vec<&str> = document.records.iter().map(AnswerRecord::text).collect();
+    assert!(texts[1].contains("9e3556d8c2ab0000") && texts[2].contains("9e3556d8c2ab0001"), "{texts:?}");
     let page = html(&document, AnswerTab::Record);
     assert!(page.contains("<b class=\"warn\">418</b> above.example"), "{page}");
 }
