@@ -93,7 +93,8 @@ async function askApi(path) {
 /** Copies what the API answers: a text may have characters that a page cannot show. */
 async function copyAnswer(path, button) {
   const reply = await askApi(path);
-  if (reply) copy(await reply.text(), button);
+  // Without the line feed, which would submit it where it is pasted.
+  if (reply) copy((await reply.text()).trimEnd(), button);
 }
 
 /** Where the page was opened with a reason, stores the API's answers with it: a link alone cannot give one. */

@@ -82,6 +82,11 @@ pub const PAGE_EXPLAINED_BYTES: usize = 262_144;
 /// above the one that was asked for, or all that are missing if they are few. Each costs as much as a lookup.
 pub const PAGE_TREE_LOOKUPS: usize = 20;
 
+/// Number of requests of a tree on a page where the records of [`super::FAMILY_RAYS`] do not fit into the share of one caller:
+/// with records of 8 KB they are 1.6 MB of JSON, and [`PAGE_ROOM`] times that 13 MB of 16.
+pub const PAGE_TREE_ROWS: usize = 200;
+const _: () = assert!(PAGE_TREE_ROWS * 8 * super::KIB * PAGE_ROOM < super::MEMORY_BUDGET / super::CALLER_SHARES);
+
 /// Maximum number of neighbours that the page lists: a screen before the request and one after it.
 pub const PAGE_NEIGHBOURS: u32 = 50;
 

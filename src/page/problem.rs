@@ -104,25 +104,27 @@ pub struct ProblemPage<'a> {
     words: ProblemWords,
     problem: &'a ProblemDocument,
     retry_after: Option<i64>,
-    way_on: WayOn,
+    way_on: WayOn<'a>,
     /// The parameters of the address that is asked for again with a reason.
     reasons_for: Option<&'a [(String, String)]>,
 }
 
 /// Where a person goes on from a problem: an address, and what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WayOn {
+pub struct WayOn<'a> {
     /// The address.
-    pub href: &'static str,
+    pub href: &'a str,
     /// The words of the link.
     pub words: &'static str,
 }
 
-impl WayOn {
-    /// Returns the way on from a page with this path.
+impl<'a> WayOn<'a> {
+    /// Returns the way on from a page with this path. `is_parameter`: what is wrong is beside the path.
     #[must_use]
-    pub fn of_path(path: &str) -> Self {
-        if path.starts_with("/ops") {
+    pub fn of_path(path: &'a str, is_parameter: bool) -> Self {
+        if is_parameter && path.starts_with("/r/") {
+            Self { href: path, words: "Show this request" }
+        } else if path.starts_with("/ops") {
             Self { href: "/ops", words: "Back to operations" }
         } else if path == "/search" {
             Self { href: "/search", words: "Begin another search" }
@@ -159,7 +161,7 @@ impl<'a> ProblemPage<'a> {
             words,
             problem,
             retry_after,
-            way_on: WayOn::of_path(path),
+            way_on: WayOn::of_path(path, problem.status == 400 && problem.code != "not_a_ray"),
             reasons_for,
         }
     }

@@ -31,7 +31,7 @@ impl ProblemWords {
                 ("Your role must give a reason for each page that shows log lines.", "A ticket or a sentence will do.")
             }
             "bad_reason" => (reason.as_str(), "Leave out line breaks."),
-            "reason_missing" => ("The form gives no reason.", reason.as_str()),
+            "reason_missing" => ("The form gives no reason, or one that is too long.", reason.as_str()),
             "not_a_decision" => (
                 "The form says nothing that can be decided here.",
                 "Choose one of the decisions. Delivered and confirmed payloads can only be resent.",
@@ -53,7 +53,10 @@ impl ProblemWords {
                 "Open the page of this deployment itself, and send the form from there.",
             ),
             "cross_site" => (detail, "Open the address itself."),
-            "bad_cursor" => ("The place to go on from is not one of this search.", "Begin with its first records."),
+            "bad_cursor" => (
+                "The place to go on from is not one of this answer, or was made for another token.",
+                "Begin with the first page.",
+            ),
             "dataset_without_ray" => (detail, "Search it by time."),
             "bad_filter" => (detail, "Write it as in Logpush, or use the conditions of the form."),
             "unavailable" | "not_audited" | "no_keys" | "no_tokens" => (detail, "Try again in a moment."),

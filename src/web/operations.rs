@@ -3,6 +3,8 @@
 //! # Invariants
 //! A form decides nothing that the API would not: it is checked, recorded and answered as that request.
 
+use itertools::Itertools as _;
+
 use super::html::page_reply;
 use super::visit::Visit;
 use crate::access::Caller;
@@ -83,8 +85,12 @@ pub(crate) struct OperationForm {
 }
 
 impl OperationForm {
-    /// Reads the form; `None` if it decides nothing that the page offers.
+    /// Reads the form; `None` if it decides nothing that the page offers, or has a member twice.
     pub(crate) fn parse(target: OperationTarget, argument: &str, form: &[u8]) -> Option<Self> {
+        let names = form_urlencoded::parse(form).map(|(name, _)| name).sorted();
+        if names.tuple_windows().any(|(one, other)| one == other) {
+            return None;
+        }
         let member = |known: &str| {
             form_urlencoded::parse(form).find(|(name, _)| name == known).map(|(_, value)| value.into_owned())
         };
@@ -148,6 +154,8 @@ mod tests {
             (OperationTarget::Payload, "a/../b", "decision=drop"),
             (OperationTarget::Backfill, "7", "decision=resume%2F..%2Fstop"),
             (OperationTarget::Partner, "", ""),
+            (OperationTarget::Partner, "", "decision=try&decision=try"),
+            (OperationTarget::Payload, "a-1", "decision=resend&decision=drop&reason=x"),
             (OperationTarget::Payloads, "", "decision=redrive&expected=2-ab"),
         ] {
             assert_eq!(parse(target, argument, form), None, "{argument} {form}");

@@ -15,7 +15,7 @@ use crate::access::Caller;
 use crate::api::{ray_list, rays};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, ReplyBody, problems};
-use crate::limits::{PAGE_ROOM, PAGE_TREE_LOOKUPS};
+use crate::limits::{PAGE_ROOM, PAGE_TREE_LOOKUPS, PAGE_TREE_ROWS};
 use crate::memory::Reservation;
 use crate::page::answer::AnswerDocument;
 use crate::record::Dataset;
@@ -40,7 +40,7 @@ impl TreePage {
     }
 }
 
-/// Reads the answer of a ray.
+/// Reads the answer of a ray. Where a page of its tree is too large for the memory of one caller, a smaller one is read.
 ///
 /// # Errors
 /// The [`Problem`] of the lookup.
@@ -51,6 +51,26 @@ pub(super) async fn read_answer<D: Services + 'static>(
     request: &HttpRequest<Vec<u8>>,
     argument: &str,
 ) -> Result<ReadAnswer, Problem> {
+    let read = async |limit| Box::pin(read_page(config, services, caller, (request, argument), limit)).await;
+    match read(None).await {
+        Err(problem) if problem.status == 413 => read(Some(PAGE_TREE_ROWS)).await,
+        read => read,
+    }
+}
+
+/// Reads the answer of a ray with a page of its tree of at most so many requests.
+async fn read_page<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<D>,
+    caller: &Caller,
+    (request, argument): (&HttpRequest<Vec<u8>>, &str),
+    limit: Option<usize>,
+) -> Result<ReadAnswer, Problem> {
+    let limit = limit.map(|limit| limit.to_string());
+    let limited = |asked: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        let asked = asked.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        asked.chain(limit.iter().map(|limit| ("limit", limit.clone()))).collect()
+    };
     let dataset = request.parameter("dataset");
     let dataset = dataset.as_deref();
     let reader = AnswerReader { config, services: services.as_ref(), caller, argument };
@@ -58,14 +78,17 @@ pub(super) async fn read_answer<D: Services + 'static>(
     let deliveries = if has_deliveries(caller, dataset) { ",deliveries" } else { "" };
     let (parts, form) = if page.is_some() { ("records", "none") } else { ("records,tree", "list") };
     let parts = format!("{parts}{deliveries}");
-    let (mut document, room) = reader.read(&[("subrequests", form), ("parts", &parts)], dataset).await?;
+    let asked = [("subrequests", form), ("parts", parts.as_str())];
+    let first =
+        if page.is_some() { asked.map(|(name, value)| (name, value.to_owned())).to_vec() } else { limited(&asked) };
+    let (mut document, room) = reader.read(&first, dataset).await?;
     let mut rooms = vec![room];
     if let Some(TreePage { tree, records }) = page {
-        let (tree_page, room) = reader.read(&[("parts", "tree"), ("cursor", &tree)], dataset).await?;
+        let (tree_page, room) = reader.read(&limited(&[("parts", "tree"), ("cursor", &tree)]), dataset).await?;
         rooms.push(room);
         let listed = match records {
             Some(records) => {
-                let asked = [("parts", "records"), ("subrequests", "list"), ("cursor", &records)];
+                let asked = limited(&[("parts", "records"), ("subrequests", "list"), ("cursor", &records)]);
                 let (listed, room) = reader.read(&asked, dataset).await?;
                 rooms.push(room);
                 Some(listed)
@@ -94,7 +117,7 @@ struct AnswerReader<'a, D> {
 impl<D: Services> AnswerReader<'_, D> {
     async fn read(
         &self,
-        asked: &[(&str, &str)],
+        asked: &[(&str, String)],
         dataset: Option<&str>,
     ) -> Result<(AnswerDocument, Reservation), Problem> {
         let request = api_request(query(asked, dataset));
@@ -132,7 +155,7 @@ async fn add_records<D: Services + 'static>(
 }
 
 /// The query of a request.
-fn query(asked: &[(&str, &str)], dataset: Option<&str>) -> String {
+fn query(asked: &[(&str, String)], dataset: Option<&str>) -> String {
     let dataset = dataset.map(|dataset| ("dataset", dataset));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).extend_pairs(dataset).finish()
 }

@@ -28,7 +28,7 @@ test("a form without its reason says what it lacks", () =>
     await page.goto(`${world.url}/ops/payloads?decision=resend&state=delivered`);
     await page.locator("#reason").evaluate((box) => box.removeAttribute("required"));
     await page.getByRole("button", { name: /^Resend/ }).click();
-    await page.getByText("The form gives no reason.").waitFor();
+    await page.getByText("The form gives no reason").waitFor();
     await page.getByRole("link", { name: "Back to operations" }).click();
     await page.getByRole("heading", { name: "Operations" }).waitFor();
   }));

@@ -14,6 +14,7 @@ use super::sentence::request_duration;
 use super::texts::{InstantText, ShownText, counted, duration_text, grouped};
 use super::usual_time::usual_time;
 use super::waterfall::{target_of_record, tone_of};
+use crate::page::code_words::words_of_missing;
 use crate::page::figures::seconds_text;
 use crate::record::{FieldValue, Timestamp};
 
@@ -206,8 +207,7 @@ fn notes_of(document: &NeighboursDocument) -> Vec<String> {
     let until = summary.searched_until.as_deref().map(|until| format!(": everything until {until} was searched"));
     say(!raydex.complete, format!("The search is not complete{}.", until.unwrap_or_default()));
     for missing in raydex.missing.iter().take(20) {
-        let count = missing.count.map(|count| format!(" ({})", grouped(count))).unwrap_or_default();
-        say(true, format!("There may be more: {}{count}.", missing.code.replace('_', " ")));
+        say(true, words_of_missing(&missing.code, missing.count));
     }
     notes
 }

@@ -4,6 +4,7 @@ use super::facts::RecordFacts;
 use super::ray_records::AnswerRays;
 use super::texts::counted;
 use super::{AnswerDocument, AnswerNode};
+use crate::record::Dataset;
 
 /// Returns a sentence for each thing that an answer lacks. `shown` is how many records are on the page, and whether that is a
 /// later one of the tree.
@@ -65,8 +66,17 @@ pub(super) fn notes(
     let has_any = rays.get(&document.ray).is_some_and(|records| !records.all.is_empty());
     say(
         has_any && !has_request,
-        "There is no record of the request itself: only other datasets have this ray.".to_owned(),
+        "No record of the request itself is here: it may be missing, or in a dataset that this address or your token leaves out."
+            .to_owned(),
     );
+    let logged = rays.get(&document.ray).map_or(0, |records| records.of(Dataset::HttpRequests).count());
+    say(
+        logged > 1,
+        format!("The log has {} of this request: the first one is described.", counted(count(logged), "record")),
+    );
+    let has_own_row =
+        tree.is_none_or(|tree| tree.nodes.is_empty() || tree.nodes.iter().any(|node| node.ray == document.ray));
+    say(!has_own_row, "The row of this request is on another page of its tree.".to_owned());
     for warning in document.warnings.iter().take(20) {
         let hint = warning.hint.as_deref().unwrap_or_default();
         say(true, format!("{} at {}: {} {hint}", warning.parameter, warning.at, warning.detail).trim().to_owned());

@@ -13,15 +13,15 @@ pub(super) fn usual_time(own: i64, others: impl Iterator<Item = i64>) -> Option<
     let median = *others.get(count / 2).filter(|_| count >= FEWEST)?;
     let faster = others.iter().filter(|other| **other < own).count();
     let slower = others.iter().filter(|other| **other > own).count();
-    // Of ten requests at most one is as slow, and half of them took at most half as long.
-    let verdict = if slower * 10 <= count && own >= median.saturating_mul(2) && faster > 0 {
+    // Two thirds were faster, and half took at most half as long; or the other way round.
+    let verdict = if faster * 3 >= count * 2 && own >= median.saturating_mul(2) {
         "Slower than usual"
-    } else if faster * 10 <= count && own <= median / 2 && slower > 0 {
+    } else if slower * 3 >= count * 2 && own <= median / 2 {
         "Faster than usual"
     } else {
         "About as fast as usual"
     };
-    let listed = counted(u64::try_from(count).unwrap_or(u64::MAX), "listed request");
+    let listed = counted(u64::try_from(count).unwrap_or(u64::MAX), "listed request with a duration");
     let (own, median) = (duration_text(own), duration_text(median));
     Some(format!("{verdict}: it took {own}, longer than {faster} of {listed}, half of which took at most {median}."))
 }
@@ -41,12 +41,13 @@ mod tests {
         assert_eq!(of(140, &others).as_deref(), Some("About as fast as usual"));
         assert_eq!(of(20, &others).as_deref(), Some("Faster than usual"));
         assert_eq!(of(0, &[0, 0, 0, 0, 0]).as_deref(), Some("About as fast as usual"));
-        assert_eq!(of(500, &[90, 100, 110, 120, 130, 900]).as_deref(), Some("About as fast as usual"));
+        assert_eq!(of(500, &[90, 100, 110, 120, 130, 900]).as_deref(), Some("Slower than usual"));
+        assert_eq!(of(500, &[90, 100, 110, 600, 900]).as_deref(), Some("About as fast as usual"));
         assert_eq!(of(500, &others[1..]), None);
         assert_eq!(of(i64::MAX / 1_500_000, &[i64::MAX / 1_000_000; 5]).as_deref(), Some("About as fast as usual"));
         assert_eq!(
             usual_time(3_100_000_000, others.iter().map(|ms| ms * 1_000_000)).unwrap(),
-            "Slower than usual: it took 3.1 s, longer than 5 of 5 listed requests, half of which took at most 110 ms."
+            "Slower than usual: it took 3.1 s, longer than 5 of 5 listed requests with a duration, half of which took at most 110 ms."
         );
     }
 }

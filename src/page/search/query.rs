@@ -112,7 +112,9 @@ impl SearchQuery {
             operator: text(&format!("operator{nth}")),
             value: parameter(&format!("value{nth}")).unwrap_or_default(),
         };
-        let conditions = (1..=SEARCH_CONDITIONS).map(condition).filter(|condition| !condition.field.is_empty());
+        let conditions = (1..=SEARCH_CONDITIONS)
+            .map(condition)
+            .filter(|condition| !condition.field.is_empty() || !condition.value.is_empty());
         Self {
             last: text("last"),
             start: text("start"),
@@ -126,7 +128,11 @@ impl SearchQuery {
     /// Returns whether the address asks for nothing yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.last.is_empty() && self.start.is_empty()
+        self.last.is_empty()
+            && self.start.is_empty()
+            && self.end.is_empty()
+            && self.conditions.is_empty()
+            && self.filter.is_empty()
     }
 
     /// Returns the dataset; `None` if there is none of this name.

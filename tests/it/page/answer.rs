@@ -164,7 +164,7 @@ fn what_is_missing_is_said() {
     let bare = read(&json!({ "ray": "x y/<z>", "records": [] }));
     let page = AnswerPart::new(&bare, &AnswerContext::new(0).with_tab(AnswerTab::Deliveries));
     let page = askama::Template::render(&page).unwrap();
-    assert!(page.contains("This answer has no deliveries.") && page.contains("/r/x%20y%2F%3Cz%3E"), "{page}");
+    assert!(page.contains("Deliveries are those of http_requests") && page.contains("/r/x%20y%2F%3Cz%3E"), "{page}");
 }
 
 #[test]

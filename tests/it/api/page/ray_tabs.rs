@@ -1,8 +1,11 @@
 //! The tabs of a ray that ask more of the API, and what their links and forms keep.
 
+use raydex::record::Dataset;
+
 use super::super::audit::entries;
 use super::super::every_route::world;
 use super::super::support::Fakes;
+use super::super::support::records::ndjson;
 use super::super::{Ask, header};
 use super::{deployment, form, ray, signed_in, text, visit};
 
@@ -52,6 +55,42 @@ fn tab_that_fails_leaves_the_page() {
         }
         assert!(reply.status == 200 && page.contains("class=\"a-gap\"") && page.contains(words), "{query}: {page}");
         assert!(page.contains("class=\"wf-tree\""), "{query}");
+    }
+}
+
+#[test]
+fn tree_of_large_records_is_shown_in_part() {
+    let fakes = Fakes::new();
+    let parent = ray(1);
+    let child = |nth: u64| {
+        format!(
+            r#"{{"RayID":"{}","ParentRayID":"{parent}","EdgeResponseStatus":200,"ClientRequestURI":"/{}"}}"#,
+            ray(10 + nth),
+            "x".repeat(2_300)
+        )
+    };
+    let lines =
+        std::iter::once(format!(r#"{{"RayID":"{parent}","EdgeResponseStatus":200}}"#)).chain((0..999).map(child));
+    fakes.index("logs/http_requests/a.log", Dataset::HttpRequests, &ndjson(lines));
+    let (status, first) = page(&fakes, &[], &format!("/r/{parent}"));
+    assert_eq!(status, 200, "{first}");
+    assert!(
+        first.contains("The tree goes on: this page has its first 200 requests.") && first.contains("rel=\"next\"")
+    );
+    // One that is on no page that is shown has its own record, and says where its row is.
+    let (status, last) = page(&fakes, &[], &format!("/r/{}", ray(10 + 998)));
+    assert_eq!(status, 200, "{last}");
+    assert!(last.contains("The row of this request is on another page of its tree."), "{last}");
+    assert!(last.contains("200 of more in"), "{last}");
+}
+
+#[test]
+fn mistake_beside_the_ray_leads_back_to_it() {
+    let (fakes, _) = world();
+    for query in ["tab=bogus", "tree=zzz", "tab=neighbours&by=client&by=path"] {
+        let (status, page) = page(&fakes, &[], &format!("/r/{}?{query}", ray(1)));
+        assert_eq!(status, 400, "{query}");
+        assert!(page.contains(&format!("<a href=\"/r/{}\">Show this request</a>", ray(1))), "{query}: {page}");
     }
 }
 

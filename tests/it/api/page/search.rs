@@ -104,6 +104,8 @@ fn refused_search_keeps_what_was_typed() {
         (format!("{DAY}&{conditions}"), "condition2-failed", "The value of this operator must be"),
         (format!("{DAY}&{conditions}&filter=%7Bnonsense").replace("many", "5"), "filter-failed", "must be valid JSON"),
         (format!("start=yesterday&{conditions}").replace("many", "5"), "range-failed", "start"),
+        (conditions.replace("many", "5"), "range-failed", "Say when the range starts."),
+        (format!("{DAY}&{conditions}&field3=&operator3=eq&value3=502").replace("many", "5"), "condition3-failed", ""),
         (
             format!("{DAY}&dataset=dns_log&{conditions}").replace("many", "5"),
             "dataset-failed",
