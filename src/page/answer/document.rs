@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::record::Dataset;
 
-/// What [`AnswerDocument::read`] and [`super::ExplainDocument::read`] cannot read.
+/// What [`AnswerDocument::read`] cannot read.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     /// The document is not the JSON of a lookup.
