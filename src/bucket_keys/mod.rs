@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_batches_are_named_as_logpush_names_its_own() {
+    fn edge_batches_have_names_like_those_of_logpush() {
         let key = edge_batch_key("logs/", 1_774_687_320_000, 1_774_687_330_000, "00c0ffee00c0ffee", 7);
         assert_eq!(key, "logs/edge_requests/20260328/20260328T084200Z_20260328T084210Z_00c0ffee00c0ffee-7.log.gz");
         assert_eq!(classify(&key, &logs()), KeyClass::Batch(DatasetClaim::Named(Dataset::EdgeRequests)));

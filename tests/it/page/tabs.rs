@@ -134,7 +134,7 @@ fn comparison_is_of_texts_and_says_its_gaps() {
 
 #[test]
 fn large_tree_has_pages() {
-    let node = |number: u64, parent: Option<&str>| json!({ "ray": format!("9e3556d8c2ab1c{number:02x}"), "parent": parent, "depth": u8::from(parent.is_some()), "records": { "http_requests": 1 } });
+    let node = |number: u64, parent: Option<&str>| json!({ "ray": format!("9e3556d8c2ab1c{number:02x}"), "parent": parent, "link": parent.map(|_| "subrequest"), "depth": u8::from(parent.is_some()), "records": { "http_requests": 1 } });
     let value = json!({ "ray": RAY, "next_cursor": "R/", "tree": { "root": "9e3556d8c2ab1c00", "next_cursor": "T+", "truncated": true,
         "nodes": [node(0, None), node(5, Some("9e3556d8c2ab1c00"))] } });
     let document = AnswerDocument::read(value.to_string().as_bytes()).unwrap();
