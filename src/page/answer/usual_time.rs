@@ -21,9 +21,11 @@ pub(super) fn usual_time(own: i64, others: impl Iterator<Item = i64>) -> Option<
     } else {
         "About as fast as usual"
     };
-    let listed = counted(u64::try_from(count).unwrap_or(u64::MAX), "listed request with a duration");
+    let listed = counted(u64::try_from(count).unwrap_or(u64::MAX), "listed request");
     let (own, median) = (duration_text(own), duration_text(median));
-    Some(format!("{verdict}: it took {own}, longer than {faster} of {listed}, half of which took at most {median}."))
+    Some(format!(
+        "{verdict}: it took {own}, longer than {faster} of {listed} with a duration, half of which took at most {median}."
+    ))
 }
 
 #[cfg(test)]
