@@ -58,7 +58,7 @@ pub(super) async fn read_answer<D: Services + 'static>(
     }
 }
 
-/// Reads the answer of a ray with a page of its tree of at most so many requests.
+/// Reads the answer of a ray with a page of its tree, of at most `limit` requests.
 async fn read_page<D: Services + 'static>(
     config: &Config,
     services: &Rc<D>,

@@ -42,8 +42,12 @@ impl SearchRefusal {
             }
             _ => (RefusedPart::Form, None),
         };
-        let own_words =
-            if code == "missing_parameter" { Some("Say when the range starts.".to_owned()) } else { own_words };
+        let lacks_start = query.last.is_empty() && query.start.is_empty();
+        let own_words = if code == "missing_parameter" || code == "bad_time" && lacks_start {
+            Some("Say when the range starts.".to_owned())
+        } else {
+            own_words
+        };
         Self { part, words: own_words.unwrap_or_else(|| words.text()) }
     }
 

@@ -170,7 +170,8 @@ fn rays_above_are_asked_for_first() {
     let mut document = read(&nodes[..3]);
     let line = json!({ "index": 0, "found": true, "records": [{ "dataset": "http_requests", "batch": { "key": "k" },
         "record": { "RayID": "9e3556d8c2ab0000", "EdgeStartTimestamp": 1, "EdgeResponseStatus": 418, "ClientRequestHost": "above.example" } }] });
-    let later = json!({ "index": 1, "found": true, "records": [{ "record": { "RayID": "9e3556d8c2ab0001" } }] });
+    let later = json!({ "index": 1, "found": true, "records": [{ "dataset": "http_requests", "batch": { "key": "k" },
+        "record": { "RayID": "9e3556d8c2ab0001" } }] });
     // The lines come in any order.
     document.add_records(&[later.to_string().into_bytes(), b"no JSON".to_vec(), line.to_string().into_bytes()]);
     let texts: Vec<&str> = document.records.iter().map(AnswerRecord::text).collect();

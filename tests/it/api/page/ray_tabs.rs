@@ -70,7 +70,7 @@ fn tree_of_large_records_is_shown_in_part() {
         )
     };
     let lines =
-        std::iter::once(format!(r#"{{"RayID":"{parent}","EdgeResponseStatus":200}}"#)).chain((0..999).map(child));
+        std::iter::once(format!(r#"{{"RayID":"{parent}","EdgeResponseStatus":200}}"#)).chain((0..1_200).map(child));
     fakes.index("logs/http_requests/a.log", Dataset::HttpRequests, &ndjson(lines));
     let (status, first) = page(&fakes, &[], &format!("/r/{parent}"));
     assert_eq!(status, 200, "{first}");
@@ -78,10 +78,10 @@ fn tree_of_large_records_is_shown_in_part() {
         first.contains("The tree goes on: this page has its first 200 requests.") && first.contains("rel=\"next\"")
     );
     // One that is on no page that is shown has its own record, and says where its row is.
-    let (status, last) = page(&fakes, &[], &format!("/r/{}", ray(10 + 998)));
+    let (status, last) = page(&fakes, &[], &format!("/r/{}", ray(10 + 1_199)));
     assert_eq!(status, 200, "{last}");
     assert!(last.contains("The row of this request is on another page of its tree."), "{last}");
-    assert!(last.contains("200 of more in"), "{last}");
+    assert!(last.contains("1000 of more in"), "{last}");
 }
 
 #[test]
