@@ -132,7 +132,10 @@ mod tests {
 
     #[test]
     fn other_faults_are_beside_what_they_name() {
-        let query = SearchQuery { conditions: vec![condition("Cookies", "eq", "x")], ..SearchQuery::default() };
+        let bare = SearchQuery { conditions: vec![condition("Cookies", "eq", "x")], ..SearchQuery::default() };
+        let start = (RefusedPart::Range, "Say when the range starts.".to_owned());
+        assert_eq!(refusal(&bare, "bad_time"), start);
+        let query = SearchQuery { start: "yesterday".into(), ..bare };
         let both = "A sentence. A step.".to_owned();
         for (code, part) in [
             ("bad_time", RefusedPart::Range),
