@@ -55,13 +55,8 @@ impl RecordBuilder {
         if !self.cut.iter().any(|cut| cut == name) {
             self.cut.push(name.into());
         }
-        beginning(text, most).into()
+        text.split_at_checked(text.floor_char_boundary(most)).map_or(text, |(kept, _)| kept).into()
     }
-}
-
-/// Returns the longest beginning of at most this many bytes.
-fn beginning(text: &str, most: usize) -> &str {
-    (0..=most.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// Writes the record of an exchange, without a line feed; `payload` is what was kept of the request's body.

@@ -66,30 +66,25 @@ async fn read_page<D: Services + 'static>(
     (request, argument): (&HttpRequest<Vec<u8>>, &str),
     limit: Option<usize>,
 ) -> Result<ReadAnswer, Problem> {
-    let limit = limit.map(|limit| limit.to_string());
-    let limited = |asked: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
-        let asked = asked.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        asked.chain(limit.iter().map(|limit| ("limit", limit.clone()))).collect()
-    };
     let dataset = request.parameter("dataset");
     let dataset = dataset.as_deref();
-    let reader = AnswerReader { config, services: services.as_ref(), caller, argument };
+    let limit = limit.map(|limit| limit.to_string());
+    let reader = AnswerReader { config, services: services.as_ref(), caller, argument, dataset, limit };
     let page = TreePage::read(request);
     let deliveries = if has_deliveries(caller, dataset) { ",deliveries" } else { "" };
     let (parts, form) = if page.is_some() { ("records", "none") } else { ("records,tree", "list") };
     let parts = format!("{parts}{deliveries}");
     let asked = [("subrequests", form), ("parts", parts.as_str())];
-    let first =
-        if page.is_some() { asked.map(|(name, value)| (name, value.to_owned())).to_vec() } else { limited(&asked) };
-    let (mut document, room) = reader.read(&first, dataset).await?;
+    let (mut document, room) =
+        if page.is_some() { reader.read(&asked).await? } else { reader.read_tree_page(&asked).await? };
     let mut rooms = vec![room];
     if let Some(TreePage { tree, records }) = page {
-        let (tree_page, room) = reader.read(&limited(&[("parts", "tree"), ("cursor", &tree)]), dataset).await?;
+        let (tree_page, room) = reader.read_tree_page(&[("parts", "tree"), ("cursor", &tree)]).await?;
         rooms.push(room);
         let listed = match records {
             Some(records) => {
-                let asked = limited(&[("parts", "records"), ("subrequests", "list"), ("cursor", &records)]);
-                let (listed, room) = reader.read(&asked, dataset).await?;
+                let asked = [("parts", "records"), ("subrequests", "list"), ("cursor", records.as_str())];
+                let (listed, room) = reader.read_tree_page(&asked).await?;
                 rooms.push(room);
                 Some(listed)
             }
@@ -112,15 +107,20 @@ struct AnswerReader<'a, D> {
     services: &'a D,
     caller: &'a Caller,
     argument: &'a str,
+    dataset: Option<&'a str>,
+    /// Maximum number of requests of a page of the tree; `None` for that of the API.
+    limit: Option<String>,
 }
 
 impl<D: Services> AnswerReader<'_, D> {
-    async fn read(
-        &self,
-        asked: &[(&str, String)],
-        dataset: Option<&str>,
-    ) -> Result<(AnswerDocument, Reservation), Problem> {
-        let request = api_request(query(asked, dataset));
+    /// Reads an answer with a page of the tree, or of its records.
+    async fn read_tree_page(&self, asked: &[(&str, &str)]) -> Result<(AnswerDocument, Reservation), Problem> {
+        let limit = self.limit.as_deref().map(|limit| ("limit", limit));
+        self.read(&asked.iter().copied().chain(limit).collect::<Vec<_>>()).await
+    }
+
+    async fn read(&self, asked: &[(&str, &str)]) -> Result<(AnswerDocument, Reservation), Problem> {
+        let request = api_request(query(asked, self.dataset));
         let reply = rays::get_ray(self.config, self.services, self.caller, &request, self.argument).await?;
         let (body, room) = whole_body(self.services, reply)?;
         // The document is the API's own, so it can be read unless the page lags behind it.
@@ -155,7 +155,7 @@ async fn add_records<D: Services + 'static>(
 }
 
 /// The query of a request.
-fn query(asked: &[(&str, String)], dataset: Option<&str>) -> String {
+fn query(asked: &[(&str, &str)], dataset: Option<&str>) -> String {
     let dataset = dataset.map(|dataset| ("dataset", dataset));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).extend_pairs(dataset).finish()
 }

@@ -77,6 +77,10 @@ fn tree_of_large_records_is_shown_in_part() {
     assert!(
         first.contains("The tree goes on: this page has its first 200 requests.") && first.contains("rel=\"next\"")
     );
+    let next = first.split("href=\"?tree=").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let (status, second) = page(&fakes, &[], &format!("/r/{parent}?tree={}", next.replace("&amp;", "&")));
+    assert_eq!(status, 200, "{second}");
+    assert!(second.contains("A later page of the tree") && second.contains("First requests of the tree"), "{second}");
     // One that is on no page that is shown has its own record, and says where its row is.
     let (status, last) = page(&fakes, &[], &format!("/r/{}", ray(10 + 1_199)));
     assert_eq!(status, 200, "{last}");
