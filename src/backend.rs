@@ -159,6 +159,8 @@ pub trait Bucket {
     ) -> impl Future<Output = Result<ObjectHead, BackendError>>;
     /// Returns who uploaded this version of an object; `None` if that is not known, or it is no longer there.
     fn uploader(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
+    /// Returns the label of the edge logger with this version of an object; `None` if there is none, or it is no longer there.
+    fn edge_label(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
 }
 
 /// Lets the other requests of an isolate go first.

@@ -11,9 +11,11 @@ use crate::audit::AUDIT;
 use crate::audit::calls::ReadEntries;
 use crate::backend::CallError;
 use crate::config::Config;
+use crate::edge::DropReason;
 use crate::http::{Problem, Reply, problems};
 use crate::ledger::books::{AgainTotals, ChangedLines, LedgerTotals, LineTotals};
 use crate::ledger::breaker::BreakerState;
+use crate::ledger::edge_sums::EdgeTotals;
 use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
 use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
 use crate::ledger::layout_doubts::LayoutDoubt;
@@ -34,7 +36,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Answers with the sums of the newest ledgers and the state of the audit log.
 pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
     let SummedBooks {
-        totals, delivery, freshness, layout_doubts, ledgers, dead_letters, ignored_events, balanced, ..
+        totals, delivery, freshness, edge, layout_doubts, ledgers, dead_letters, ignored_events, balanced, ..
     } = sum_books(config, services, LEDGERS_READ).await?;
     let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
     let audit = audit.map_err(|error| match error {
@@ -47,6 +49,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     page.again(&totals.again);
     page.changed(&totals.changed);
     page.ray_times(&totals, &layout_doubts);
+    page.edge(&edge);
     page.single("raydex_dead_letters", "Dead letters that are neither redriven nor dismissed.", dead_letters);
     page.family("raydex_events_ignored", "Events for which there was nothing to do, by reason.");
     for (why, count) in ignored_events {
@@ -134,6 +137,31 @@ impl MetricsPage {
         for dataset in of_datasets.keys() {
             let is_doubtful = doubts.iter().any(|doubt| doubt.dataset.name() == dataset);
             self.labelled("raydex_layout_doubtful", "dataset", dataset, is_doubtful.into());
+        }
+    }
+
+    /// What the isolates of the edge logger counted.
+    fn edge(&mut self, edge: &EdgeTotals) {
+        let EdgeTotals { batches, missing_batches, counts } = *edge;
+        self.single("raydex_edge_batches", "Batches of the edge logger with counts of their isolate.", batches);
+        self.single(
+            "raydex_edge_batches_missing",
+            "Batches that are missing between others of their isolate and hour.",
+            missing_batches,
+        );
+        self.family("raydex_edge_requests", "Requests that the edge logger saw, by what became of them.");
+        for (state, count) in [
+            ("seen", counts.seen),
+            ("recorded", counts.recorded),
+            ("merged", counts.merged),
+            ("sampled_out", counts.sampled_out),
+            ("dropped", counts.dropped()),
+        ] {
+            self.labelled("raydex_edge_requests", "state", state, count);
+        }
+        self.family("raydex_edge_requests_dropped", "Requests without a record, by reason.");
+        for reason in DropReason::ALL {
+            self.labelled("raydex_edge_requests_dropped", "reason", reason.name(), counts.dropped.of(reason));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply};
 use crate::ledger::books::LedgerTotals;
 use crate::ledger::calls::{GetTotals, LedgerReport};
+use crate::ledger::edge_sums::EdgeTotals;
 use crate::ledger::freshness::Freshness;
 use crate::ledger::health::DeliveryHealth;
 use crate::ledger::ids::PARTNER;
@@ -34,6 +35,7 @@ struct StatsResponse {
     books: LedgerTotals,
     delivery: DeliveryHealthResponse,
     freshness: FreshnessResponse,
+    edge: EdgeTotals,
     /// The datasets whose rays have other times than their records at present.
     layout_doubts: Vec<LayoutDoubtResponse>,
     ledgers: LedgerCounts,
@@ -83,6 +85,7 @@ pub(crate) async fn get_stats<Y>(
         books: books.totals,
         delivery: delivery.with_faults(&config.delivery_faults),
         freshness: FreshnessResponse::from(&books.freshness),
+        edge: books.edge,
         layout_doubts: books.layout_doubts.iter().map(LayoutDoubtResponse::from).collect(),
         ledgers: books.ledgers,
         dead_letters: books.dead_letters,
@@ -98,6 +101,8 @@ pub(crate) struct SummedBooks {
     pub(crate) totals: LedgerTotals,
     pub(crate) delivery: DeliveryHealth,
     pub(crate) freshness: Freshness,
+    /// What the isolates of the edge logger counted.
+    pub(crate) edge: EdgeTotals,
     pub(crate) ledgers: LedgerCounts,
     /// Number of dead letters that were neither redriven nor dismissed.
     pub(crate) dead_letters: u64,
@@ -115,17 +120,18 @@ pub(crate) struct SummedBooks {
 pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
     let ledgers = newest_ledgers(services, most).await?;
     let read = ledgers.names.len() as u64;
-    let empty = (LedgerTotals::default(), DeliveryHealth::default(), Freshness::default(), true);
-    let (totals, mut delivery, freshness, balanced) = stream::iter(&ledgers.names)
+    let empty = (LedgerTotals::default(), DeliveryHealth::default(), Freshness::default(), EdgeTotals::default(), true);
+    let (totals, mut delivery, freshness, edge, balanced) = stream::iter(&ledgers.names)
         .map(async |name: &String| call_ledger(services, name, &GetTotals {}).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(empty, async |(mut sum, mut health, mut fresh, balance), report| {
-            let (LedgerReport { totals, delivery, freshness }, _held) = report.into_parts();
+        .try_fold(empty, async |(mut sum, mut health, mut fresh, mut edge, balance), report| {
+            let (LedgerReport { totals, delivery, freshness, edge: edge_totals }, _held) = report.into_parts();
             let balance = balance && totals.lines.unaccounted == 0;
             sum.add(totals);
             health.add(delivery);
             fresh.add(&freshness);
-            Ok((sum, health, fresh, balance))
+            edge.add(edge_totals);
+            Ok((sum, health, fresh, edge, balance))
         })
         .await?;
     if let Some(settings) = &config.delivery {
@@ -136,6 +142,7 @@ pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u
         totals: with_all_datasets(with_all_states(totals)),
         delivery,
         freshness,
+        edge,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
         ignored_events: ledgers.ignored_events.clone(),

@@ -160,6 +160,7 @@ mod tests {
                 "PARTNER_LINES_PER_SECOND must be a whole number of lines from 1 to 1000000; remove it to send without a limit",
             ),
             ("PARTNER_SUBREQUESTS", "no", "PARTNER_SUBREQUESTS must be one of include, exclude"),
+            ("PARTNER_EDGE_RECORDS", "yes", "PARTNER_EDGE_RECORDS must be one of exclude, include"),
             ("PARTNER_DUPLICATES", "drop", "PARTNER_DUPLICATES must be one of hold, send"),
             ("PARTNER_PLAIN_HTTP", "yes", "PARTNER_PLAIN_HTTP must be one of refuse, allow"),
             (

@@ -25,7 +25,7 @@ use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
 use crate::limits::RETENTION_DAYS_MAX;
 use crate::mask::{Role, is_listed, nearest_field};
-use crate::partner::{DuplicatePolicy, Subrequests};
+use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::record::Dataset;
 use crate::render::PartnerOptions;
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub batch_size: u32,
     /// Whether requests made by Workers are delivered.
     pub subrequests: Subrequests,
+    /// Whether records of the edge logger are delivered.
+    pub edge_records: EdgeRecords,
     /// Whether lines that are already in another payload are delivered again.
     pub duplicates: DuplicatePolicy,
     /// The filter of records to deliver; `None` for all.
@@ -134,6 +136,7 @@ impl Config {
             partner: PartnerOptions::default(),
             batch_size: 1_000,
             subrequests: Subrequests::default(),
+            edge_records: EdgeRecords::default(),
             duplicates: DuplicatePolicy::default(),
             filter: None,
             push_start_ms: None,

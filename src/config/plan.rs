@@ -4,7 +4,7 @@ use super::reader::{SettingsReader, not_valid, one_of};
 use super::{Config, settings, start_time};
 use crate::filter::Filter;
 use crate::limits::BATCH_SIZE_MAX;
-use crate::partner::{DuplicatePolicy, Subrequests};
+use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::render::PartnerOptions;
 
 /// Reads the settings into the configuration; one that is faulty keeps the value that it has.
@@ -14,6 +14,8 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
     config.batch_size = batch_size.unwrap_or(config.batch_size);
     let subrequests = reader.read(&settings::SUBREQUESTS, |name| one_of(name, Subrequests::ALL, Subrequests::name));
     config.subrequests = subrequests.unwrap_or_default();
+    let edge_records = reader.read(&settings::EDGE_RECORDS, |name| one_of(name, EdgeRecords::ALL, EdgeRecords::name));
+    config.edge_records = edge_records.unwrap_or_default();
     let duplicates =
         reader.read(&settings::DUPLICATES, |name| one_of(name, DuplicatePolicy::ALL, DuplicatePolicy::name));
     config.duplicates = duplicates.unwrap_or_default();

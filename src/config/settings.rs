@@ -122,6 +122,9 @@ pub const SERVER_ERRORS: SettingSpec =
 /// Whether requests made by Workers are delivered.
 pub const SUBREQUESTS: SettingSpec =
     SettingSpec::variable("PARTNER_SUBREQUESTS", SettingRequirement::Default("include"));
+/// Whether records of the edge logger are delivered.
+pub const EDGE_RECORDS: SettingSpec =
+    SettingSpec::variable("PARTNER_EDGE_RECORDS", SettingRequirement::Default("exclude"));
 /// Whether lines that are already in another payload are delivered again.
 pub const DUPLICATES: SettingSpec = SettingSpec::variable("PARTNER_DUPLICATES", SettingRequirement::Default("hold"));
 /// The filter of records to deliver; empty for all.
@@ -151,7 +154,7 @@ pub const EDGE_FLUSH_SECONDS: SettingSpec =
     SettingSpec::variable("EDGE_FLUSH_SECONDS", SettingRequirement::Default("10"));
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 44] = [
+pub const SETTINGS: [SettingSpec; 45] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -183,6 +186,7 @@ pub const SETTINGS: [SettingSpec; 44] = [
     ON_UNKNOWN,
     SERVER_ERRORS,
     SUBREQUESTS,
+    EDGE_RECORDS,
     DUPLICATES,
     FILTER,
     BATCH_SIZE,

@@ -82,6 +82,8 @@ pub struct EdgeBuffer {
     folder: String,
     bounds: FlushBounds,
     counts: EdgeCounts,
+    /// The numbers that closed batches carry which were not dropped.
+    carried: EdgeCounts,
     open: CollectedLines,
     waiting: VecDeque<WaitingBatch>,
     closed: u64,
@@ -97,6 +99,7 @@ impl EdgeBuffer {
             folder,
             bounds,
             counts: EdgeCounts::default(),
+            carried: EdgeCounts::default(),
             open: CollectedLines::default(),
             waiting: VecDeque::new(),
             closed: 0,
@@ -174,12 +177,14 @@ impl EdgeBuffer {
             return;
         }
         let (isolate, sequence) = (self.isolate.clone(), self.closed + 1);
-        let label = BatchLabel { isolate, sequence, lines: open.lines, counts: self.counts };
+        let since = self.counts.less(&self.carried);
+        let label = BatchLabel { isolate, sequence, lines: open.lines, counts: self.counts, since };
         let Some(batch) = EdgeBatch::close(&self.folder, &open.text, (open.opened_ms, now_ms), label) else {
             self.lose(DropReason::Unwritable, open.lines);
             return;
         };
         self.closed = sequence;
+        self.carried.add(since);
         let (batch, phase) = (Rc::new(batch), BatchPhase::Waits(now_ms));
         self.waiting.push_back(WaitingBatch { batch, phase, attempts: 0, is_stored: false });
         self.make_room(now_ms);
@@ -199,6 +204,8 @@ impl EdgeBuffer {
             let reason = if dropped.attempts > 0 { DropReason::Unconfirmed } else { DropReason::Overflow };
             if !dropped.is_stored {
                 self.lose(reason, dropped.batch.label.lines);
+                // The next batch carries them instead.
+                self.carried = self.carried.less(&dropped.batch.label.since);
             }
         }
     }

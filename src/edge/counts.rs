@@ -18,8 +18,25 @@ pub enum DropReason {
     Unwritable,
 }
 
+impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Filtered, Self::Overflow, Self::Unconfirmed, Self::Unwritable];
+
+    /// Returns the name in counts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Filtered => "filtered",
+            Self::Overflow => "overflow",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Unwritable => "unwritable",
+        }
+    }
+}
+
 /// Numbers of dropped requests by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DroppedCounts {
     /// Number of [`DropReason::Filtered`].
     pub filtered: u64,
@@ -29,6 +46,28 @@ pub struct DroppedCounts {
     pub unconfirmed: u64,
     /// Number of [`DropReason::Unwritable`].
     pub unwritable: u64,
+}
+
+impl DroppedCounts {
+    /// Returns the number of a reason.
+    #[must_use]
+    pub const fn of(&self, reason: DropReason) -> u64 {
+        match reason {
+            DropReason::Filtered => self.filtered,
+            DropReason::Overflow => self.overflow,
+            DropReason::Unconfirmed => self.unconfirmed,
+            DropReason::Unwritable => self.unwritable,
+        }
+    }
+
+    const fn of_mut(&mut self, reason: DropReason) -> &mut u64 {
+        match reason {
+            DropReason::Filtered => &mut self.filtered,
+            DropReason::Overflow => &mut self.overflow,
+            DropReason::Unconfirmed => &mut self.unconfirmed,
+            DropReason::Unwritable => &mut self.unwritable,
+        }
+    }
 }
 
 /// The numbers of an isolate since it began.
@@ -49,26 +88,43 @@ pub struct EdgeCounts {
 impl EdgeCounts {
     /// Returns the number of dropped requests.
     #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        let DroppedCounts { filtered, overflow, unconfirmed, unwritable } = self.dropped;
-        filtered + overflow + unconfirmed + unwritable
+    pub fn dropped(&self) -> u64 {
+        DropReason::ALL.iter().fold(0, |sum, reason| sum.saturating_add(self.dropped.of(*reason)))
     }
 
     /// Returns whether the numbers add up.
     #[must_use]
-    pub const fn is_balanced(&self) -> bool {
-        self.recorded + self.merged + self.sampled_out + self.dropped() == self.seen
+    pub fn is_balanced(&self) -> bool {
+        let others = self.merged.saturating_add(self.sampled_out).saturating_add(self.dropped());
+        self.recorded.saturating_add(others) == self.seen
     }
 
     /// Counts requests as dropped.
     pub const fn drop(&mut self, reason: DropReason, number: u64) {
-        let DroppedCounts { filtered, overflow, unconfirmed, unwritable } = &mut self.dropped;
-        let count = match reason {
-            DropReason::Filtered => filtered,
-            DropReason::Overflow => overflow,
-            DropReason::Unconfirmed => unconfirmed,
-            DropReason::Unwritable => unwritable,
-        };
-        *count += number;
+        *self.dropped.of_mut(reason) += number;
+    }
+
+    /// Adds other numbers.
+    pub fn add(&mut self, other: Self) {
+        self.combine(&other, |mine, others| mine + others);
+    }
+
+    /// Returns the numbers less others, none of which is larger.
+    #[must_use]
+    pub fn less(mut self, other: &Self) -> Self {
+        self.combine(other, u64::saturating_sub);
+        self
+    }
+
+    /// Combines each number with that of others.
+    fn combine(&mut self, other: &Self, with: impl Fn(u64, u64) -> u64) {
+        self.seen = with(self.seen, other.seen);
+        self.recorded = with(self.recorded, other.recorded);
+        self.merged = with(self.merged, other.merged);
+        self.sampled_out = with(self.sampled_out, other.sampled_out);
+        for reason in DropReason::ALL {
+            let count = self.dropped.of_mut(reason);
+            *count = with(*count, other.dropped.of(reason));
+        }
     }
 }

@@ -23,7 +23,7 @@ mod route;
 mod settings;
 mod store;
 
-pub use batch::{BatchLabel, EdgeBatch};
+pub use batch::{BatchLabel, EdgeBatch, ISOLATE_DIGITS};
 pub use buffer::{EdgeBuffer, FlushBounds, StoreResult};
 pub use counts::{DropReason, DroppedCounts, EdgeCounts};
 pub use exchange::{EdgeExchange, PassOutcome};

@@ -16,8 +16,9 @@ pub use super::ids::{DeliveryId, PackId};
 use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanBackfill};
 use super::source_id::SourceId;
 use super::state::BatchState;
+use crate::edge::BatchLabel;
 use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
-use crate::partner::OnUnknown;
+use crate::partner::{EdgeRecords, OnUnknown};
 use crate::record::Dataset;
 use crate::rpc::calls;
 
@@ -184,6 +185,9 @@ pub struct SealBatch {
     pub indexed: Option<bool>,
     /// The outcome of its plan, if it had one.
     pub plan: Option<SealedPlan>,
+    /// What the isolate counted that wrote the batch, if it is one of the edge logger.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub edge: Option<BatchLabel>,
     /// The replay step that this seal ends, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayStep>,
@@ -275,6 +279,9 @@ pub struct FindUnfinished {
     pub sources: Vec<SourceId>,
     /// The times that must be covered by a plan; `None` if nothing is delivered.
     pub deliver: Option<DeliveryWindow>,
+    /// Whether batches of the edge logger need a plan, too.
+    #[serde(skip_serializing_if = "EdgeRecords::is_default", default)]
+    pub edge_records: EdgeRecords,
     /// Unix milliseconds; an object written before needs no plan. `None` if each needs one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub written_from_ms: Option<i64>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{LedgerTotals, PayloadView};
 use super::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
+use super::edge_sums::EdgeTotals;
 use super::freshness::Freshness;
 use crate::limits::POST_S;
 
@@ -21,6 +22,9 @@ pub struct LedgerReport {
     pub delivery: DeliveryHealth,
     /// How fresh the partner's lines are.
     pub freshness: Freshness,
+    /// What the isolates of the edge logger counted.
+    #[serde(default)]
+    pub edge: EdgeTotals,
 }
 
 /// The reasons why the payloads of one or several ledgers wait.

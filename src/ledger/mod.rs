@@ -26,6 +26,7 @@ mod deliveries;
 pub mod delivery;
 mod directory;
 pub mod duplicates;
+pub mod edge_sums;
 pub mod first_start;
 pub mod freshness;
 pub mod health;

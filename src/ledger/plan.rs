@@ -12,7 +12,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::index::LineOffsets;
-use crate::partner::{DuplicatePolicy, Subrequests};
+use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
+use crate::record::Dataset;
 
 /// The version of the payload format: its columns, and the conversion of lines.
 pub const FORMAT: u32 = 1;
@@ -66,6 +67,9 @@ pub struct PlanOptions {
     pub lines: u32,
     /// Whether requests made by Workers are delivered.
     pub subrequests: Subrequests,
+    /// Whether records of the edge logger are delivered.
+    #[serde(skip_serializing_if = "EdgeRecords::is_default", default)]
+    pub edge_records: EdgeRecords,
     /// A filter in Logpush's language; only records that match are delivered.
     pub filter: Option<String>,
     /// A filter of the backfill that asked for the plan; only records that match both are delivered.
@@ -79,6 +83,23 @@ pub struct PlanOptions {
     pub unknown_country: String,
     /// The treatment of lines that are already in another payload.
     pub duplicates: DuplicatePolicy,
+}
+
+impl PlanOptions {
+    /// Returns whether records of the dataset are delivered.
+    #[must_use]
+    pub fn delivers(&self, dataset: Dataset) -> bool {
+        delivers(dataset, self.edge_records)
+    }
+}
+
+/// Returns whether records of the dataset are delivered, if those of the edge logger are or are not.
+#[must_use]
+pub fn delivers(dataset: Dataset, edge_records: EdgeRecords) -> bool {
+    match dataset {
+        Dataset::EdgeRequests => edge_records == EdgeRecords::Include,
+        dataset => dataset.is_deliverable(),
+    }
 }
 
 /// A plan of a source.
@@ -169,7 +190,7 @@ mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     use super::{DeliveryPlan, DeliveryWindow, PlanOptions};
-    use crate::partner::{DuplicatePolicy, Subrequests};
+    use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 
     #[test]
     fn the_stored_form_is_unchanged() {
@@ -178,6 +199,7 @@ mod tests {
             format: 1,
             lines: 1000,
             subrequests: Subrequests::Include,
+            edge_records: EdgeRecords::Exclude,
             filter: None,
             backfill_filter: None,
             version: "cs_vod_v3.0".into(),

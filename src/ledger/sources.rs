@@ -10,8 +10,9 @@ use super::calls::{
     UnfinishedSources,
 };
 use super::delivery::{Delivery, DeliveryState};
+use super::edge_sums::add_label;
 use super::ids::DeliveryId;
-use super::plan::{DeliveryRequest, DeliveryWindow};
+use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
 use super::plans::{has_plans_left, next_plan, seal_plan};
 use super::replays::is_due;
 use super::source_id::SourceId;
@@ -204,6 +205,9 @@ pub(super) fn seal(
         None => state == BatchState::Sealed,
     };
     seal_index(sql, seal.indexed, &source)?;
+    if let Some(label) = seal.edge.as_ref().filter(|_| state == BatchState::Open) {
+        add_label(sql, label)?;
+    }
     let step = seal.replay.filter(|step| step.number == replay && is_due(replay));
     if state == BatchState::Open || step.is_some() {
         let next = replay + u32::from(step.is_some_and(|step| step.is_last));
@@ -334,7 +338,8 @@ fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinishe
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(true) };
     let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)? != 0);
     let is_kept_back = call.written_from_ms.is_some_and(|from_ms| before_start || uploaded_ms < from_ms);
-    let is_delivered = row.text(0)? == Dataset::HttpRequests.name() && !is_kept_back;
+    let dataset = Dataset::from_name(&row.text(0)?);
+    let is_delivered = dataset.is_some_and(|dataset| delivers(dataset, call.edge_records)) && !is_kept_back;
     has_plans_left(sql, source, call.deliver.filter(|_| is_delivered))
 }
 

@@ -19,7 +19,7 @@ use crate::partner::OnUnknown;
 
 /// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
 /// replay. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
-pub(super) const SCHEMA: [&str; 5] = [
+pub(super) const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
         object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -51,6 +51,10 @@ pub(super) const SCHEMA: [&str; 5] = [
         source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
         digest TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,
         PRIMARY KEY (source, plan, first)) WITHOUT ROWID",
+    // `first` and `last` are sequences of batches; `counts` is the sum of what they carry.
+    "CREATE TABLE IF NOT EXISTS edge_isolate_v1 (
+        isolate TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, batches INTEGER NOT NULL,
+        counts TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 /// The condition for payloads that became terminal before an instant.

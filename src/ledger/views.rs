@@ -15,6 +15,7 @@ use super::calls::{
 use super::deliveries::last_refusal;
 use super::delivery::{Delivery, DeliveryState};
 use super::duplicates::PlanDuplicates;
+use super::edge_sums::edge_totals;
 use super::freshness::freshness;
 use super::health::{DeliveryHealth, PendingPayload, PostTimes};
 use super::ids::BatchId;
@@ -57,7 +58,8 @@ pub(super) fn totals(
         oldest_pending,
         post_times: post_times(sql)?,
     };
-    Ok(LedgerReport { totals: books(sql, "1 = 1", &[])?, delivery, freshness: freshness(sql)? })
+    let (totals, freshness, edge) = (books(sql, "1 = 1", &[])?, freshness(sql)?, edge_totals(sql)?);
+    Ok(LedgerReport { totals, delivery, freshness, edge })
 }
 
 /// Returns the number of payloads that wait, and meet a condition.

@@ -12,5 +12,5 @@ pub mod sign;
 
 pub use answer::{AnswerClass, classify, retry_after_ms};
 pub use endpoint::{EndpointError, PartnerEndpoint};
-pub use policy::{DuplicatePolicy, OnUnknown, ServerErrors, Subrequests};
+pub use policy::{DuplicatePolicy, EdgeRecords, OnUnknown, ServerErrors, Subrequests};
 pub use sign::{EmptyKey, PrivateKey, SignatureNonces, auth_key};

@@ -65,6 +65,25 @@ choice! {
 }
 
 choice! {
+    /// Whether records of the edge logger are delivered in addition to those of Logpush.
+    EdgeRecords {
+        /// They are not delivered.
+        #[default]
+        Exclude = "exclude",
+        /// They are delivered, each as a line of its own beside Logpush's of the same request.
+        Include = "include",
+    }
+}
+
+impl EdgeRecords {
+    /// Returns whether this is the default, which stored plans do not name.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+choice! {
     /// The treatment of a record whose line is already in a payload of another batch, or earlier in its own.
     DuplicatePolicy {
         /// It is not delivered again, but counted as filtered.

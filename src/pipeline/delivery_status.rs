@@ -152,7 +152,7 @@ mod tests {
     use crate::ledger::plan::FORMAT;
     use crate::ledger::{DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions};
     use crate::limits::REPETITIONS_SHOWN;
-    use crate::partner::{DuplicatePolicy, Subrequests};
+    use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
     use crate::record::{Dataset, KeyNames};
 
     fn status_of<'a>(batch: &'a BatchDetails, line: &[u8], at: u64, default_ms: i64) -> DeliveryStatus<'a> {
@@ -168,6 +168,7 @@ mod tests {
             format: FORMAT,
             lines: 10,
             subrequests: Subrequests::Exclude,
+            edge_records: EdgeRecords::default(),
             filter: None,
             backfill_filter: None,
             version: "cs_vod_v3.0".into(),

@@ -17,6 +17,7 @@ mod backfill_counts;
 pub mod dataset_choice;
 mod delivery_status;
 mod duplicates;
+mod edge_label;
 mod first_start;
 pub mod head;
 mod known_lines;

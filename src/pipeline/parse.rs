@@ -353,6 +353,7 @@ pub fn options_of(config: &Config) -> PlanOptions {
         format: FORMAT,
         lines: config.batch_size,
         subrequests: config.subrequests,
+        edge_records: config.edge_records,
         filter: config.filter.as_ref().map(|filter| filter.text().to_owned()),
         backfill_filter: None,
         version: config.partner.version.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! Whether a record is delivered depends on its line and the plan alone. A record is delivered only if its own fields
-//! settle that it is of `http_requests`.
+//! settle that it is of a dataset that the plan delivers.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::ledger::DeliveryPlan;
 use crate::ledger::plan::FORMAT;
 use crate::partner::Subrequests;
 use crate::record::fields::{Field, line_text};
-use crate::record::{Dataset, Fields, KeyNames, RecordKey, read_evidence};
+use crate::record::{Fields, KeyNames, RecordKey, read_evidence};
 use crate::render::{PartnerLine, PartnerOptions, write_partner_fields};
 
 /// The reason why a record is not delivered.
@@ -27,7 +27,7 @@ pub enum Exclusion {
     BackfillFilter,
     /// The line is not a valid record.
     NoRecord,
-    /// The record has no fields that only `http_requests` has, so it might be of another dataset.
+    /// The record has no fields that only a dataset to be delivered has, so it might be of another one.
     UnsettledDataset,
     /// The line is already in another payload.
     Duplicate,
@@ -92,7 +92,7 @@ impl PlanRules {
         let text = line_text(line);
         let fields = Fields::parse_by(&text, &|name| names.field_of(name)).map_err(|_| Exclusion::NoRecord)?;
         let evidence = read_evidence(line).map_err(|_| Exclusion::NoRecord)?;
-        let settled = evidence.settled() == Some(Dataset::HttpRequests);
+        let settled = evidence.settled().is_some_and(|dataset| self.plan.options.delivers(dataset));
         let written = self.write_fields(out, (line, settled), &fields)?;
         Ok(PartnerLine { sanitised: written.sanitised || matches!(text, Cow::Owned(_)), ..written })
     }
@@ -145,6 +145,6 @@ pub struct ScannedLine<'a> {
     pub key: &'a RecordKey,
     /// Whether the line is invalid UTF-8, so that its fields contain replacement characters.
     pub lossy: bool,
-    /// Whether its member names settle that it is of `http_requests`.
+    /// Whether its member names settle that it is of the batch's dataset, if that can be delivered.
     pub settled: bool,
 }

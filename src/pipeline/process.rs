@@ -18,6 +18,7 @@ use serde::{Serialize, Serializer};
 
 use super::dataset_choice::{DatasetChoice, choose_dataset, possible_datasets};
 use super::duplicates::{DuplicateFinder, LineClaims};
+use super::edge_label::edge_label;
 use super::head::peek_batch;
 use super::known_lines::KnownLines;
 use super::plan_rules::PlanRules;
@@ -54,7 +55,7 @@ pub struct BatchRequest {
     pub rule: Option<PrefixRule>,
     /// Whether to index the batch.
     pub index: bool,
-    /// The delivery requested if the batch is of `http_requests`; `None` for nothing.
+    /// The delivery requested if the batch is of a dataset that it delivers; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
 }
 
@@ -197,8 +198,7 @@ async fn process_version(
         possible_datasets: possible_datasets(request.claim, choice, &beginning.records),
         times,
         index: request.index,
-        // No other dataset is ever delivered.
-        deliver: request.deliver.clone().filter(|_| dataset == Dataset::HttpRequests),
+        deliver: request.deliver.clone().filter(|deliver| deliver.options.delivers(dataset)),
     };
     let work = match rpc::call(services.ledgers(), &id.ledger, &begin).await? {
         BeginAnswer::Complete => return Ok((BatchOutcome::AlreadySealed, false)),
@@ -389,6 +389,7 @@ impl<S: Services> BatchWriter<'_, S> {
             times,
             indexed,
             plan: scan.plan,
+            edge: edge_label(self.services.bucket(), self.names.dataset(), self.object).await?,
             replay: self.replay,
         };
         self.call_ledger(&seal).await

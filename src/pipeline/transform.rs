@@ -1,7 +1,7 @@
 //! Renders records as the partner's lines by a plan, and counts the excluded ones by reason.
 //!
 //! # Invariants
-//! A record is delivered only if its own fields settle that it is of `http_requests`. Each record in the plan's windows
+//! A record is delivered only if its own fields settle that it is of a dataset that the plan delivers. Each record in the plan's windows
 //! is in a payload or counted under one [`Exclusion`]; which of them depends on its line and the plan alone.
 
 use std::collections::BTreeMap;

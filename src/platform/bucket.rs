@@ -100,16 +100,24 @@ impl Bucket for R2Bucket {
     }
 
     async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
-        let reading = failed("reading the metadata of an object");
-        let Some(object) = self.0.head(key).await.map_err(&reading)? else { return Ok(None) };
-        if object.etag() != etag {
-            return Ok(None);
-        }
-        Ok(object.custom_metadata().map_err(&reading)?.remove(UPLOADER))
+        self.metadata(key, etag, UPLOADER).await
+    }
+
+    async fn edge_label(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.metadata(key, etag, EDGE_LABEL).await
     }
 }
 
 impl R2Bucket {
+    /// Returns one value of the metadata that were stored with this version of an object.
+    async fn metadata(&self, key: &str, etag: &str, name: &str) -> Result<Option<String>, BackendError> {
+        let reading = failed("reading the metadata of an object");
+        let object = self.0.head(key).await.map_err(&reading)?.filter(|object| object.etag() == etag);
+        let Some(object) = object else { return Ok(None) };
+        Ok(object.custom_metadata().map_err(&reading)?.remove(name))
+    }
+
+
     /// Writes a complete object with the label of the edge logger's batches.
     pub(super) async fn put_labelled(
         &self,

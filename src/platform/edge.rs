@@ -12,7 +12,7 @@ use worker::Env;
 
 use super::edge_host::WorkerHost;
 use super::{env, log, random};
-use crate::edge::{EdgeExchange, EdgeHost, EdgeLogger, keep_timer, store_due};
+use crate::edge::{ISOLATE_DIGITS, EdgeExchange, EdgeHost, EdgeLogger, keep_timer, store_due};
 
 thread_local! {
     /// The logger of this isolate; `None` if its settings are faulty.
@@ -23,7 +23,7 @@ thread_local! {
 fn logger(env: &Env) -> Option<Rc<RefCell<EdgeLogger>>> {
     let new = || {
         let settings = env::edge_settings(env).map_err(|faults| log::not_configured(&faults)).ok()?;
-        let isolate = random::name().get(..16)?.to_owned();
+        let isolate = random::name().get(..ISOLATE_DIGITS)?.to_owned();
         Some(Rc::new(RefCell::new(EdgeLogger::new(settings, isolate))))
     };
     LOGGER.with(|logger| logger.get_or_init(new).clone())

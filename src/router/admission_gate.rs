@@ -111,6 +111,10 @@ impl<D, B: Bucket> Bucket for Gated<D, B> {
     async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
         self.pass().await.uploader(key, etag).await
     }
+
+    async fn edge_label(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.pass().await.edge_label(key, etag).await
+    }
 }
 
 impl<D, O: DurableObjects> DurableObjects for Gated<D, O> {

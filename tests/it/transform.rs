@@ -15,7 +15,7 @@ use raydex::record::Dataset;
 use support::gzip::{gunzip, gzip, members};
 use support::partner::delivering;
 use support::queue::message;
-use support::records::{ndjson, ray};
+use support::records::{marked, ndjson, ray};
 use support::{Fakes, NOW_MS, run};
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
@@ -174,6 +174,24 @@ fn every_line_is_counted_under_one_reason() {
     assert_eq!(rays(&fakes, &kept), going.map(|(_, number)| ray(number).to_string()).collect::<Vec<_>>());
     let sizes: Vec<u64> = kept.payloads.iter().map(|view| view.payload.lines).collect();
     assert_eq!(sizes, [4, 4, 1]);
+}
+
+#[test]
+fn edge_records_go_only_if_included() {
+    let key = "logs/edge_requests/20260328/20260328T084200Z_20260328T084225Z_00c0ffee00c0ffee-1.log.gz";
+    let lines = (0..3).map(|number| marked(Dataset::EdgeRequests, &format!(r#"{{"RayID":"{}","ClientIP":"192.0.2.1"}}"#, ray(number))));
+    let text = gzip(&ndjson(lines));
+    for (setting, pending) in [("exclude", 0), ("include", 3)] {
+        let fakes = Fakes::new();
+        fakes.bucket.store(key, &text);
+        let wish = DeliveryRequest::new(DeliveryWindow::EVER, options_of(&delivering(&[("PARTNER_EDGE_RECORDS", setting)])));
+        let work = BatchRequest { deliver: Some(wish), ..BatchRequest::new(key, Dataset::EdgeRequests.into(), &fakes.log_prefixes) };
+        assert!(matches!(run(process_batch(&fakes, key, &work)), Ok(BatchOutcome::Sealed(_))));
+        let kept = fakes.kept(key);
+        let lines = &kept.totals.lines;
+        let held = reasons(if pending == 0 { &[("no_plan", 3)] } else { &[] });
+        assert_eq!((lines.pending, &lines.filtered), (pending, &held), "{setting}");
+    }
 }
 
 /// Lines of all sizes, some of them no records.

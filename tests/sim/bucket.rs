@@ -91,6 +91,10 @@ impl Bucket for Isolate {
         Ok(None)
     }
 
+    async fn edge_label(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
+        Ok(None)
+    }
+
     async fn upload(&self, _key: &str, _uploader: &str) -> Result<NoUpload, BackendError> {
         panic!("nothing of the pipeline uploads in parts")
     }

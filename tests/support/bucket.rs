@@ -23,6 +23,8 @@ pub struct Stored {
     pub head: ObjectHead,
     /// Who uploaded it to raydex.
     pub uploader: Option<String>,
+    /// The label of the edge logger.
+    pub edge_label: Option<String>,
 }
 
 /// What happens while something is written.
@@ -107,8 +109,15 @@ impl MemoryBucket {
         self.state.clock_ms.set(now);
         let etag = hex::encode(&Sha256::digest(bytes)[..16]);
         let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now };
-        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone(), uploader: None };
+        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone(), uploader: None, edge_label: None };
         self.state.objects.borrow_mut().insert(key.to_owned(), stored);
+        head
+    }
+
+    /// Writes an object with a label of the edge logger.
+    pub fn put_labelled(&self, key: &str, bytes: &[u8], label: &str) -> ObjectHead {
+        let head = self.store(key, bytes);
+        self.state.objects.borrow_mut().get_mut(key).unwrap().edge_label = Some(label.to_owned());
         head
     }
 
@@ -265,6 +274,12 @@ impl Bucket for MemoryBucket {
     async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
         self.faults.call(Kind::Get, || {
             Ok(self.object(key).filter(|stored| stored.head.etag == etag).and_then(|stored| stored.uploader))
+        })
+    }
+
+    async fn edge_label(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.faults.call(Kind::Get, || {
+            Ok(self.object(key).filter(|stored| stored.head.etag == etag).and_then(|stored| stored.edge_label))
         })
     }
 

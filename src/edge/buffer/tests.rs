@@ -7,7 +7,7 @@ use std::rc::Rc;
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::Value;
 
-use super::{DropReason, EdgeBatch, EdgeBuffer, FlushBounds, StoreResult};
+use super::{BatchLabel, DropReason, EdgeBatch, EdgeBuffer, EdgeCounts, FlushBounds, StoreResult};
 use crate::limits::{EDGE_FLUSH_BYTES, EDGE_STORE_MS, EDGE_WAITING_BATCHES, EDGE_WAITING_BYTES};
 
 const BOUNDS: FlushBounds = FlushBounds { lines: 7, age_ms: 10_000 };
@@ -69,6 +69,8 @@ struct Oracle {
     /// The lines of each object in the bucket, and of those whose attempts did not say so.
     bucket: BTreeMap<String, Vec<u64>>,
     unsure: BTreeMap<String, Vec<u64>>,
+    /// The labels of all batches that were taken, by their objects' keys.
+    labels: BTreeMap<String, BatchLabel>,
     in_flight: Vec<Rc<EdgeBatch>>,
 }
 
@@ -108,6 +110,7 @@ proptest! {
                     buffer.close_due(now_ms);
                     if let Some((batch, is_stored)) = buffer.take_due(now_ms) {
                         prop_assert!(!is_stored || oracle.bucket.contains_key(&batch.key));
+                        oracle.labels.insert(batch.key.clone(), batch.label.clone());
                         oracle.in_flight.push(batch);
                     }
                 }
@@ -144,6 +147,20 @@ proptest! {
         prop_assert!(late <= counts.dropped.unconfirmed, "{} {:?}", late, counts);
         let lost = counts.dropped.overflow + counts.dropped.unconfirmed;
         prop_assert_eq!(oracle.recorded.len() as u64, counts.recorded + lost);
+        // What batches carry adds up to all counts, whichever of them were dropped.
+        buffer.record(b"last", now_ms);
+        buffer.close(now_ms);
+        let waiting = buffer.waiting.iter().map(|waiting| &waiting.batch.label);
+        let settled = oracle.labels.iter().filter(|(key, _)| oracle.bucket.contains_key(*key)).map(|(_, label)| label);
+        let mut labels: BTreeMap<u64, &BatchLabel> = settled.map(|label| (label.sequence, label)).collect();
+        labels.extend(waiting.map(|label| (label.sequence, label)));
+        let mut carried = EdgeCounts::default();
+        labels.values().for_each(|label| carried.add(label.since));
+        if buffer.counts().dropped.unconfirmed == 0 {
+            prop_assert_eq!(carried, buffer.counts());
+        } else {
+            prop_assert!(carried.seen >= buffer.counts().seen && carried.is_balanced());
+        }
     }
 }
 
@@ -226,9 +243,14 @@ fn label_has_the_numbers_at_its_close() {
     let label: Value = serde_json::from_str(&batch.label_text()).unwrap();
     let expected = serde_json::json!({
         "isolate": "00c0ffee00c0ffee", "sequence": 1, "lines": 2, "seen": 4, "recorded": 2, "merged": 0, "sampled_out": 1,
-        "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0}
+        "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0},
+        "since": {
+            "seen": 4, "recorded": 2, "merged": 0, "sampled_out": 1,
+            "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0}
+        }
     });
     assert_eq!(label, expected);
+    assert_eq!(BatchLabel::parse(&batch.label_text()), Some(batch.label.clone()));
     assert!(batch.key.ends_with("_20260328T084210Z_00c0ffee00c0ffee-1.log.gz"), "{}", batch.key);
 }
 

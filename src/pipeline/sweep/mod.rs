@@ -108,7 +108,8 @@ async fn announce(
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, ..)| id.source.clone()).collect();
-        let find = FindUnfinished { sources, deliver: live_window(config), written_from_ms };
+        let edge_records = config.edge_records;
+        let find = FindUnfinished { sources, deliver: live_window(config), edge_records, written_from_ms };
         let missing = rpc::call(services.ledgers(), &ledger, &find).await?.sources;
         let unfinished = objects.into_iter().filter(|(id, ..)| missing.contains(&id.source));
         let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.map(|(_, at_ms, event)| (at_ms, event)).unzip();

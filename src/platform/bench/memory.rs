@@ -125,6 +125,10 @@ impl Bucket for MemoryBucket {
         Ok(None)
     }
 
+    async fn edge_label(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
+        Ok(None)
+    }
+
     async fn upload(&self, _key: &str, _uploader: &str) -> Result<NoUpload, BackendError> {
         Err(not_here())
     }

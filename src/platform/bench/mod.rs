@@ -28,7 +28,7 @@ use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
 use crate::limits::PACK_BYTES;
 use crate::lookup::{LookupResult, lookup};
 use crate::memory::MemoryBudget;
-use crate::partner::{DuplicatePolicy, Subrequests};
+use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::pipeline::payload::PayloadPacker;
 use crate::pipeline::plan_rules::PlanRules;
 use crate::pipeline::scan::{BatchContext, BatchScan, scan_batch};
@@ -119,6 +119,7 @@ pub fn bench_parse(gzip: Uint8Array) -> Result<String> {
         format: crate::ledger::plan::FORMAT,
         lines: LINES,
         subrequests: Subrequests::Include,
+        edge_records: EdgeRecords::default(),
         filter: None,
         backfill_filter: None,
         version: "cs_vod_v3.0".into(),

@@ -142,6 +142,12 @@ impl Dataset {
         Self::EdgeRequests,
     ];
 
+    /// Returns whether its records can be delivered: the partner's lines are made of the fields of `http_requests`.
+    #[must_use]
+    pub const fn is_deliverable(self) -> bool {
+        matches!(self, Self::HttpRequests | Self::EdgeRequests)
+    }
+
     /// Returns whether its records name the request that caused theirs.
     #[must_use]
     pub const fn has_parent(self) -> bool {

@@ -17,7 +17,7 @@ impl DatasetVerdicts {
         Self { dataset, last: (evidence, verdict(dataset, evidence)) }
     }
 
-    /// Returns whether its names settle that a record is of `http_requests`, if the batch is read as that.
+    /// Returns whether its names settle that a record is of the batch's dataset, if that can be delivered.
     ///
     /// # Errors
     /// [`RecordError::OtherDataset`] if they imply another dataset.
@@ -32,7 +32,7 @@ impl DatasetVerdicts {
 
 fn verdict(dataset: Dataset, evidence: DatasetEvidence) -> Result<bool, RecordError> {
     if evidence.possible().contains(dataset) {
-        Ok(dataset == Dataset::HttpRequests && evidence.settled() == Some(dataset))
+        Ok(dataset.is_deliverable() && evidence.settled() == Some(dataset))
     } else {
         Err(RecordError::OtherDataset)
     }

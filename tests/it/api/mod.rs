@@ -27,6 +27,7 @@ mod denials;
 mod diff;
 mod document;
 mod doors;
+mod edge_counts;
 mod ends;
 pub(crate) mod every_route;
 mod explain;

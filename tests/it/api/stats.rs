@@ -2,6 +2,7 @@
 
 use raydex::backend::SqlDatabase;
 use raydex::config::Config;
+use raydex::ledger::edge_sums::EdgeTotals;
 use raydex::ledger::breaker::{BreakerState, PartnerNews, PartnerStanding};
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::outage::LearnPartner;
@@ -31,6 +32,11 @@ fn no_ray_times() -> serde_json::Value {
     Dataset::WITH_RAY.iter().map(none).collect()
 }
 
+/// The counts of an edge logger that saw nothing.
+fn no_edge() -> serde_json::Value {
+    serde_json::to_value(EdgeTotals::default()).unwrap()
+}
+
 #[test]
 fn an_empty_world_answers_every_count_with_zero() {
     let expected = json!({
@@ -41,6 +47,7 @@ fn an_empty_world_answers_every_count_with_zero() {
         "changed": {"sanitised": 0, "cut": 0, "defaulted": 0},
         "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
         "ray_times": no_ray_times(),
+        "edge": no_edge(),
         "layout_doubts": [],
         "delivery": {
             "enabled": false,
@@ -100,6 +107,7 @@ fn books_of_batches_over_hours_add_up() {
         "changed": {"sanitised": 0, "cut": 0, "defaulted": 13},
         "again": {"in": 0, "delivered": 0, "confirmed": 0, "pending": 0, "parked": 0, "filtered": {}},
         "ray_times": no_ray_times(),
+        "edge": no_edge(),
         "layout_doubts": [],
         "delivery": null,
         "freshness": null,

@@ -5,7 +5,7 @@ use raydex::ledger::calls::{ClaimAnswer, ClaimPayload, CommitAttempt, SplitPaylo
 use raydex::ledger::delivery::{BodyLocation, Payload};
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptFacts, AttemptOutcome, BatchId, DeliveryId, DeliveryWindow, PlanOptions};
-use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
+use raydex::partner::{DuplicatePolicy, EdgeRecords, OnUnknown, Subrequests};
 use raydex::pipeline::{BatchRequest, process_batch};
 
 use super::support::records::{http, ndjson, ray};
@@ -25,6 +25,7 @@ pub(crate) fn plan_options() -> PlanOptions {
         format: FORMAT,
         lines: 2,
         subrequests: Subrequests::Include,
+        edge_records: EdgeRecords::Exclude,
         filter: None,
         backfill_filter: None,
         version: "cs_vod_v3.0".into(),

@@ -6,6 +6,8 @@ use raydex::ledger::calls::{
     QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayAnswer, ReplayBatch, SealBatch,
 };
 use raydex::ledger::{DeliveryWindow, SourceId};
+use raydex::partner::EdgeRecords;
+use raydex::record::Dataset;
 
 use super::{Ledger, begin, begin_of, object, seal, source, window, wish};
 
@@ -42,6 +44,7 @@ fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
         .ask(&FindUnfinished {
             sources: digits.iter().map(|digit| source(*digit)).collect(),
             deliver: None,
+            edge_records: EdgeRecords::Exclude,
             written_from_ms: None,
         })
         .sources
@@ -281,8 +284,24 @@ fn sealed_source_is_unfinished_for_further_times() {
         (Some(window(0, 11)), 1),
         (Some(DeliveryWindow::EVER), 1),
     ] {
-        let found = ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver, written_from_ms: None }).sources;
+        let found = ledger.ask(&find_a(deliver, EdgeRecords::Exclude)).sources;
         assert_eq!(found.len(), count, "{deliver:?}");
+    }
+}
+
+/// Asks for the source `a`.
+fn find_a(deliver: Option<DeliveryWindow>, edge_records: EdgeRecords) -> FindUnfinished {
+    FindUnfinished { sources: vec![source('a')], deliver, edge_records, written_from_ms: None }
+}
+
+#[test]
+fn edge_batch_lacks_a_plan_if_included() {
+    let ledger = Ledger::new();
+    ledger.ask(&BeginBatch { dataset: Dataset::EdgeRequests.name().into(), deliver: None, ..begin() });
+    ledger.ask(&SealBatch { plan: None, ..seal(1, 1) });
+    for (edge_records, count) in [(EdgeRecords::Exclude, 0), (EdgeRecords::Include, 1)] {
+        let found = ledger.ask(&find_a(Some(DeliveryWindow::EVER), edge_records)).sources;
+        assert_eq!(found.len(), count, "{edge_records:?}");
     }
 }
 

@@ -33,7 +33,7 @@ use raydex::ledger::duplicates::PlanDuplicates;
 use raydex::ledger::plan::{DeliveryRequest, FORMAT};
 use raydex::ledger::{AttemptFacts, AttemptOutcome, DeliveryId, DeliveryWindow, PlanOptions, SourceId, answer};
 use raydex::limits::{BREAKER_FAILURES, BREAKER_MIN_MS};
-use raydex::partner::{DuplicatePolicy, OnUnknown, Subrequests};
+use raydex::partner::{DuplicatePolicy, EdgeRecords, OnUnknown, Subrequests};
 use raydex::rpc::{Call, CallReply};
 
 use support::{Faults, LEASE_MS, NOW_MS, SqliteSql};
@@ -171,6 +171,7 @@ fn plan_options() -> PlanOptions {
         format: FORMAT,
         lines: 1000,
         subrequests: Subrequests::Include,
+        edge_records: EdgeRecords::Exclude,
         filter: None,
         backfill_filter: None,
         version: "cs_vod_v3.0".into(),
@@ -259,6 +260,7 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         times: Some((1, 2)),
         indexed: Some(true),
         plan: Some(plan),
+        edge: None,
         replay: None,
     }
 }

@@ -6,6 +6,7 @@ use raydex::ledger::calls::{
     ReplayAnswer, ReplayBatch, ReplayStep, SealBatch,
 };
 use raydex::ledger::{BatchState, DeliveryWindow};
+use raydex::partner::EdgeRecords;
 
 use super::{Ledger, begin, counts, rejected_lines, seal, seal_of_lines, source, window, wish, with_rejected};
 
@@ -170,7 +171,8 @@ fn replay_without_a_batch_ends_and_changes_nothing() {
     let ledger = sealed(2);
     replay(&ledger);
     let unfinished = |ledger: &Ledger| {
-        ledger.ask(&FindUnfinished { sources: vec![source('a')], deliver: None, written_from_ms: None }).sources.len()
+        let (sources, edge_records) = (vec![source('a')], EdgeRecords::Exclude);
+        ledger.ask(&FindUnfinished { sources, deliver: None, edge_records, written_from_ms: None }).sources.len()
     };
     assert_eq!(unfinished(&ledger), 1, "a sweep finds a replay whose message was lost");
     let why = QuarantineBatch { source: source('a'), code: "csv".into(), reason: "it is CSV".into() };
