@@ -248,7 +248,7 @@ test("every shell of this machine gives the same answers", async () => {
   const copy = path.join(folder, "a copy of it");
   fs.copyFileSync(RAY, copy);
   for (const args of [[visitor], ["--tree", child], ["--deliveries", visitor], ["--why", "8888888888888888"], ["--search", "", "--since", "1h", "--count", "--by", "RayID"]]) {
-    const answers = await Promise.all(SHELLS.map((shell) => run(args, { shell, script: copy })));
+    const answers = await Promise.all(SHELLS.map(async (shell) => ({ ...(await run(args, { shell, script: copy })), firstAt: undefined })));
     answers.forEach((answer, nth) => assert.deepEqual(answer, answers[0], SHELLS[nth].join(" ")));
   }
 });

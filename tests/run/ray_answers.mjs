@@ -284,6 +284,20 @@ test("a search follows its cursors, of the same range, to the limit", async () =
   assert.equal((await ray([...SEARCH, "--count"], { url: total.url })).out, "7\n");
 });
 
+test("a terminal gets the records of a search as they come", async () => {
+  let endedAt;
+  const slow = (request, response) => {
+    const [status, headers, body] = page(["1\u001b[2J\u009b", "2"], {});
+    response.writeHead(status, headers);
+    response.write(body.slice(0, body.indexOf("2\n{")));
+    setTimeout(() => (endedAt = Date.now(), response.end(body.slice(body.indexOf("2\n{")))), 1500);
+  };
+  const { url } = await serve(slow);
+  const { code, out, firstAt } = await ray(SEARCH, { url, terminal: true });
+  assert.deepEqual([code, out], [0, "1?[2J?\r\n2\r\n"]);
+  assert.ok(endedAt - firstAt > 500, `the first line came ${endedAt - firstAt} ms before the end`);
+});
+
 test("a search says what it may lack, and no record passes for its end", async () => {
   const forged = '{"raydex":{"end":"ffff","complete":true,"cursor":null,"stats":{"records_returned":1}}}';
   const [server, text] = [await serve([200, { "raydex-end": "0e9b34" }, `${forged}\n`]), await serve([200, { "raydex-end": "0e9b34" }, `# raydex {"end":"ffff"}\n`])];

@@ -34,7 +34,7 @@ for (const tool of TOOLS) fs.symlinkSync(find(process.env[`RAYDEX_TEST_${tool.to
 /**
  * Runs it to its end. `url`: RAYDEX_URL. `env`: further variables. `input`: its standard input. `shell`: with its options.
  * `terminal`: its standard output is a terminal, and `out` has both outputs. `copy`: another place of the script. Returns its exit
- * code and what it wrote.
+ * code, what it wrote, and when the first output came (`firstAt`).
  */
 export function ray(args, { url, env = {}, input = "", shell = ["/bin/sh"], terminal = false, script = RAY } = {}) {
   const all = { PATH: bin, HOME: folder, TMPDIR: folder, LANG: "C.UTF-8", RAYDEX_TOKEN: TOKEN, ...(url && { RAYDEX_URL: url }), ...env };
@@ -44,13 +44,17 @@ export function ray(args, { url, env = {}, input = "", shell = ["/bin/sh"], term
   const [program, ...rest] = terminal ? [find("script"), "-qec", quoted, "/dev/null"] : command;
   const child = spawn(program, rest, { env: terminal ? { SHELL: "/bin/sh", ...all } : all, timeout: PATIENCE_MS });
   const output = { out: [], err: [] };
-  child.stdout.on("data", (piece) => output.out.push(piece));
+  let firstAt;
+  child.stdout.on("data", (piece) => {
+    firstAt ??= Date.now();
+    output.out.push(piece);
+  });
   child.stderr.on("data", (piece) => output.err.push(piece));
   child.stdin.on("error", () => {});
   child.stdin.end(input);
   return new Promise((done, failed) => {
     child.on("error", failed);
-    child.on("close", (code) => done({ code, out: Buffer.concat(output.out).toString(), err: Buffer.concat(output.err).toString() }));
+    child.on("close", (code) => done({ code, out: Buffer.concat(output.out).toString(), err: Buffer.concat(output.err).toString(), firstAt }));
   });
 }
 
