@@ -243,6 +243,12 @@ test("an answer from log lines keeps its lines and its paths", async () => {
   ]);
 });
 
+test("a message has nothing that a terminal would obey", async () => {
+  const { url } = await serve(problem(400, "not_a_ray", { detail: "It\u001b[2J\u009b is." }));
+  const { code, err } = await ray([`\u001b]0;x\u0007\u009b2J ${ID}`], { url });
+  assert.deepEqual([code, err], [2, `ray: ?]0;x??2J ${ID}: It\\u001b[2J? is. Do this. [400 not_a_ray]\n`]);
+});
+
 test("--wait asks again when the server says so, and no longer than --timeout", async () => {
   const later = await serve(notYet("1"), problem(429, "too_many_requests", {}, { "retry-after": "1" }), found());
   const { code, out, err } = await ray(["--wait", "--json", ID], { url: later.url });
@@ -253,6 +259,8 @@ test("--wait asks again when the server says so, and no longer than --timeout", 
   assert.equal(late.code, 3);
   assert.match(late.err, /No answer after 2 s/);
   assert.ok(Date.now() - begun < 10_000);
+  const distant = await serve(notYet("600"), found());
+  assert.equal((await ray(["--wait", "--timeout", "2", ID], { url: distant.url })).code, 0);
   const certain = await serve(problem(404, "ray_not_found", { verdict: { code: "not_logged" } }));
   assert.equal((await ray(["--wait", ID], { url: certain.url })).code, 1);
   assert.equal(certain.requests.length, 1);
