@@ -35,6 +35,8 @@ before(async () => {
   const parked = await firstPayload("parked");
   variables = {
     TOKEN: env.RAYDEX_TOKEN,
+    RAYDEX_TOKEN: env.RAYDEX_TOKEN,
+    RAYDEX_URL: env.RAYDEX_URL,
     RAY: rayOf(manifest, env),
     START: "2026-03-28T08:00:00Z",
     END: "2026-03-28T09:00:00Z",
