@@ -12,9 +12,10 @@ const PASS_ON = "export default { fetch: (request) => fetch(request) }";
 
 /**
  * The Workers. `origin`: HOST:PORT. `settings`: variables and secrets. `port`: 0 selects a free one. `decide` and `untouchable`:
- * as those of the Worker itself (runtime.mjs), for the logger's bindings.
+ * as those of the Worker itself (runtime.mjs), for the logger's bindings. `bindOrigin`: the Worker that passes on is the service
+ * binding ORIGIN.
  */
-export async function edgeWorkers(root, { origin, settings = {}, port = 0, decide, untouchable }) {
+export async function edgeWorkers(root, { origin, settings = {}, port = 0, decide, untouchable, bindOrigin }) {
   // It warns of objects that the environment does not bind, as it should not.
   process.env.WRANGLER_LOG ??= "error";
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
@@ -29,6 +30,7 @@ export async function edgeWorkers(root, { origin, settings = {}, port = 0, decid
   const edge = { ...options, name: EDGE, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined, outboundService };
   edge.bindings = { ...edge.bindings, ...settings };
   edge.unsafeDirectSockets = [{ host: "127.0.0.1", port }];
+  if (bindOrigin) edge.serviceBindings = { ...edge.serviceBindings, ORIGIN: PLAIN };
   const [bucket] = Object.keys(edge.r2Buckets);
   let doubles = [];
   if (untouchable) doubles = untouchables(edge);
@@ -42,12 +44,21 @@ export async function edgeWorkers(root, { origin, settings = {}, port = 0, decid
 /** The edge logger of scripts/run: in front of a sample origin, with its own of the chosen settings and batches every second. */
 export async function sampleEdge({ port, chosen, key }) {
   const own = Object.entries(chosen).filter(([name]) => /^(EDGE_|LOG_PREFIX$|BUCKET_NAME$)/.test(name));
-  const settings = { EDGE_FLUSH_SECONDS: "1", EDGE_FINGERPRINT_KEY: key, ...Object.fromEntries(own) };
+  const collect = { EDGE_COLLECT_URL: "https://origin.example/collect", EDGE_QUOTA_URL: "https://origin.example/quota/{key}" };
+  const settings = { EDGE_FLUSH_SECONDS: "1", EDGE_FINGERPRINT_KEY: key, ...collect, ...Object.fromEntries(own) };
   return { origin: (await startOrigin()).address, port, settings };
 }
 
 /** What scripts/run says of it. */
-export function edgeGreeting({ url, edge, auth }) {
+export function edgeGreeting({ url, edge, auth, sample }) {
+  if (sample.settings.EDGE_MODE === "collect") {
+    const report = `[{"type":"deprecation","age":'$n',"url":"https://www.example.com/","body":{"id":"websql"}}]`;
+    return [
+      `\nThe edge logger collects reports at ${edge}. Send some that are equal, and see what its origin got:\n`,
+      `  for n in 1 2 3; do curl -s -H 'Content-Type: application/reports+json' -d '${report}' ${edge}/reports; done\n`,
+      `  sleep 6; curl -s http://${sample.origin}/collected\n`,
+    ].join("");
+  }
   return [
     `\nThe edge logger is in front of a sample origin at ${edge}. Send a request with a ray of your own, and look it up:\n`,
     "  RAY=$(printf '%09x0000007' $(( ($(date +%s%3N) - 1350000000000) / 10 )))\n",

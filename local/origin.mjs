@@ -7,9 +7,11 @@
 //   /echo           the request as JSON                /slow?ms=N         waits first
 //   /broken         breaks its body off                /refused           closes the connection
 //   /socket         a WebSocket that repeats a frame   anything else      a greeting
+//   /collect, /collected, /quota/KEY: for mode `collect` (collecting-origin.mjs)
 import { createHash } from "node:crypto";
 import http from "node:http";
 import { gzipSync } from "node:zlib";
+import { Windows, collecting } from "./collecting-origin.mjs";
 
 const PIECE = Buffer.alloc(65_536, "raydex ");
 const FILE = Buffer.from("0123456789".repeat(100));
@@ -19,10 +21,12 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 /** Starts the origin on a free port; returns its address as HOST:PORT, the number of requests, and how to stop it. */
 export async function startOrigin(port = 0) {
   let requests = 0;
+  const windows = new Windows();
   const server = http.createServer((request, response) => {
     requests += 1;
     response.sendDate = false;
-    answer(request, response).catch(() => response.destroy());
+    const other = async () => (await collecting(request, response, windows)) || answer(request, response);
+    other().catch(() => response.destroy());
   });
   server.on("upgrade", (request, socket) => {
     requests += 1;

@@ -60,12 +60,14 @@ async function main() {
   const token = options.token ?? kept(state, "token");
   const { settings, receiver } = await partnerOf(state);
   let onVerdict = () => {};
+  const edgeKey = () => createHash("sha256").update(kept(state, "edge-key")).digest("hex");
+  const atEdge = options.edge && (await sampleEdge({ port: port + 1, chosen, key: edgeKey() }));
   const runtime = await startRuntime({
     port,
     state,
     settings: { API_TOKEN_SHA256: createHash("sha256").update(token).digest("hex"), ...settings, ...chosen },
     onLog: logInto(state, (line) => onVerdict(line)),
-    edge: options.edge && (await sampleEdge({ port: port + 1, chosen, key: createHash("sha256").update(kept(state, "edge-key")).digest("hex") })),
+    edge: atEdge,
   });
   await checkWithWorker(runtime.url);
   const get = (path) => getPatiently(`${runtime.url}${path}`, token);
@@ -83,7 +85,7 @@ async function main() {
   }
   fireCrons(await cronsOf(ROOT), (cron) => runtime.scheduled(cron));
   const link = await startEntrance({ url: runtime.url, token });
-  process.stdout.write(greeting([runtime.url, link], token, state, sample, accounts, JSON.parse(chosen.API_TOKENS || "[]")));
+  process.stdout.write(greeting([runtime.url, link], token, state, [sample, atEdge], accounts, JSON.parse(chosen.API_TOKENS || "[]")));
 }
 
 /** Removes everything except the secrets. */
@@ -178,7 +180,7 @@ function kept(state, name) {
   return fs.readFileSync(file, "utf8").trim();
 }
 
-function greeting([url, link], token, state, sample, accounts, others) {
+function greeting([url, link], token, state, [sample, atEdge], accounts, others) {
   const near = path.relative(process.cwd(), state);
   const where = near === "" || near.startsWith("..") ? state : near;
   const ray = (sample?.examples.story ?? sample?.examples.visitor_with_subrequests)?.ray;
@@ -204,7 +206,7 @@ function greeting([url, link], token, state, sample, accounts, others) {
     "\n",
     ...examples,
     ...books,
-    options.edge ? edgeGreeting({ url, edge: url.replace(/\d+$/, (port) => Number(port) + 1), auth }) : "",
+    atEdge ? edgeGreeting({ url, edge: url.replace(/\d+$/, (port) => Number(port) + 1), auth, sample: atEdge }) : "",
     options["partner-off"] ? "\nDelivery is off (--partner-off).\n" : "",
     `\nready ${url}\n`,
   ].join("");

@@ -7,6 +7,7 @@
 
 mod answers;
 mod backfill;
+mod collect;
 mod deadlines;
 mod edge;
 mod family;
@@ -19,6 +20,7 @@ mod plots;
 
 pub use answers::*;
 pub use backfill::*;
+pub use collect::*;
 pub use deadlines::*;
 pub use edge::*;
 pub use family::*;

@@ -160,7 +160,7 @@ impl MetricsPage {
             self.labelled("raydex_edge_requests", "state", state, count);
         }
         self.family("raydex_edge_requests_dropped", "Requests without a record, by reason.");
-        for reason in DropReason::ALL {
+        for reason in DropReason::ALL.iter().copied() {
             self.labelled("raydex_edge_requests_dropped", "reason", reason.name(), counts.dropped.of(reason));
         }
     }

@@ -27,8 +27,7 @@ fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option
     });
     let routes = reader.read(&settings::EDGE_ROUTES, |rules| read_routes(rules).map_err(|fault| fault.to_string()));
     let headers = reader.read(&settings::EDGE_HEADERS, headers);
-    let parameters = reader.read(&settings::EDGE_REDACT_QUERY, names).unwrap_or_default();
-    let paths = reader.read(&settings::EDGE_REDACT_PATHS, paths);
+    let redaction = read_redaction(reader);
     let lines = reader.read(&settings::EDGE_FLUSH_LINES, |value| number(value, &EDGE_FLUSH_LINES.1));
     let seconds = reader.read(&settings::EDGE_FLUSH_SECONDS, |value| number(value, &EDGE_FLUSH_MAX_S));
     Some(EdgeSettings {
@@ -38,13 +37,23 @@ fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option
         fingerprint_key,
         routes: routes.unwrap_or_default(),
         headers: headers.unwrap_or_default(),
-        redaction: RedactionRules {
-            all_parameters: parameters.iter().any(|name| name == "*"),
-            parameters,
-            paths: paths.unwrap_or_default(),
-        },
+        redaction,
         flush: FlushBounds { lines: lines?, age_ms: i64::from(seconds?) * 1_000 },
     })
+}
+
+/// Reads what is redacted, whatever the mode.
+pub(super) fn read_redaction<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> RedactionRules {
+    let parameters = reader.read(&settings::EDGE_REDACT_QUERY, names).unwrap_or_default();
+    let paths = reader.read(&settings::EDGE_REDACT_PATHS, paths).unwrap_or_default();
+    RedactionRules { all_parameters: parameters.iter().any(|name| name == "*"), parameters, paths }
+}
+
+/// Reads the mode alone: another setting that is faulty does not change what becomes of a request.
+#[must_use]
+pub fn read_edge_mode(get: impl Fn(&str) -> Option<String>) -> EdgeMode {
+    let mut reader = SettingsReader::new(get);
+    reader.read(&settings::EDGE_MODE, |name| one_of(name, EdgeMode::ALL, EdgeMode::name)).unwrap_or_default()
 }
 
 /// Parses names with commas between them, in lower case.
@@ -81,17 +90,25 @@ fn paths(value: &str) -> Result<Vec<PathPattern>, String> {
 }
 
 /// Parses a number from 1 to `most`.
-fn number<N: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display>(
+fn number<N: std::str::FromStr + PartialOrd + From<u8> + std::fmt::Display + Copy>(
     value: &str,
     most: &N,
 ) -> Result<N, String> {
-    let found = value.parse().ok().filter(|number| *number >= N::from(1) && number <= most);
-    found.ok_or_else(|| format!("must be a whole number from 1 to {most}"))
+    number_between(value, (N::from(1), *most))
+}
+
+/// Parses a number within bounds.
+pub(super) fn number_between<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
+    value: &str,
+    (least, most): (N, N),
+) -> Result<N, String> {
+    let found = value.parse().ok().filter(|number| (&least..=&most).contains(&number));
+    found.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ConfigFault, read_edge_settings};
+    use super::{ConfigFault, read_edge_mode, read_edge_settings};
     use crate::edge::{EdgeMode, EdgeSettings, FlushBounds};
 
     fn read(set: &[(&str, &str)]) -> Result<EdgeSettings, Vec<ConfigFault>> {
@@ -133,9 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn mode_is_known_beside_faulty_settings() {
+        let mode = |mode: &str| {
+            read_edge_mode(|name| match name {
+                "EDGE_MODE" => Some(mode.to_owned()),
+                _ => Some("hunter2".to_owned()),
+            })
+        };
+        assert_eq!((mode("collect"), mode("off"), mode("hunter2")), (EdgeMode::Collect, EdgeMode::Off, EdgeMode::Log));
+    }
+
+    #[test]
     fn faults_of_the_edge_logger_show_no_value() {
         for (name, value, words) in [
-            ("EDGE_MODE", "hunter2", "must be one of log, off"),
+            ("EDGE_MODE", "hunter2", "must be one of log, collect, off"),
             ("EDGE_FINGERPRINT_KEY", "hunter2", "must be 64 hexadecimal digits"),
             ("EDGE_ROUTES", "hunter2", "must be a JSON array of rules"),
             ("EDGE_HEADERS", "hunter2,Cookie", "names a header that carries secrets"),

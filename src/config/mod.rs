@@ -1,13 +1,14 @@
 //! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
-//! settings of authentication, `edge` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
+//! settings of authentication, `edge` and `collect` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
 //!
 //! # Invariants
 //! Every missing or invalid setting is reported, all at once, by the name that the deployment has for it. No message
 //! contains a secret. A fault of the settings of delivery stops delivery alone.
 
 mod access;
+mod collect;
 mod datasets;
 mod delivery;
 mod edge;
@@ -29,8 +30,9 @@ use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::record::Dataset;
 use crate::render::PartnerOptions;
 
+pub use collect::read_collect_settings;
 pub use delivery::DeliverySettings;
-pub use edge::read_edge_settings;
+pub use edge::{read_edge_mode, read_edge_settings};
 pub use log_level::LogLevel;
 pub use queues::QueueNames;
 pub use reader::ConfigFault;

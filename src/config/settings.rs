@@ -135,7 +135,7 @@ pub const BATCH_SIZE: SettingSpec = SettingSpec::variable("BATCH_SIZE", SettingR
 pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", SettingRequirement::Optional);
 /// The least severe level that is logged.
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
-/// What the Worker of environment `edge` does: records requests, or only passes them on.
+/// What the Worker of environment `edge` does: records requests, collects reports, or only passes requests on.
 pub const EDGE_MODE: SettingSpec = SettingSpec::variable("EDGE_MODE", SettingRequirement::Default("log"));
 /// The key of the fingerprints of bearer tokens, in 64 hexadecimal digits.
 pub const EDGE_FINGERPRINT_KEY: SettingSpec = SettingSpec::secret("EDGE_FINGERPRINT_KEY", SettingRequirement::Optional);
@@ -153,8 +153,26 @@ pub const EDGE_FLUSH_LINES: SettingSpec = SettingSpec::variable("EDGE_FLUSH_LINE
 pub const EDGE_FLUSH_SECONDS: SettingSpec =
     SettingSpec::variable("EDGE_FLUSH_SECONDS", SettingRequirement::Default("10"));
 
+/// The address to which mode `collect` sends its windows.
+pub const EDGE_COLLECT_URL: SettingSpec = SettingSpec::variable("EDGE_COLLECT_URL", SettingRequirement::Optional);
+/// The rules of mode `collect` by route, as a JSON array.
+pub const EDGE_COLLECT: SettingSpec = SettingSpec::variable("EDGE_COLLECT", SettingRequirement::Optional);
+/// The form of a window.
+pub const EDGE_COLLECT_FORM: SettingSpec =
+    SettingSpec::variable("EDGE_COLLECT_FORM", SettingRequirement::Default("map"));
+/// Number of seconds after which a window closes.
+pub const EDGE_COLLECT_SECONDS: SettingSpec =
+    SettingSpec::variable("EDGE_COLLECT_SECONDS", SettingRequirement::Default("5"));
+/// The headers of a window's POST, as a JSON object.
+pub const EDGE_COLLECT_HEADERS: SettingSpec = SettingSpec::secret("EDGE_COLLECT_HEADERS", SettingRequirement::Optional);
+/// Whether the distinct reports of a window are stored as edge records too.
+pub const EDGE_COLLECT_STORE: SettingSpec =
+    SettingSpec::variable("EDGE_COLLECT_STORE", SettingRequirement::Default("off"));
+/// The address that answers for the quota of a key.
+pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
+
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 45] = [
+pub const SETTINGS: [SettingSpec; 52] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -200,4 +218,11 @@ pub const SETTINGS: [SettingSpec; 45] = [
     EDGE_REDACT_PATHS,
     EDGE_FLUSH_LINES,
     EDGE_FLUSH_SECONDS,
+    EDGE_COLLECT_URL,
+    EDGE_COLLECT,
+    EDGE_COLLECT_FORM,
+    EDGE_COLLECT_SECONDS,
+    EDGE_COLLECT_HEADERS,
+    EDGE_COLLECT_STORE,
+    EDGE_QUOTA_URL,
 ];

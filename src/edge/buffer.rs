@@ -144,6 +144,12 @@ impl EdgeBuffer {
         self.counts.drop(reason, 1);
     }
 
+    /// Counts reports that a record stands for beside the first one.
+    pub const fn merge(&mut self, reports: u64) {
+        self.counts.seen += reports;
+        self.counts.merged += reports;
+    }
+
     /// Adds the record of a request. What was collected before is closed first if it is too old or would become too large.
     pub fn record(&mut self, line: &[u8], now_ms: i64) {
         if self.open.lines > 0 && self.open.text.len() + line.len() >= EDGE_FLUSH_BYTES {

@@ -1,73 +1,71 @@
-//! What became of the requests that an isolate saw.
+//! What became of the requests, or in mode `collect` the reports, that an isolate saw.
 //!
 //! # Invariants
 //! `recorded + merged + sampled_out + dropped = seen`, at any time.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request has no record in the bucket, or none that is known of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DropReason {
+/// Declares the reasons, and the numbers by reason.
+macro_rules! drop_reasons {
+    ($($(#[$about:meta])* $reason:ident = $name:ident,)*) => {
+        /// Why a request or report has no record in the bucket or at the origin, or none that is known of.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum DropReason {
+            $($(#[$about])* $reason,)*
+        }
+
+        impl DropReason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// Returns the name in counts.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$reason => stringify!($name)),* }
+            }
+        }
+
+        /// Numbers of dropped requests by reason.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct DroppedCounts {
+            $(
+                #[doc = concat!("Number of [`DropReason::", stringify!($reason), "`].")]
+                pub $name: u64,
+            )*
+        }
+
+        impl DroppedCounts {
+            /// Returns the number of a reason.
+            #[must_use]
+            pub const fn of(&self, reason: DropReason) -> u64 {
+                match reason { $(DropReason::$reason => self.$name),* }
+            }
+
+            const fn of_mut(&mut self, reason: DropReason) -> &mut u64 {
+                match reason { $(DropReason::$reason => &mut self.$name),* }
+            }
+        }
+    };
+}
+
+drop_reasons! {
     /// The filter of its route does not match it.
-    Filtered,
+    Filtered = filtered,
     /// Its batch was the oldest that waited, and there was no more memory for it.
-    Overflow,
-    /// The same, after attempts to store it that failed or that never ended: it may be in the bucket all the same.
-    Unconfirmed,
+    Overflow = overflow,
+    /// The same, after attempts to store it that failed or that never ended: it may be there all the same.
+    Unconfirmed = unconfirmed,
     /// Its record could not be written.
-    Unwritable,
-}
-
-impl DropReason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Filtered, Self::Overflow, Self::Unconfirmed, Self::Unwritable];
-
-    /// Returns the name in counts.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Filtered => "filtered",
-            Self::Overflow => "overflow",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Unwritable => "unwritable",
-        }
-    }
-}
-
-/// Numbers of dropped requests by reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DroppedCounts {
-    /// Number of [`DropReason::Filtered`].
-    pub filtered: u64,
-    /// Number of [`DropReason::Overflow`].
-    pub overflow: u64,
-    /// Number of [`DropReason::Unconfirmed`].
-    pub unconfirmed: u64,
-    /// Number of [`DropReason::Unwritable`].
-    pub unwritable: u64,
-}
-
-impl DroppedCounts {
-    /// Returns the number of a reason.
-    #[must_use]
-    pub const fn of(&self, reason: DropReason) -> u64 {
-        match reason {
-            DropReason::Filtered => self.filtered,
-            DropReason::Overflow => self.overflow,
-            DropReason::Unconfirmed => self.unconfirmed,
-            DropReason::Unwritable => self.unwritable,
-        }
-    }
-
-    const fn of_mut(&mut self, reason: DropReason) -> &mut u64 {
-        match reason {
-            DropReason::Filtered => &mut self.filtered,
-            DropReason::Overflow => &mut self.overflow,
-            DropReason::Unconfirmed => &mut self.unconfirmed,
-            DropReason::Unwritable => &mut self.unwritable,
-        }
-    }
+    Unwritable = unwritable,
+    /// It is no report: not JSON, of another media type, or not of its route's shape.
+    Invalid = invalid,
+    /// Its body is larger than its route allows.
+    TooLarge = too_large,
+    /// Its key has no quota left.
+    OverQuota = over_quota,
+    /// The origin refused the window that it is in.
+    Refused = refused,
 }
 
 /// The numbers of an isolate since it began.
@@ -77,7 +75,7 @@ pub struct EdgeCounts {
     pub seen: u64,
     /// Number of those that are in a batch that was stored, waits or is open.
     pub recorded: u64,
-    /// Number of those that count in the record of another one; this mode merges none.
+    /// Number of those that count in the record of another one: reports that equal one of their window.
     pub merged: u64,
     /// Number of those that the sample of their route leaves out.
     pub sampled_out: u64,
@@ -122,7 +120,7 @@ impl EdgeCounts {
         self.recorded = with(self.recorded, other.recorded);
         self.merged = with(self.merged, other.merged);
         self.sampled_out = with(self.sampled_out, other.sampled_out);
-        for reason in DropReason::ALL {
+        for reason in DropReason::ALL.iter().copied() {
             let count = self.dropped.of_mut(reason);
             *count = with(*count, other.dropped.of(reason));
         }

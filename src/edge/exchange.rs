@@ -85,20 +85,13 @@ impl EdgeExchange {
     /// Returns the value of a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut parts = self.headers.split('\n');
-        while let (Some(found), Some(value)) = (parts.next(), parts.next()) {
-            if found.eq_ignore_ascii_case(name) {
-                return Some(value);
-            }
-        }
-        None
+        header_in(&self.headers, name)
     }
 
     /// Returns the ray that the platform gave the request.
     #[must_use]
     pub fn ray(&self) -> Option<RayId> {
-        let header = self.header("cf-ray")?;
-        RayId::from_hex(header.split_once('-').map_or(header, |(ray, _)| ray).as_bytes())
+        ray_in(&self.headers)
     }
 
     /// Returns the data centre: the platform's, or that of the ray.
@@ -118,6 +111,29 @@ impl EdgeExchange {
     pub fn cf_number(&self, name: &str) -> Option<u64> {
         self.cf.as_ref()?.get(name)?.as_u64()
     }
+}
+
+/// Returns the host and the path of a URL, without scheme and query: what a route is compared with.
+pub(super) fn route_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Returns the value of a header among names and values by turns, by its name in lower case.
+pub(super) fn header_in<'h>(headers: &'h str, name: &str) -> Option<&'h str> {
+    let mut parts = headers.split('\n');
+    while let (Some(found), Some(value)) = (parts.next(), parts.next()) {
+        if found.eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Returns the ray that the platform gave a request with these headers.
+pub(super) fn ray_in(headers: &str) -> Option<RayId> {
+    let header = header_in(headers, "cf-ray")?;
+    RayId::from_hex(header.split_once('-').map_or(header, |(ray, _)| ray).as_bytes())
 }
 
 #[cfg(test)]

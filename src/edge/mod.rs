@@ -2,8 +2,8 @@
 //!
 //! Reading order: `settings` is what a deployment wants; `exchange` is what the platform saw of a request, `route` which rule
 //! holds for it, `record` writes it as a line, by `redaction` and `fingerprint`; `counts` has the equation of what was seen,
-//! `buffer` collects lines, `batch` closes them, `logger` does all of this for one isolate, and `store` brings batches to the
-//! bucket.
+//! `buffer` collects lines, `batch` closes them, `quota` counts those of a key, `logger` does all of this for one isolate, and
+//! `store` brings batches to the bucket. `collect` is the mode that takes reports instead of passing requests on.
 //!
 //! # Invariants
 //!
@@ -13,10 +13,12 @@
 
 mod batch;
 mod buffer;
+mod collect;
 mod counts;
 mod exchange;
 mod fingerprint;
 mod logger;
+mod quota;
 mod record;
 mod redaction;
 mod route;
@@ -25,10 +27,16 @@ mod store;
 
 pub use batch::{BatchLabel, EdgeBatch, ISOLATE_DIGITS};
 pub use buffer::{EdgeBuffer, FlushBounds, StoreResult};
+pub use collect::{
+    CollectHost, CollectRule, CollectRuleFault, CollectSettings, ForwardReport, ForwardResult, OriginAnswer, OriginUrl,
+    QuotaQuestion, QuotaUrl, ReportBody, ReportCollector, ReportRequest, ReportSchema, ReportWindow, SchemaFault,
+    WindowBuffer, WindowForm, WindowHeaders, ask_quota, forward_due, keep_window_timer, read_collect_rules,
+};
 pub use counts::{DropReason, DroppedCounts, EdgeCounts};
 pub use exchange::{EdgeExchange, PassOutcome};
 pub use fingerprint::FingerprintKey;
 pub use logger::EdgeLogger;
+pub use quota::{KeyDigest, KeyPlace, KeyQuota};
 pub use record::RecordStamp;
 pub use redaction::{PathPattern, REDACTED, RedactionRules};
 pub use route::{RouteFault, RouteRule, read_routes};

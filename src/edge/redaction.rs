@@ -113,13 +113,19 @@ impl RedactionRules {
         value.to_string()
     }
 
+    /// Returns whether the value of a member of JSON with this name is redacted.
+    #[must_use]
+    pub(super) fn redacts_member(&self, name: &str) -> bool {
+        names_secret(name) || self.parameters.contains(&name.to_lowercase())
+    }
+
     /// Redacts the members of a JSON value, however deep they are.
     pub fn json(&self, value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
             Value::Object(members) => {
                 for (name, member) in members {
-                    if names_secret(name) || self.parameters.contains(&name.to_lowercase()) {
+                    if self.redacts_member(name) {
                         *member = REDACTED.into();
                     } else {
                         self.json(member);

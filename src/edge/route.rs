@@ -6,8 +6,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::quota::{KeyQuota, QuotaEntry};
 use crate::filter::{Filter, FilterError};
-use crate::limits::{EDGE_PAYLOAD_BYTES, EDGE_ROUTES_MAX};
+use crate::limits::{EDGE_PAYLOAD_BYTES, EDGE_ROUTES_MAX, QUOTA_PER_MINUTE_MAX};
 use crate::record::RayId;
 
 /// Why rules are not valid. No text contains a value.
@@ -15,7 +16,7 @@ use crate::record::RayId;
 pub enum RouteFault {
     /// The setting is not an array of rules.
     #[error(
-        "must be a JSON array of rules, each with route and any of sample, filter, payload_types and payload_bytes"
+        "must be a JSON array of rules, each with route and any of sample, filter, quota, payload_types and payload_bytes"
     )]
     NotRules,
     /// There are too many.
@@ -27,6 +28,11 @@ pub enum RouteFault {
     /// The filter of the rule with this number is not valid.
     #[error("has a filter in rule {0} that is not valid: {1}")]
     Filter(usize, FilterError),
+    /// The quota of the rule with this number is not valid.
+    #[error(
+        "has a quota in rule {0} that is not valid: key is query:NAME, header:NAME or path:N, per_minute from 1 to {QUOTA_PER_MINUTE_MAX}"
+    )]
+    Quota(usize),
     /// The payload of the rule with this number is not valid.
     #[error(
         "has a payload in rule {0} that is not valid: payload_types are media types, payload_bytes is from 1 to {EDGE_PAYLOAD_BYTES}"
@@ -42,6 +48,7 @@ struct RouteEntry {
     #[serde(default = "every")]
     sample: u32,
     filter: Option<Value>,
+    quota: Option<QuotaEntry>,
     #[serde(default)]
     payload_types: Vec<String>,
     payload_bytes: Option<usize>,
@@ -60,6 +67,8 @@ pub struct RouteRule {
     pub sample: u32,
     /// The filter that a record must match.
     pub filter: Option<Filter>,
+    /// Number of records of each key that are taken in a minute.
+    pub quota: Option<KeyQuota>,
     /// The media types of payloads that are kept, in lower case.
     payload_types: Vec<String>,
     /// Maximum number of bytes of a payload that are kept.
@@ -68,7 +77,7 @@ pub struct RouteRule {
 
 impl Default for RouteRule {
     fn default() -> Self {
-        Self { pattern: "*".into(), sample: 1, filter: None, payload_types: Vec::new(), payload_bytes: 0 }
+        Self { pattern: "*".into(), sample: 1, filter: None, quota: None, payload_types: Vec::new(), payload_bytes: 0 }
     }
 }
 
@@ -77,6 +86,11 @@ impl RouteRule {
     #[must_use]
     pub fn matches(&self, address: &str) -> bool {
         matches_pattern(self.pattern.as_bytes(), address.as_bytes())
+    }
+
+    /// Returns its route.
+    pub(super) fn pattern(&self) -> &str {
+        &self.pattern
     }
 
     /// Returns whether the sample has the request: a function of its ray alone, so that all records of a ray are kept or none.
@@ -94,14 +108,8 @@ impl RouteRule {
     }
 }
 
-/// Returns the host and the path of a URL, without scheme, user and query.
-pub(super) fn route_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['?', '#']).next().unwrap_or_default()
-}
-
 /// Returns whether the text matches the pattern, in which `*` stands for any characters. Linear but for the last `*`.
-fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen, mut star) = (0, 0, None);
     while let Some(byte) = text.get(seen) {
         match pattern.get(at) {
@@ -136,10 +144,9 @@ pub fn read_routes(setting: &str) -> Result<Vec<RouteRule>, RouteFault> {
 }
 
 fn read_route(number: usize, entry: RouteEntry) -> Result<RouteRule, RouteFault> {
-    let (host, path) = entry.route.split_once('/').ok_or(RouteFault::NotARoute(number))?;
-    if host.is_empty() || entry.route.contains(['?', '#', ' ']) || entry.route.contains("://") {
-        return Err(RouteFault::NotARoute(number));
-    }
+    let pattern = read_pattern(&entry.route).ok_or(RouteFault::NotARoute(number))?;
+    let quota = entry.quota.map(|quota| quota.read().filter(|quota| quota.per_minute.is_some()));
+    let quota = quota.map(|quota| quota.ok_or(RouteFault::Quota(number))).transpose()?;
     let filter = entry.filter.map(|filter| Filter::parse(&filter.to_string()));
     let filter = filter.transpose().map_err(|error| RouteFault::Filter(number, error))?;
     let is_type = |text: &String| text.split_once('/').is_some_and(|(kind, sub)| !kind.is_empty() && !sub.is_empty());
@@ -148,18 +155,20 @@ fn read_route(number: usize, entry: RouteEntry) -> Result<RouteRule, RouteFault>
     if !fits || (entry.payload_bytes.is_some() && entry.payload_types.is_empty()) {
         return Err(RouteFault::Payload(number));
     }
-    Ok(RouteRule {
-        pattern: format!("{}/{path}", host.to_ascii_lowercase()),
-        sample: entry.sample,
-        filter,
-        payload_types: entry.payload_types,
-        payload_bytes,
-    })
+    Ok(RouteRule { pattern, sample: entry.sample, filter, quota, payload_types: entry.payload_types, payload_bytes })
+}
+
+/// Reads a route: a host, in lower case then, and a path, with `*` for any characters.
+pub(super) fn read_pattern(route: &str) -> Option<String> {
+    let (host, path) = route.split_once('/')?;
+    let is_route = !host.is_empty() && !route.contains(['?', '#', ' ']) && !route.contains("://");
+    is_route.then(|| format!("{}/{path}", host.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RouteFault, matches_pattern, read_routes, route_of};
+    use super::{RouteFault, matches_pattern, read_routes};
+    use crate::edge::exchange::route_of;
     use crate::record::RayId;
 
     #[test]
@@ -204,6 +213,8 @@ mod tests {
             (r#"[{"route":"a/*"},{"route":"https://a/*"}]"#, RouteFault::NotARoute(2)),
             (r#"[{"route":"a/*","payload_types":["json"]}]"#, RouteFault::Payload(1)),
             (r#"[{"route":"a/*","payload_bytes":10}]"#, RouteFault::Payload(1)),
+            (r#"[{"route":"a/*","quota":{"key":"header:x-api-key"}}]"#, RouteFault::Quota(1)),
+            (r#"[{"route":"a/*","quota":{"key":"cookie:sid","per_minute":1}}]"#, RouteFault::Quota(1)),
             (r#"[{"route":"a/*","payload_types":["a/b"],"payload_bytes":32769}]"#, RouteFault::Payload(1)),
         ] {
             assert_eq!(read_routes(setting), Err(fault), "{setting}");

@@ -1,9 +1,10 @@
 //! What a deployment of the edge logger wants. `config` reads it.
 
 use super::buffer::FlushBounds;
+use super::exchange::route_of;
 use super::fingerprint::FingerprintKey;
 use super::redaction::RedactionRules;
-use super::route::{RouteRule, route_of};
+use super::route::RouteRule;
 
 /// What the Worker in front of a site does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,19 +12,22 @@ pub enum EdgeMode {
     /// It passes requests on and records them.
     #[default]
     Log,
+    /// It takes reports, and passes nothing on.
+    Collect,
     /// It passes requests on.
     Off,
 }
 
 impl EdgeMode {
     /// Every mode.
-    pub const ALL: &'static [Self] = &[Self::Log, Self::Off];
+    pub const ALL: &'static [Self] = &[Self::Log, Self::Collect, Self::Off];
 
     /// Returns the name in the setting.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Collect => "collect",
             Self::Off => "off",
         }
     }
@@ -61,7 +65,7 @@ impl EdgeSettings {
     /// Returns how many bytes of the payload of a request are kept.
     #[must_use]
     pub fn payload_bytes(&self, url: &str, content_type: &str) -> usize {
-        if self.mode == EdgeMode::Off {
+        if self.mode != EdgeMode::Log {
             return 0;
         }
         self.route(url).map_or(0, |rule| rule.payload_bytes(content_type))

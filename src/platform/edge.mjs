@@ -1,14 +1,17 @@
 // The Worker in front of a site: passes each request on to its origin, streams both bodies through, and has the module record
 // what happened once the response has left. Whatever fails here but the origin, the response is the origin's.
 //
-// Nothing of a request is kept beyond it: the module gets a description as text.
+// Nothing of a request is kept beyond it: the module gets a description as text. In mode `collect` nothing is passed on
+// (collect.mjs).
 import { WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "raydex-wasm";
+import { collect, collects } from "./collect.mjs";
 import { Exchange } from "./exchange.mjs";
 import { announcedLength, Passage } from "./passage.mjs";
 
 export default class Edge extends WorkerEntrypoint {
   fetch(request) {
+    if (collects(this.env)) return collect(request, this.env, this.ctx);
     const response = this.#pass(request);
     // A client that goes away while the origin is slow is recorded too.
     this.ctx.waitUntil(response.catch(() => {}));

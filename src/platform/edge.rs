@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// Returns the logger of this isolate. Faulty settings are logged once, and nothing is recorded.
-fn logger(env: &Env) -> Option<Rc<RefCell<EdgeLogger>>> {
+pub(super) fn logger(env: &Env) -> Option<Rc<RefCell<EdgeLogger>>> {
     let new = || {
         let settings = env::edge_settings(env).map_err(|faults| log::not_configured(&faults)).ok()?;
         let isolate = random::name().get(..ISOLATE_DIGITS)?.to_owned();

@@ -4,13 +4,13 @@
 //! No other file spells the name of a binding or of a queue. A missing binding is an error, not a trap.
 
 use worker::js_sys::Reflect;
-use worker::{Env, Result};
+use worker::{Env, Fetcher, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use crate::config::{Config, ConfigFault, QueueNames, read_edge_settings};
-use crate::edge::EdgeSettings;
+use crate::config::{Config, ConfigFault, QueueNames, read_collect_settings, read_edge_mode, read_edge_settings};
+use crate::edge::{CollectSettings, EdgeMode, EdgeSettings};
 
 /// The R2 bucket that Logpush writes to.
 const BUCKET: &str = "RAW";
@@ -24,6 +24,9 @@ const SEND_QUEUE: &str = "SEND_QUEUE";
 const RAY_SHARD: &str = "RAY_SHARD";
 /// The Durable Objects of the ledgers.
 const LEDGER: &str = "LEDGER";
+
+/// The Worker behind the edge logger, where the origin is one.
+const ORIGIN: &str = "ORIGIN";
 
 /// The Durable Object of the audit log.
 const AUDIT: &str = "AUDIT";
@@ -44,6 +47,21 @@ pub(super) fn config(env: &Env) -> std::result::Result<Config, Vec<ConfigFault>>
 /// Reads the settings of the edge logger.
 pub(super) fn edge_settings(env: &Env) -> std::result::Result<EdgeSettings, Vec<ConfigFault>> {
     read_edge_settings(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Reads the mode of the edge logger.
+pub(super) fn edge_mode(env: &Env) -> EdgeMode {
+    read_edge_mode(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Reads the settings of its mode `collect`.
+pub(super) fn collect_settings(env: &Env) -> std::result::Result<CollectSettings, Vec<ConfigFault>> {
+    read_collect_settings(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Returns the Worker behind the edge logger.
+pub(super) fn origin(env: &Env) -> Result<Fetcher> {
+    env.service(ORIGIN)
 }
 
 /// Reads the names of the queues.

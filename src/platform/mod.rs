@@ -2,7 +2,8 @@
 //! Objects.
 //!
 //! Entry points are found by file name: [`fetch`], [`queue`] (which dispatches to `*_queue.rs` and [`dead_letters`]),
-//! [`scheduled`], `*_do.rs`; [`edge`] is the Worker in front of a site. Each is a shell over a function of the core; `entry.mjs` and `edge.mjs` export them to the platform.
+//! [`scheduled`], `*_do.rs`; [`edge`] is the Worker in front of a site,
+//! [`collect`] its mode that takes reports. Each is a shell over a function of the core; `entry.mjs` and `edge.mjs` export them to the platform.
 //!
 //! # Invariants
 //!
@@ -16,6 +17,8 @@ mod audit_do;
 mod bench;
 mod bindings;
 mod bucket;
+mod collect;
+mod collect_host;
 mod dead_letters;
 mod edge;
 mod edge_host;

@@ -243,10 +243,12 @@ fn label_has_the_numbers_at_its_close() {
     let label: Value = serde_json::from_str(&batch.label_text()).unwrap();
     let expected = serde_json::json!({
         "isolate": "00c0ffee00c0ffee", "sequence": 1, "lines": 2, "seen": 4, "recorded": 2, "merged": 0, "sampled_out": 1,
-        "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0},
+        "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0, "invalid": 0, "too_large": 0,
+                    "over_quota": 0, "refused": 0},
         "since": {
             "seen": 4, "recorded": 2, "merged": 0, "sampled_out": 1,
-            "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0}
+            "dropped": {"filtered": 1, "overflow": 0, "unconfirmed": 0, "unwritable": 0, "invalid": 0, "too_large": 0,
+                        "over_quota": 0, "refused": 0}
         }
     });
     assert_eq!(label, expected);

@@ -98,9 +98,12 @@ fn fields_of_records_are_those_of_the_dataset() {
     let odd = json!({"url": long, "headers": "content-type\napplication/json\naccept\n*/*", "payloadBytes": 9});
     let full = record(with_routes(routes), &exchange(&odd), Some(b"{\"a\":1}"));
     let plain = record(settings(), &exchange(&json!({})), None);
+    // Those of mode `collect` are in records of its own.
+    let of_reports = |name: &&&str| name.starts_with("EdgeLoggerReport");
     let members = |record: &Value| record.as_object().unwrap().keys().cloned().collect::<BTreeSet<String>>();
     let written: BTreeSet<String> = members(&full).union(&members(&plain)).cloned().collect();
-    assert!(written.iter().eq(Dataset::EdgeRequests.spec().fields), "{written:?}");
+    let fields = Dataset::EdgeRequests.spec().fields.iter().filter(|name| !of_reports(name));
+    assert!(written.iter().eq(fields), "{written:?}");
 }
 
 #[test]
@@ -152,10 +155,29 @@ fn sample_and_filter_decide_by_route() {
     assert!(counts.is_balanced(), "{counts:?}");
     assert_eq!((counts.seen, counts.sampled_out, counts.dropped.filtered), (500, 175, 100));
     assert_eq!((counts.recorded, lines(&mut logger).len()), (225, 225));
-    let off = EdgeSettings { mode: EdgeMode::Off, ..settings() };
-    let mut logger = EdgeLogger::new(off, "00c0ffee00c0ffee".into());
-    logger.log(&exchange(&json!({})), None, 7, START_MS);
-    assert_eq!(logger.buffer.counts().seen, 0);
+    for mode in [EdgeMode::Off, EdgeMode::Collect] {
+        let mut logger = EdgeLogger::new(EdgeSettings { mode, ..settings() }, "00c0ffee00c0ffee".into());
+        logger.log(&exchange(&json!({})), None, 7, START_MS);
+        assert_eq!(logger.buffer.counts().seen, 0);
+    }
+}
+
+#[test]
+fn keys_have_a_number_of_records_per_minute() {
+    let filter = r#"{"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}"#;
+    let routes =
+        format!(r#"[{{"route":"*/*","filter":{filter},"quota":{{"key":"header:x-api-key","per_minute":3}}}}]"#);
+    let mut logger = EdgeLogger::new(with_routes(&routes), "00c0ffee00c0ffee".into());
+    let start_ms = START_MS - START_MS.rem_euclid(60_000);
+    for now_ms in [start_ms, start_ms + 59_999, start_ms + 60_000] {
+        for (key, status) in [("canary-1", 503), ("canary-2", 200), ("canary-1", 503)] {
+            let changed = json!({"status": status, "headers": format!("x-api-key\n{key}")});
+            logger.log(&exchange(&changed), None, 7, now_ms);
+        }
+    }
+    let counts = logger.buffer.counts();
+    assert_eq!((counts.recorded, counts.dropped.over_quota, counts.dropped.filtered), (5, 1, 3));
+    assert!(counts.is_balanced() && !lines(&mut logger).concat().contains("canary"));
 }
 
 #[test]

@@ -22,8 +22,9 @@ pub(super) const EDGE_REQUESTS: DatasetSpec = DatasetSpec {
         "ClientRequestScheme", "ClientRequestURI", "ClientRequestUserAgent", "ClientSSLCipher", "ClientSSLProtocol",
         "ClientTCPRTTMs", "EdgeColoCode", "EdgeEndTimestamp", "EdgeLoggerCutFields", "EdgeLoggerFingerprint",
         "EdgeLoggerHeadersMs", "EdgeLoggerIsolateID", "EdgeLoggerOutcome", "EdgeLoggerPayload",
-        "EdgeLoggerPayloadBytes", "EdgeLoggerPayloadKeptBytes", "EdgeLoggerRayMade", "EdgeLoggerRequestBodyBytes",
-        "EdgeLoggerSampleInterval", "EdgeLoggerSequence", "EdgeLoggerTotalMs", "EdgeResponseBodyBytes",
+        "EdgeLoggerPayloadBytes", "EdgeLoggerPayloadKeptBytes", "EdgeLoggerRayMade", "EdgeLoggerReport",
+        "EdgeLoggerReportCount", "EdgeLoggerReportFirst", "EdgeLoggerReportLast", "EdgeLoggerReportSHA1",
+        "EdgeLoggerRequestBodyBytes", "EdgeLoggerSampleInterval", "EdgeLoggerSequence", "EdgeLoggerTotalMs", "EdgeResponseBodyBytes",
         "EdgeResponseContentType", "EdgeResponseStatus", "EdgeStartTimestamp", "RayID", "RequestHeaders",
     ],
 };

@@ -1,0 +1,98 @@
+//! Takes secrets out of a report before it is compared, forwarded or stored.
+//!
+//! # Invariants
+//! The value of a member whose name is that of a secret is replaced as a whole, however deep it is. In a text, each address loses
+//! its user, its fragment, and the values of its parameters and the segments of its path that are redacted.
+
+use super::report::ReportValue;
+use crate::edge::redaction::{REDACTED, RedactionRules};
+
+/// Names of members of browsers' reports that look like those of secrets: codes of status.
+const STATUS_NAMES: [&str; 3] = ["statuscode", "status-code", "status_code"];
+
+/// Redacts a report.
+pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
+    match report {
+        ReportValue::Text(text) => {
+            if text.contains(['/', '?']) {
+                *text = without_secrets(text, rules);
+            }
+        }
+        ReportValue::List(items) => items.iter_mut().for_each(|item| redact(item, rules)),
+        ReportValue::Object(members) => {
+            for (name, member) in members {
+                if rules.redacts_member(name) && !is_status(name, member) {
+                    *member = ReportValue::Text(REDACTED.to_owned());
+                } else {
+                    redact(member, rules);
+                }
+            }
+        }
+        ReportValue::Null | ReportValue::Flag(_) | ReportValue::Number(_) => {}
+    }
+}
+
+fn is_status(name: &str, member: &ReportValue) -> bool {
+    matches!(member, ReportValue::Number(_)) && STATUS_NAMES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Returns a text whose addresses have no secrets: a message may have some between its words.
+fn without_secrets(text: &str, rules: &RedactionRules) -> String {
+    let is_between =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',' | ';' | '{' | '}');
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_between) {
+        let word = piece.trim_end_matches(is_between);
+        let (word, rest) = piece.split_at_checked(word.len()).unwrap_or((piece, ""));
+        let has_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
+        if has_query || word.contains("://") || word.starts_with('/') {
+            out.push_str(&rules.address(word));
+        } else {
+            out.push_str(word);
+        }
+        out.push_str(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::value;
+    use super::redact;
+    use crate::edge::redaction::{PathPattern, RedactionRules};
+
+    fn redacted(report: &str) -> String {
+        let paths = PathPattern::parse("/reset/*").into_iter().collect();
+        let rules = RedactionRules { parameters: vec!["e-mail".into()], all_parameters: false, paths };
+        let mut report = value(report);
+        redact(&mut report, &rules);
+        report.canonical()
+    }
+
+    #[test]
+    fn secrets_leave_reports_at_any_depth() {
+        for report in [
+            r#"{"url":"https://a.example/x?token=canary&b=1#canary"}"#,
+            r#"{"body":{"documentURL":"https://ann:canary@a.example/reset/canary"}}"#,
+            r#"{"list":[{"password":"canary"},["/x?api_key=canary"]]}"#,
+            r#"{"body":{"request_headers":{"Authorization":["canary"]},"e-mail":{"a":"canary"}}}"#,
+            r#"{"message":"Failed to load \"https://a.example/x?sig=canary\", see (https://b.example/reset/canary)."}"#,
+            r#"{"stack":"at f (https://a.example/m.js?access_token=canary:1:2)\n  at /y?session=canary"}"#,
+            r#"{"status_code":"canary","code":200,"text":"x?token=canary"}"#,
+        ] {
+            assert!(!redacted(report).contains("canary"), "{report}: {}", redacted(report));
+        }
+    }
+
+    #[test]
+    fn reports_of_browsers_stay_as_they_are() {
+        for report in [
+            r#"{"body":{"elapsed_time":18,"method":"GET","phase":"dns","protocol":"","referrer":"https://a.example/","sampling_fraction":0.5,"server_ip":"192.0.2.1","status_code":0,"type":"dns.name_not_resolved"},"type":"network-error","url":"https://a.example/?page=2","user_agent":"Mozilla/5.0 (X11; Linux x86_64)"}"#,
+            r#"{"body":{"blockedURL":"inline","columnNumber":39,"disposition":"enforce","documentURL":"https://a.example/","effectiveDirective":"script-src-elem","lineNumber":121,"originalPolicy":"default-src 'self'; report-to main","referrer":"","sample":"console.log(\"lo\")","sourceFile":"https://a.example/x.js","statusCode":200},"type":"csp-violation"}"#,
+            r#"{"csp-report":{"blocked-uri":"http://b.example/x.css","document-uri":"https://a.example/y","original-policy":"default-src 'none'; style-src cdn.example; report-uri /_/csp","referrer":"","script-sample":"","status-code":200,"violated-directive":"style-src-elem"}}"#,
+            r#"{"body":{"anticipatedRemoval":"2026-01-01T00:00:00.000Z","columnNumber":7,"id":"websql","lineNumber":3,"message":"WebSQL is old and/or slow","sourceFile":"https://a.example/z.js"},"type":"deprecation"}"#,
+        ] {
+            assert_eq!(redacted(report), report);
+        }
+    }
+}
