@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rpc::is_default;
+
 /// Why a request has no record in the bucket, or none that is known of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
@@ -16,6 +18,8 @@ pub enum DropReason {
     Unconfirmed,
     /// Its record could not be written.
     Unwritable,
+    /// The collector that the equation is of refused its record.
+    Refused,
 }
 
 /// Numbers of dropped requests by reason.
@@ -29,6 +33,45 @@ pub struct DroppedCounts {
     pub unconfirmed: u64,
     /// Number of [`DropReason::Unwritable`].
     pub unwritable: u64,
+    /// Number of [`DropReason::Refused`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub refused: u64,
+}
+
+/// What became of the recorded lines at one sink of an isolate: `handed + waiting + dropped` is the number of lines that were
+/// recorded for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SinkCounts {
+    /// Number of lines that the sink has confirmed.
+    pub handed: u64,
+    /// Number of lines that wait or are on their way.
+    pub waiting: u64,
+    /// Number of lines that were dropped for want of memory.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overflow: u64,
+    /// The same, after attempts that failed or never ended: the sink may have them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unconfirmed: u64,
+    /// Number of lines that the sink refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub refused: u64,
+}
+
+impl SinkCounts {
+    /// Returns the number of lines that were recorded for the sink.
+    #[must_use]
+    pub const fn lines(&self) -> u64 {
+        self.handed + self.waiting + self.overflow + self.unconfirmed + self.refused
+    }
+
+    /// Counts lines as dropped.
+    pub const fn drop(&mut self, reason: DropReason, lines: u64) {
+        match reason {
+            DropReason::Refused => self.refused += lines,
+            DropReason::Unconfirmed => self.unconfirmed += lines,
+            _ => self.overflow += lines,
+        }
+    }
 }
 
 /// The numbers of an isolate since it began.
@@ -50,8 +93,8 @@ impl EdgeCounts {
     /// Returns the number of dropped requests.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
-        let DroppedCounts { filtered, overflow, unconfirmed, unwritable } = self.dropped;
-        filtered + overflow + unconfirmed + unwritable
+        let DroppedCounts { filtered, overflow, unconfirmed, unwritable, refused } = self.dropped;
+        filtered + overflow + unconfirmed + unwritable + refused
     }
 
     /// Returns whether the numbers add up.
@@ -62,12 +105,13 @@ impl EdgeCounts {
 
     /// Counts requests as dropped.
     pub const fn drop(&mut self, reason: DropReason, number: u64) {
-        let DroppedCounts { filtered, overflow, unconfirmed, unwritable } = &mut self.dropped;
+        let DroppedCounts { filtered, overflow, unconfirmed, unwritable, refused } = &mut self.dropped;
         let count = match reason {
             DropReason::Filtered => filtered,
             DropReason::Overflow => overflow,
             DropReason::Unconfirmed => unconfirmed,
             DropReason::Unwritable => unwritable,
+            DropReason::Refused => refused,
         };
         *count += number;
     }

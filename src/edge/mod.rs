@@ -3,7 +3,8 @@
 //! Reading order: `settings` is what a deployment wants; `exchange` is what the platform saw of a request, `route` which rule
 //! holds for it, `record` writes it as a line, by `redaction` and `fingerprint`; `counts` has the equation of what was seen,
 //! `buffer` collects lines, `batch` closes them, `logger` does all of this for one isolate, and `store` brings batches to the
-//! bucket.
+//! sinks of `sink`, each with its `sink_queue`: to the bucket, to a `collector`, or by a `handover` to the durable buffer, of
+//! which `queue_message` is the consumer of the queue.
 //!
 //! # Invariants
 //!
@@ -13,24 +14,36 @@
 
 mod batch;
 mod buffer;
+mod collector;
 mod counts;
 mod exchange;
 mod fingerprint;
+pub mod handover;
 mod logger;
+mod queue_message;
 mod record;
 mod redaction;
 mod route;
 mod settings;
+mod sink;
+mod sink_queue;
 mod store;
 
-pub use batch::{BatchLabel, EdgeBatch};
-pub use buffer::{EdgeBuffer, FlushBounds, StoreResult};
-pub use counts::{DropReason, DroppedCounts, EdgeCounts};
+pub use batch::{BatchLabel, EdgeBatch, inflated};
+pub use buffer::{EdgeBuffer, FlushBounds, OutletTarget, StoreResult};
+pub use collector::{CollectorAnswer, CollectorClient, CollectorPost, collect};
+pub use counts::{DropReason, DroppedCounts, EdgeCounts, SinkCounts};
 pub use exchange::{EdgeExchange, PassOutcome};
 pub use fingerprint::FingerprintKey;
+pub use handover::{HandOver, HandOverAnswer, HandedBatch, spool_of};
 pub use logger::EdgeLogger;
+pub use queue_message::{MessageVerdict, store_message};
 pub use record::RecordStamp;
 pub use redaction::{PathPattern, REDACTED, RedactionRules};
 pub use route::{RouteFault, RouteRule, read_routes};
 pub use settings::{EdgeMode, EdgeSettings};
-pub use store::{EdgeHost, StoreReport, keep_timer, store_due};
+pub use sink::{
+    CollectorPreset, CollectorSpec, SinkFault, SinkHeadersFault, SinkPath, SinkSettings, SinkSpec, SinkTarget,
+    add_headers, read_sinks,
+};
+pub use store::{DurableBuffer, EdgeHost, StoreReport, keep_timer, store, store_due};

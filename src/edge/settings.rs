@@ -4,6 +4,7 @@ use super::buffer::FlushBounds;
 use super::fingerprint::FingerprintKey;
 use super::redaction::RedactionRules;
 use super::route::{RouteRule, route_of};
+use super::sink::SinkSettings;
 
 /// What the Worker in front of a site does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +49,8 @@ pub struct EdgeSettings {
     pub redaction: RedactionRules,
     /// When a batch is closed.
     pub flush: FlushBounds,
+    /// Where batches go.
+    pub sinks: SinkSettings,
 }
 
 impl EdgeSettings {
