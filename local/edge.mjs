@@ -10,12 +10,17 @@ export const [EDGE, PLAIN] = ["raydex-edge", "plain-proxy"];
 
 const PASS_ON = "export default { fetch: (request) => fetch(request) }";
 
+/** What requests of the Workers go to where there is a collector: it, by its host, or the origin. */
+const OUTBOUND = `export default {
+  fetch: (request, env) => (new URL(request.url).hostname === "collector.example" ? env.COLLECTOR : env.ORIGIN).fetch(request),
+}`;
+
 /**
  * The Workers. `origin`: HOST:PORT. `settings`: variables and secrets. `port`: 0 selects a free one. `decide` and `untouchable`:
  * as those of the Worker itself (runtime.mjs), for the logger's bindings. `bindOrigin`: the Worker that passes on is the service
- * binding ORIGIN.
+ * binding ORIGIN. `collector`: HOST:PORT of http://collector.example.
  */
-export async function edgeWorkers(root, { origin, settings = {}, port = 0, decide, untouchable, bindOrigin }) {
+export async function edgeWorkers(root, { origin, settings = {}, port = 0, decide, untouchable, bindOrigin, collector }) {
   // It warns of objects that the environment does not bind, as it should not.
   process.env.WRANGLER_LOG ??= "error";
   const { unstable_getMiniflareWorkerOptions: read } = await import("wrangler");
@@ -26,18 +31,23 @@ export async function edgeWorkers(root, { origin, settings = {}, port = 0, decid
     { type: "CompiledWasm", path: path.join(folder, "index_bg.wasm") },
   ];
   if (!fs.existsSync(main)) throw new Error(`${path.relative(root, main)} is missing: run scripts/build first`);
-  const outboundService = { external: { address: origin, http: {} } };
+  const atOrigin = { external: { address: origin, http: {} } };
+  const outboundService = collector ? "outbound" : atOrigin;
   const edge = { ...options, name: EDGE, rootPath: folder, modulesRoot: folder, modules, modulesRules: undefined, outboundService };
   edge.bindings = { ...edge.bindings, ...settings };
   edge.unsafeDirectSockets = [{ host: "127.0.0.1", port }];
   if (bindOrigin) edge.serviceBindings = { ...edge.serviceBindings, ORIGIN: PLAIN };
   const [bucket] = Object.keys(edge.r2Buckets);
-  let doubles = [];
-  if (untouchable) doubles = untouchables(edge);
-  else if (decide) doubles = faultyBucket(edge, bucket, decide);
+  const doubles = [];
+  if (untouchable) doubles.push(...untouchables(edge));
+  else if (decide) doubles.push(...faultyBucket(edge, bucket, decide));
   const { compatibilityDate } = options;
   const plain = { name: PLAIN, modules: true, script: PASS_ON, compatibilityDate, outboundService };
   plain.unsafeDirectSockets = [{ host: "127.0.0.1", port: 0 }];
+  if (collector) {
+    const serviceBindings = { ORIGIN: atOrigin, COLLECTOR: { external: { address: collector, http: {} } } };
+    doubles.push({ name: "outbound", modules: true, script: OUTBOUND, compatibilityDate, serviceBindings });
+  }
   return [edge, plain, ...doubles];
 }
 

@@ -63,6 +63,8 @@ pub mod edge;
 
 pub mod ledger;
 
+pub mod spool;
+
 pub mod story;
 
 pub mod services;

@@ -17,6 +17,7 @@ mod neighbours;
 mod pace;
 mod page;
 mod plots;
+mod sinks;
 
 pub use answers::*;
 pub use backfill::*;
@@ -30,6 +31,7 @@ pub use neighbours::*;
 pub use pace::*;
 pub use page::*;
 pub use plots::*;
+pub use sinks::*;
 
 /// Number of bytes in a kibibyte.
 pub const KIB: usize = 1024;

@@ -2,8 +2,11 @@
 
 use super::reader::{ConfigFault, SettingsReader, not_valid, one_of};
 use super::{bucket_name, datasets, settings};
-use crate::edge::{EdgeMode, EdgeSettings, FingerprintKey, FlushBounds, PathPattern, RedactionRules, read_routes};
-use crate::limits::{EDGE_FLUSH_LINES, EDGE_FLUSH_MAX_S, EDGE_NAMES_MAX};
+use crate::edge::{
+    EdgeMode, EdgeSettings, FingerprintKey, FlushBounds, PathPattern, RedactionRules, SinkSettings, add_headers,
+    read_routes, read_sinks,
+};
+use crate::limits::{EDGE_FLUSH_LINES, EDGE_FLUSH_MAX_S, EDGE_HANDOVER_MS, EDGE_NAMES_MAX, EDGE_OBJECTS_MAX};
 use crate::mask::names_secret;
 use crate::record::Dataset;
 
@@ -30,6 +33,7 @@ fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option
     let redaction = read_redaction(reader);
     let lines = reader.read(&settings::EDGE_FLUSH_LINES, |value| number(value, &EDGE_FLUSH_LINES.1));
     let seconds = reader.read(&settings::EDGE_FLUSH_SECONDS, |value| number(value, &EDGE_FLUSH_MAX_S));
+    let sinks = sinks(reader);
     Some(EdgeSettings {
         mode: mode?,
         bucket_name: bucket_name?,
@@ -39,6 +43,7 @@ fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option
         headers: headers.unwrap_or_default(),
         redaction,
         flush: FlushBounds { lines: lines?, age_ms: i64::from(seconds?) * 1_000 },
+        sinks: sinks?,
     })
 }
 
@@ -54,6 +59,26 @@ pub(super) fn read_redaction<G: Fn(&str) -> Option<String>>(reader: &mut Setting
 pub fn read_edge_mode(get: impl Fn(&str) -> Option<String>) -> EdgeMode {
     let mut reader = SettingsReader::new(get);
     reader.read(&settings::EDGE_MODE, |name| one_of(name, EdgeMode::ALL, EdgeMode::name)).unwrap_or_default()
+}
+
+/// Reads the sinks with their headers, and the way to the durable buffer.
+fn sinks<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<SinkSettings> {
+    let allow = |allow| if allow { "allow" } else { "refuse" };
+    let allow_http = reader.read(&settings::EDGE_SINK_PLAIN_HTTP, |name| one_of(name, &[false, true], allow));
+    let sinks = reader.read(&settings::EDGE_SINKS, |sinks| {
+        read_sinks(sinks, allow_http != Some(false)).map_err(|fault| fault.to_string())
+    });
+    let handover_ms = reader.read(&settings::EDGE_HANDOVER_MS, |value| {
+        let most = EDGE_HANDOVER_MS.1;
+        let found = value.parse().ok().filter(|ms| (0..=most).contains(ms));
+        found.ok_or_else(|| format!("must be a whole number of milliseconds from 0 to {most}"))
+    });
+    let objects = reader.read(&settings::EDGE_OBJECTS, |value| number(value, &EDGE_OBJECTS_MAX));
+    let mut sinks = sinks?;
+    reader.read(&settings::EDGE_SINK_HEADERS, |headers| {
+        add_headers(&mut sinks, headers).map_err(|fault| fault.to_string())
+    });
+    Some(SinkSettings { sinks, handover_ms: handover_ms?, objects: objects? })
 }
 
 /// Parses names with commas between them, in lower case.
@@ -109,7 +134,7 @@ pub(super) fn number_between<N: std::str::FromStr + PartialOrd + std::fmt::Displ
 #[cfg(test)]
 mod tests {
     use super::{ConfigFault, read_edge_mode, read_edge_settings};
-    use crate::edge::{EdgeMode, EdgeSettings, FlushBounds};
+    use crate::edge::{EdgeMode, EdgeSettings, FlushBounds, SinkPath, SinkSettings};
 
     fn read(set: &[(&str, &str)]) -> Result<EdgeSettings, Vec<ConfigFault>> {
         read_edge_settings(|name| Some(set.iter().find(|(set, _)| *set == name)?.1.to_owned()))
@@ -123,6 +148,7 @@ mod tests {
             (EdgeMode::Log, "cdn-logs-raw", "logs/")
         );
         assert_eq!(settings.flush, FlushBounds { lines: 500, age_ms: 10_000 });
+        assert_eq!(settings.sinks, SinkSettings::default());
         assert!(settings.fingerprint_key.is_none() && settings.routes.is_empty() && settings.headers.is_empty());
         assert_eq!(settings.payload_bytes("https://a.example/", "application/json"), 0);
     }
@@ -139,6 +165,11 @@ mod tests {
             ("EDGE_FLUSH_LINES", "10000"),
             ("EDGE_FLUSH_SECONDS", "15"),
             ("LOG_PREFIX", "waf/,edge/"),
+            ("EDGE_SINKS", r#"[{"kind":"http","name":"a","preset":"otlp","url":"http://a.example"}]"#),
+            ("EDGE_SINK_HEADERS", r#"{"a":{"x-key":"hunter2"}}"#),
+            ("EDGE_SINK_PLAIN_HTTP", "allow"),
+            ("EDGE_HANDOVER_MS", "0"),
+            ("EDGE_OBJECTS", "64"),
         ]);
         let settings = settings.unwrap();
         assert_eq!((settings.mode, settings.folder.as_str()), (EdgeMode::Off, "edge/"));
@@ -147,6 +178,9 @@ mod tests {
         assert_eq!(settings.flush, FlushBounds { lines: 10_000, age_ms: 15_000 });
         assert_eq!(settings.route("https://a.example/x").unwrap().payload_bytes("text/plain"), 9);
         assert_eq!(settings.payload_bytes("https://a.example/x", "text/plain"), 0, "the mode is off");
+        let SinkSettings { sinks, handover_ms, objects } = &settings.sinks;
+        assert_eq!((sinks[0].name.as_str(), sinks[0].path, *handover_ms, *objects), ("a", SinkPath::Isolate, 0, 64));
+        assert!(!format!("{settings:?}").contains("hunter2"));
     }
 
     #[test]
@@ -173,6 +207,11 @@ mod tests {
             ("EDGE_FLUSH_LINES", "0", "must be a whole number from 1 to 10000"),
             ("EDGE_FLUSH_SECONDS", "16", "must be a whole number from 1 to 15"),
             ("BUCKET_NAME", "X", "is not a bucket's name"),
+            ("EDGE_SINKS", "hunter2", "must be a JSON array of sinks"),
+            ("EDGE_SINK_HEADERS", r#"{"a":{"x":"hunter2"}}"#, "names a sink that is not a collector"),
+            ("EDGE_SINK_PLAIN_HTTP", "hunter2", "must be one of refuse, allow"),
+            ("EDGE_HANDOVER_MS", "5001", "must be a whole number of milliseconds from 0 to 5000"),
+            ("EDGE_OBJECTS", "65", "must be a whole number from 1 to 64"),
         ] {
             let faults = ConfigFault::words(&read(&[(name, value)]).unwrap_err());
             assert!(faults.starts_with(&format!("{name} {words}")) && !faults.contains("hunter2"), "{faults}");

@@ -2,7 +2,7 @@
 //! other settings are faulty.
 
 use super::reader::SettingsReader;
-use super::settings::{PARSE_DLQ, PARSE_QUEUE, SEND_DLQ, SEND_QUEUE, SettingSpec};
+use super::settings::{EDGE_QUEUE, PARSE_DLQ, PARSE_QUEUE, SEND_DLQ, SEND_QUEUE, SettingSpec};
 
 /// Maximum length of a queue's name, set by the platform.
 const NAME_BYTES: usize = 63;
@@ -18,6 +18,8 @@ pub struct QueueNames {
     pub parse_dlq: String,
     /// The queue for messages that the second one gave up on.
     pub send_dlq: String,
+    /// The queue of the edge logger's batches.
+    pub edge: String,
 }
 
 impl QueueNames {
@@ -28,8 +30,8 @@ impl QueueNames {
     }
 
     /// Returns all names, in the order of the settings.
-    const fn all(&self) -> [&String; 4] {
-        [&self.parse, &self.send, &self.parse_dlq, &self.send_dlq]
+    const fn all(&self) -> [&String; 5] {
+        [&self.parse, &self.send, &self.parse_dlq, &self.send_dlq, &self.edge]
     }
 }
 
@@ -43,8 +45,9 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
         send: name(&SEND_QUEUE),
         parse_dlq: name(&PARSE_DLQ),
         send_dlq: name(&SEND_DLQ),
+        edge: name(&EDGE_QUEUE),
     };
-    let settings = [&PARSE_QUEUE, &SEND_QUEUE, &PARSE_DLQ, &SEND_DLQ];
+    let settings = [&PARSE_QUEUE, &SEND_QUEUE, &PARSE_DLQ, &SEND_DLQ, &EDGE_QUEUE];
     for (place, (setting, name)) in settings.into_iter().zip(names.all()).enumerate() {
         if names.all().iter().take(place).any(|earlier| *earlier == name) {
             reader.invalid(setting, "names the same queue as another setting".into());
@@ -82,10 +85,10 @@ mod tests {
             "SEND_DLQ_NAME" => Some("Lost-7".to_owned()),
             _ => None,
         };
-        let QueueNames { parse, send, parse_dlq, send_dlq } = QueueNames::read(set);
+        let QueueNames { parse, send, parse_dlq, send_dlq, edge } = QueueNames::read(set);
         assert_eq!(
-            [&*parse, &*send, &*parse_dlq, &*send_dlq],
-            ["parse-queue-example", "send-queue", "parse-dlq", "Lost-7"]
+            [&*parse, &*send, &*parse_dlq, &*send_dlq, &*edge],
+            ["parse-queue-example", "send-queue", "parse-dlq", "Lost-7", "edge-queue"]
         );
         assert!(faults(set).is_empty());
     }

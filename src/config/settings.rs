@@ -90,6 +90,8 @@ pub const SEND_QUEUE: SettingSpec = SettingSpec::variable("SEND_QUEUE_NAME", Set
 pub const PARSE_DLQ: SettingSpec = SettingSpec::variable("PARSE_DLQ_NAME", SettingRequirement::Default("parse-dlq"));
 /// The name of the queue for messages that the second one gave up on.
 pub const SEND_DLQ: SettingSpec = SettingSpec::variable("SEND_DLQ_NAME", SettingRequirement::Default("send-dlq"));
+/// The name of the queue of the edge logger's batches.
+pub const EDGE_QUEUE: SettingSpec = SettingSpec::variable("EDGE_QUEUE_NAME", SettingRequirement::Default("edge-queue"));
 /// The first column of the partner's lines.
 pub const FORMAT_VERSION: SettingSpec =
     SettingSpec::variable("PARTNER_FORMAT_VERSION", SettingRequirement::Default("cs_vod_v3.0"));
@@ -152,6 +154,18 @@ pub const EDGE_FLUSH_LINES: SettingSpec = SettingSpec::variable("EDGE_FLUSH_LINE
 /// Number of seconds after which the edge logger closes a batch.
 pub const EDGE_FLUSH_SECONDS: SettingSpec =
     SettingSpec::variable("EDGE_FLUSH_SECONDS", SettingRequirement::Default("10"));
+/// The sinks of the edge logger, as a JSON array.
+pub const EDGE_SINKS: SettingSpec =
+    SettingSpec::variable("EDGE_SINKS", SettingRequirement::Default(r#"[{"kind":"r2"}]"#));
+/// The headers of collectors by the names of their sinks, as a JSON object.
+pub const EDGE_SINK_HEADERS: SettingSpec = SettingSpec::secret("EDGE_SINK_HEADERS", SettingRequirement::Optional);
+/// Whether collectors may be plain HTTP, as in tests.
+pub const EDGE_SINK_PLAIN_HTTP: SettingSpec =
+    SettingSpec::variable("EDGE_SINK_PLAIN_HTTP", SettingRequirement::Default("refuse"));
+/// Number of milliseconds after which the edge logger hands records over to the durable buffer.
+pub const EDGE_HANDOVER_MS: SettingSpec = SettingSpec::variable("EDGE_HANDOVER_MS", SettingRequirement::Default("250"));
+/// Number of objects of the durable buffer.
+pub const EDGE_OBJECTS: SettingSpec = SettingSpec::variable("EDGE_OBJECTS", SettingRequirement::Default("1"));
 
 /// The address to which mode `collect` sends its windows.
 pub const EDGE_COLLECT_URL: SettingSpec = SettingSpec::variable("EDGE_COLLECT_URL", SettingRequirement::Optional);
@@ -172,7 +186,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 52] = [
+pub const SETTINGS: [SettingSpec; 57] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -191,6 +205,7 @@ pub const SETTINGS: [SettingSpec; 52] = [
     SEND_QUEUE,
     PARSE_DLQ,
     SEND_DLQ,
+    EDGE_QUEUE,
     FORMAT_VERSION,
     TENANT,
     COUNTRY,
@@ -218,6 +233,11 @@ pub const SETTINGS: [SettingSpec; 52] = [
     EDGE_REDACT_PATHS,
     EDGE_FLUSH_LINES,
     EDGE_FLUSH_SECONDS,
+    EDGE_SINKS,
+    EDGE_SINK_HEADERS,
+    EDGE_SINK_PLAIN_HTTP,
+    EDGE_HANDOVER_MS,
+    EDGE_OBJECTS,
     EDGE_COLLECT_URL,
     EDGE_COLLECT,
     EDGE_COLLECT_FORM,

@@ -3,14 +3,17 @@
 //! # Invariants
 //! A batch never changes once it is closed: to store it again stores the same object under the same key.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
 use flate2::Compression;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::counts::EdgeCounts;
+use super::counts::{EdgeCounts, SinkCounts};
 use crate::bucket_keys::edge_batch_key;
+use crate::limits::EDGE_TEXT_MAX;
 
 /// The level of a batch: a third of the time of level 6, for objects that are a tenth larger.
 const LEVEL: Compression = Compression::new(3);
@@ -39,6 +42,9 @@ pub struct BatchLabel {
     /// The part of them that the batch adds.
     #[serde(default)]
     pub since: EdgeCounts,
+    /// The numbers of each sink by its name, where there are others than the bucket.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, SinkCounts>,
 }
 
 /// A batch that is to be stored.
@@ -48,6 +54,10 @@ pub struct EdgeBatch {
     pub key: String,
     /// The object: lines in gzip.
     pub body: Vec<u8>,
+    /// Number of bytes of its lines.
+    pub text_bytes: usize,
+    /// When its first line was recorded and when it was closed, in Unix milliseconds.
+    pub times: (i64, i64),
     /// What travels with it.
     pub label: BatchLabel,
 }
@@ -67,12 +77,17 @@ impl BatchLabel {
 
 impl EdgeBatch {
     /// Closes a batch whose lines were collected between two instants; `None` if they cannot be compressed.
-    pub(super) fn close(folder: &str, lines: &[u8], (start_ms, end_ms): (i64, i64), label: BatchLabel) -> Option<Self> {
-        let mut encoder = GzEncoder::new(Vec::new(), LEVEL);
-        encoder.write_all(lines).ok()?;
-        let body = encoder.finish().ok()?;
-        let key = edge_batch_key(folder, start_ms, end_ms, &label.isolate, label.sequence);
-        Some(Self { key, body, label })
+    #[must_use]
+    pub fn close(folder: &str, lines: &[u8], times: (i64, i64), label: BatchLabel) -> Option<Self> {
+        let body = compressed(lines)?;
+        let key = edge_batch_key(folder, times.0, times.1, &label.isolate, label.sequence);
+        Some(Self { key, body, text_bytes: lines.len(), times, label })
+    }
+
+    /// Returns the lines; `None` if the gzip is damaged or longer than it was.
+    #[must_use]
+    pub fn lines(&self) -> Option<Vec<u8>> {
+        inflated(&self.body, self.text_bytes)
     }
 
     /// Returns the label as the metadata has it.
@@ -80,4 +95,20 @@ impl EdgeBatch {
     pub fn label_text(&self) -> String {
         serde_json::to_string(&self.label).unwrap_or_default()
     }
+}
+
+/// Compresses a body as batches are.
+pub(super) fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), LEVEL);
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
+}
+
+/// Returns the content of a gzip; `None` if it is damaged or does not have this size.
+#[must_use]
+pub fn inflated(body: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size.min(EDGE_TEXT_MAX));
+    let most = u64::try_from(size).ok()?.checked_add(1)?;
+    GzDecoder::new(body).take(most).read_to_end(&mut bytes).ok()?;
+    (bytes.len() == size).then_some(bytes)
 }

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rpc::is_default;
+
 /// Declares the reasons, and the numbers by reason.
 macro_rules! drop_reasons {
     ($($(#[$about:meta])* $reason:ident = $name:ident,)*) => {
@@ -64,8 +66,44 @@ drop_reasons! {
     TooLarge = too_large,
     /// Its key has no quota left.
     OverQuota = over_quota,
-    /// The origin refused the window that it is in.
+    /// The origin refused the window that it is in, or the collector that the equation is of its record.
     Refused = refused,
+}
+
+/// What became of the recorded lines at one sink of an isolate: `handed + waiting + dropped` is the number of lines that were
+/// recorded for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SinkCounts {
+    /// Number of lines that the sink has confirmed.
+    pub handed: u64,
+    /// Number of lines that wait or are on their way.
+    pub waiting: u64,
+    /// Number of lines that were dropped for want of memory.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overflow: u64,
+    /// The same, after attempts that failed or never ended: the sink may have them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unconfirmed: u64,
+    /// Number of lines that the sink refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub refused: u64,
+}
+
+impl SinkCounts {
+    /// Returns the number of lines that were recorded for the sink.
+    #[must_use]
+    pub const fn lines(&self) -> u64 {
+        self.handed + self.waiting + self.overflow + self.unconfirmed + self.refused
+    }
+
+    /// Counts lines as dropped.
+    pub const fn drop(&mut self, reason: DropReason, lines: u64) {
+        match reason {
+            DropReason::Refused => self.refused += lines,
+            DropReason::Unconfirmed => self.unconfirmed += lines,
+            _ => self.overflow += lines,
+        }
+    }
 }
 
 /// The numbers of an isolate since it began.
@@ -100,6 +138,18 @@ impl EdgeCounts {
     /// Counts requests as dropped.
     pub const fn drop(&mut self, reason: DropReason, number: u64) {
         *self.dropped.of_mut(reason) += number;
+    }
+
+    /// Returns the numbers of requests that are all recorded.
+    #[must_use]
+    pub fn of_recorded(number: u64) -> Self {
+        Self { seen: number, recorded: number, ..Self::default() }
+    }
+
+    /// Counts recorded requests as dropped.
+    pub fn lose(&mut self, reason: DropReason, number: u64) {
+        self.recorded = self.recorded.saturating_sub(number);
+        self.drop(reason, number);
     }
 
     /// Adds other numbers.

@@ -25,7 +25,7 @@ impl EdgeLogger {
     /// Creates the logger of an isolate with this ID.
     #[must_use]
     pub fn new(settings: EdgeSettings, isolate: String) -> Self {
-        let buffer = EdgeBuffer::new(isolate, settings.folder.clone(), settings.flush);
+        let buffer = EdgeBuffer::new(isolate, settings.folder.clone(), settings.flush, &settings.sinks);
         Self { settings, buffer, quotas: MinuteQuotas::default() }
     }
 

@@ -5,6 +5,7 @@ use super::exchange::route_of;
 use super::fingerprint::FingerprintKey;
 use super::redaction::RedactionRules;
 use super::route::RouteRule;
+use super::sink::SinkSettings;
 
 /// What the Worker in front of a site does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +53,8 @@ pub struct EdgeSettings {
     pub redaction: RedactionRules,
     /// When a batch is closed.
     pub flush: FlushBounds,
+    /// Where batches go.
+    pub sinks: SinkSettings,
 }
 
 impl EdgeSettings {

@@ -1,30 +1,39 @@
-//! Brings closed batches to the bucket and announces them, at once or by a timer.
+//! Brings closed batches to their sinks, at once or by a timer, and announces those in the bucket.
 //!
 //! # Invariants
-//! No borrow of the logger is held while something is awaited. A timer leaves nothing open: the request that keeps it may be the
-//! last one of its isolate.
+//! No borrow of the logger is held while something is awaited. No sink waits for another one. A timer leaves nothing open: the
+//! request that keeps it may be the last one of its isolate.
 
 use std::cell::RefCell;
 use std::future::Future;
 
+use futures_util::future::join_all;
+
 use super::batch::EdgeBatch;
-use super::buffer::StoreResult;
+use super::buffer::{OutletTarget, StoreResult};
+use super::collector::{CollectorClient, collect};
+use super::counts::SinkCounts;
+use super::handover::{HandOver, HandOverAnswer, HandedBatch, spool_of};
 use super::logger::EdgeLogger;
 use crate::backend::{BackendError, ObjectHead};
-use crate::limits::{EDGE_TIMER_MS, EDGE_TIMER_STEP_MS};
+use crate::limits::{COLLECTOR_POST_MS, EDGE_TIMER_MS, EDGE_TIMER_STEP_MS};
 use crate::r2_event::R2Event;
 
 /// What an attempt to store a batch came to, for the log.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreReport<'a> {
+    /// The name of the sink.
+    pub sink: &'a str,
     /// The batch.
     pub batch: &'a EdgeBatch,
     /// The result.
     pub result: StoreResult,
+    /// The numbers of the sink after it.
+    pub counts: SinkCounts,
 }
 
-/// What the edge logger asks of the platform.
-pub trait EdgeHost {
+/// What the edge logger asks of the platform for sinks that it reaches itself.
+pub trait EdgeHost: CollectorClient {
     /// Writes the object of a batch with its label; the same batch may be written again.
     fn put_batch(&self, batch: &EdgeBatch) -> impl Future<Output = Result<ObjectHead, BackendError>>;
     /// Returns the object of a batch that was written before; `None` if it is not there.
@@ -39,25 +48,63 @@ pub trait EdgeHost {
     fn report(&self, report: StoreReport<'_>);
 }
 
+/// The durable buffer.
+pub trait DurableBuffer {
+    /// Hands a batch over to the object of this name; it is stored once there is an answer.
+    fn hand_over(&self, object: &str, call: &HandOver) -> impl Future<Output = Result<HandOverAnswer, BackendError>>;
+    /// Sends a batch to `edge-queue`.
+    fn enqueue(&self, batch: HandedBatch) -> impl Future<Output = Result<(), BackendError>>;
+}
+
 /// Stores all batches that are due.
-pub async fn store_due(logger: &RefCell<EdgeLogger>, host: &impl EdgeHost) {
+pub async fn store_due(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
+    let outlets = logger.borrow().buffer.outlet_count();
+    join_all((0..outlets).map(|outlet| store_outlet(logger, host, outlet))).await;
+}
+
+/// Stores all batches of an outlet that are due.
+async fn store_outlet(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer), outlet: usize) {
     loop {
         let now_ms = host.now_ms();
         let due = {
             let buffer = &mut logger.borrow_mut().buffer;
             buffer.close_due(now_ms);
-            buffer.take_due(now_ms)
+            let oldest = buffer.oldest(outlet).unwrap_or_default();
+            let named = buffer.outlet(outlet).map(|(name, target)| (name.to_owned(), target));
+            buffer.take_due(outlet, now_ms).zip(named).map(|(due, named)| (due, named, oldest))
         };
-        let Some((batch, is_stored)) = due else { return };
-        let bucket_name = logger.borrow().settings.bucket_name.clone();
-        let result = store(host, &bucket_name, &batch, is_stored).await;
-        host.report(StoreReport { batch: &batch, result });
-        logger.borrow_mut().buffer.settle(batch.label.sequence, result, host.now_ms());
+        let Some(((batch, is_stored), (sink, target), oldest)) = due else { return };
+        let result = match target {
+            OutletTarget::Bucket => {
+                let bucket_name = logger.borrow().settings.bucket_name.clone();
+                store(host, &bucket_name, &batch, is_stored).await
+            }
+            OutletTarget::Collector(collector) => {
+                collect(host, &collector, &batch, COLLECTOR_POST_MS, host.now_ms()).await
+            }
+            OutletTarget::Object(sinks) => {
+                let objects = logger.borrow().settings.sinks.objects;
+                let call = HandOver { batch: HandedBatch::new(&batch), oldest, sinks: sinks.to_vec() };
+                handed(host.hand_over(&spool_of(&batch.label.isolate, objects), &call).await.map(drop))
+            }
+            OutletTarget::Queue => handed(host.enqueue(HandedBatch::new(&batch)).await),
+        };
+        let counts = {
+            let buffer = &mut logger.borrow_mut().buffer;
+            buffer.settle(outlet, batch.label.sequence, result, host.now_ms());
+            buffer.sink_counts().get(&sink).copied().unwrap_or_default()
+        };
+        host.report(StoreReport { sink: &sink, batch: &batch, result, counts });
     }
 }
 
-/// Stores and announces one batch.
-async fn store(host: &impl EdgeHost, bucket_name: &str, batch: &EdgeBatch, is_stored: bool) -> StoreResult {
+/// Returns the result of handing a batch over.
+fn handed(answer: Result<(), BackendError>) -> StoreResult {
+    if answer.is_ok() { StoreResult::Stored } else { StoreResult::Failed }
+}
+
+/// Stores one batch in the bucket, and announces it.
+pub async fn store(host: &impl EdgeHost, bucket_name: &str, batch: &EdgeBatch, is_stored: bool) -> StoreResult {
     let known = if is_stored { host.head_batch(batch).await.ok().flatten() } else { None };
     let object = match known {
         Some(object) => Ok(object),
@@ -70,24 +117,35 @@ async fn store(host: &impl EdgeHost, bucket_name: &str, batch: &EdgeBatch, is_st
     if host.announce(event).await.is_ok() { StoreResult::Stored } else { StoreResult::Unannounced }
 }
 
-/// Keeps the timer of the isolate, unless one runs: stores what becomes due, and before it ends whatever is there.
-pub async fn keep_timer(logger: &RefCell<EdgeLogger>, host: &impl EdgeHost) {
+/// Keeps the timers of the isolate that do not run: stores what becomes due, and before they end whatever is there.
+pub async fn keep_timer(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
+    let outlets = logger.borrow().buffer.outlet_count();
+    join_all((0..outlets).map(|outlet| keep_outlet_timer(logger, host, outlet))).await;
+}
+
+async fn keep_outlet_timer(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer), outlet: usize) {
     let end_ms = host.now_ms() + EDGE_TIMER_MS;
-    if !logger.borrow_mut().buffer.start_timer(host.now_ms(), end_ms) {
+    if !logger.borrow_mut().buffer.start_timer(outlet, host.now_ms(), end_ms) {
         return;
     }
     loop {
-        let next_ms = logger.borrow().buffer.next_due_ms();
+        let next_ms = logger.borrow().buffer.next_due_ms(outlet);
         let Some(next_ms) = next_ms.filter(|next_ms| *next_ms <= end_ms) else { break };
         host.sleep((next_ms - host.now_ms()).max(EDGE_TIMER_STEP_MS)).await;
-        store_due(logger, host).await;
+        store_outlet(logger, host, outlet).await;
+        if host.now_ms() > end_ms {
+            break;
+        }
     }
     {
         let buffer = &mut logger.borrow_mut().buffer;
-        buffer.close(host.now_ms());
-        buffer.end_timer();
+        buffer.close_outlet(outlet, host.now_ms());
+        buffer.end_timer(outlet);
     }
-    store_due(logger, host).await;
+    // A collector that hangs has had the time of this request.
+    if host.now_ms() <= end_ms {
+        store_outlet(logger, host, outlet).await;
+    }
 }
 
 #[cfg(test)]

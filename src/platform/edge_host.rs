@@ -3,11 +3,15 @@
 use serde_json::json;
 use worker::Env;
 
-use super::{env, failed, log, sleep};
+use super::{collector, env, failed, log, sleep};
 use crate::backend::{BackendError, ObjectHead, Queue};
 use crate::config::LogLevel;
-use crate::edge::{EdgeBatch, EdgeHost, StoreReport, StoreResult};
+use crate::edge::{
+    CollectorAnswer, CollectorClient, CollectorPost, DurableBuffer, EdgeBatch, EdgeHost, HandOver, HandOverAnswer,
+    HandedBatch, SinkPath, StoreReport, StoreResult,
+};
 use crate::r2_event::R2Event;
+use crate::rpc;
 
 /// The bindings of the deployment. One that is missing is an error of the call that needs it.
 pub(super) struct WorkerHost {
@@ -36,12 +40,40 @@ impl EdgeHost for WorkerHost {
         sleep::sleep(ms).await;
     }
 
-    fn report(&self, StoreReport { batch, result }: StoreReport<'_>) {
+    fn report(&self, StoreReport { sink, batch, result, counts }: StoreReport<'_>) {
         let (level, verdict) = match result {
             StoreResult::Stored => (LogLevel::Info, "stored"),
             StoreResult::Unannounced => (LogLevel::Warn, "unannounced"),
             StoreResult::Failed => (LogLevel::Error, "failed"),
+            StoreResult::Later(_) => (LogLevel::Warn, "later"),
+            StoreResult::Refused(_) => (LogLevel::Error, "refused"),
         };
-        log::edge_batch(level, &json!({ "verdict": verdict, "key": batch.key, "label": batch.label }));
+        let label = &batch.label;
+        if sink == SinkPath::Object.name() && result == StoreResult::Stored {
+            let what = json!({ "isolate": label.isolate, "sequence": label.sequence, "lines": label.lines });
+            return log::edge_handed_over(&what);
+        }
+        let what = json!({ "sink": sink, "verdict": verdict, "key": batch.key, "label": label, "counts": counts });
+        log::edge_batch(level, &what);
+    }
+}
+
+impl CollectorClient for WorkerHost {
+    async fn post(&self, post: CollectorPost) -> Option<CollectorAnswer> {
+        collector::post(post).await
+    }
+}
+
+impl DurableBuffer for WorkerHost {
+    async fn hand_over(&self, object: &str, call: &HandOver) -> Result<HandOverAnswer, BackendError> {
+        let spools = env::edge_spools(&self.env).map_err(failed("handing a batch over"))?;
+        rpc::call(&spools, object, call).await
+    }
+
+    async fn enqueue(&self, batch: HandedBatch) -> Result<(), BackendError> {
+        let queue = env::edge_queue(&self.env).map_err(failed("sending to edge-queue"))?;
+        // A text: the platform would make a map of a member that is flattened.
+        let text = serde_json::to_string(&batch).unwrap_or_default();
+        queue.send(&[text]).await
     }
 }

@@ -57,3 +57,4 @@ function durableObject(className) {
 export const RayShard = durableObject("RayShard");
 export const Ledger = durableObject("Ledger");
 export const Audit = durableObject("Audit");
+export const EdgeSpool = durableObject("EdgeSpool");

@@ -31,10 +31,18 @@ const ORIGIN: &str = "ORIGIN";
 /// The Durable Object of the audit log.
 const AUDIT: &str = "AUDIT";
 
+/// The Durable Objects of the edge logger's durable buffer.
+const EDGE_SPOOL: &str = "EDGE_SPOOL";
+/// The producer of `edge-queue`.
+const EDGE_QUEUE: &str = "EDGE_QUEUE";
+
 /// The queue of objects to parse, as dead letters name it whatever the deployment calls it.
 pub(super) const PARSE_QUEUE_NAME: &str = "parse-queue";
 /// The queue of payloads to send, in the same way.
 pub(super) const SEND_QUEUE_NAME: &str = "send-queue";
+
+/// The queue of the edge logger's batches, in the same way.
+pub(super) const EDGE_QUEUE_NAME: &str = "edge-queue";
 
 /// The cron that advances backfills; any other one sweeps the bucket.
 pub(super) const BACKFILL_CRON: &str = "* * * * *";
@@ -96,6 +104,16 @@ pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
 /// Returns the Durable Object of the audit log.
 pub(super) fn audit_log(env: &Env) -> Result<NamedObjects> {
     env.durable_object(AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
+}
+
+/// Returns the Durable Objects of the durable buffer.
+pub(super) fn edge_spools(env: &Env) -> Result<NamedObjects> {
+    env.durable_object(EDGE_SPOOL).map(|objects| NamedObjects::new(objects, "handing a batch over"))
+}
+
+/// Returns the queue of the edge logger's batches.
+pub(super) fn edge_queue(env: &Env) -> Result<QueueProducer> {
+    env.queue(EDGE_QUEUE).map(|queue| QueueProducer::new(queue, "sending to edge-queue"))
 }
 
 /// Returns the queue of objects to parse.

@@ -79,6 +79,11 @@ pub(super) fn edge_window(level: LogLevel, what: &impl Serialize) {
     EventLog(LogLevel::default()).write(level, "edge_window", what);
 }
 
+/// Logs that a batch of the edge logger was handed over to the durable buffer.
+pub(super) fn edge_handed_over(what: &impl Serialize) {
+    EventLog(LogLevel::default()).info("edge_handed_over", what);
+}
+
 fn line(level: &str, event: &str, what: &impl Serialize) -> String {
     let at = crate::time::rfc3339(now_ms());
     let wasm_bytes = core::arch::wasm32::memory_size(0) as u64 * PAGE;

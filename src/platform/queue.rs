@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::{Context, Env};
 
 use super::messages::{MessageBatchSummary, QueueBatch};
-use super::{dead_letters, env, log, parse_queue, send_queue};
+use super::{dead_letters, edge_queue, env, log, parse_queue, send_queue};
 use crate::limits::{PARSE_RETRY_S, SEND_RETRY_S};
 
 /// Consumes a batch of messages of any queue.
@@ -19,6 +19,7 @@ pub async fn consume(batch: QueueBatch, env: Env, context: worker::worker_sys::C
     match queue.as_str() {
         name if name == names.parse => parse_queue::consume(&batch, &env).await,
         name if name == names.send => send_queue::consume(&batch, &env, &Context::new(context)).await,
+        name if name == names.edge => edge_queue::consume(&batch, &env).await,
         name if name == names.parse_dlq => {
             dead_letters::consume(&batch, &env, env::PARSE_QUEUE_NAME, PARSE_RETRY_S.len()).await
         }

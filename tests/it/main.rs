@@ -33,6 +33,7 @@ mod scan;
 mod send;
 mod shard;
 mod spans;
+mod spool;
 mod sweep;
 mod tidy;
 mod token;

@@ -8,12 +8,13 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, 
 use serde_json::Value;
 
 use super::{BatchLabel, DropReason, EdgeBatch, EdgeBuffer, EdgeCounts, FlushBounds, StoreResult};
+use crate::edge::SinkSettings;
 use crate::limits::{EDGE_FLUSH_BYTES, EDGE_STORE_MS, EDGE_WAITING_BATCHES, EDGE_WAITING_BYTES};
 
 const BOUNDS: FlushBounds = FlushBounds { lines: 7, age_ms: 10_000 };
 
 fn buffer() -> EdgeBuffer {
-    EdgeBuffer::new("00c0ffee00c0ffee".into(), "logs/".into(), BOUNDS)
+    EdgeBuffer::new("00c0ffee00c0ffee".into(), "logs/".into(), BOUNDS, &SinkSettings::default())
 }
 
 /// The numbers of the lines in a batch.
@@ -108,7 +109,7 @@ proptest! {
                 Step::Wait(ms) => now_ms += ms,
                 Step::Take => {
                     buffer.close_due(now_ms);
-                    if let Some((batch, is_stored)) = buffer.take_due(now_ms) {
+                    if let Some((batch, is_stored)) = buffer.take_due(0, now_ms) {
                         prop_assert!(!is_stored || oracle.bucket.contains_key(&batch.key));
                         oracle.labels.insert(batch.key.clone(), batch.label.clone());
                         oracle.in_flight.push(batch);
@@ -117,9 +118,9 @@ proptest! {
                 Step::Settle(result) => if let Some(batch) = oracle.in_flight.pop() {
                     match result {
                         StoreResult::Failed => oracle.put(&batch, false),
-                        StoreResult::Stored | StoreResult::Unannounced => oracle.put(&batch, true),
+                        _ => oracle.put(&batch, true),
                     }
-                    buffer.settle(batch.label.sequence, result, now_ms);
+                    buffer.settle(0, batch.label.sequence, result, now_ms);
                 }
                 Step::Lose(is_written) => if let Some(batch) = oracle.in_flight.pop() {
                     if is_written {
@@ -131,7 +132,7 @@ proptest! {
             let counts = buffer.counts();
             prop_assert!(counts.is_balanced(), "{:?}", counts);
             prop_assert!(buffer.bytes_waiting() <= EDGE_WAITING_BYTES + 4 * EDGE_FLUSH_BYTES);
-            prop_assert!(buffer.open.text.len() <= EDGE_FLUSH_BYTES + 600_100);
+            prop_assert!(buffer.open[0].collected.text.len() <= EDGE_FLUSH_BYTES + 600_100);
         }
         let counts = buffer.counts();
         prop_assert_eq!(counts.seen, oracle.seen);
@@ -150,7 +151,7 @@ proptest! {
         // What batches carry adds up to all counts, whichever of them were dropped.
         buffer.record(b"last", now_ms);
         buffer.close(now_ms);
-        let waiting = buffer.waiting.iter().map(|waiting| &waiting.batch.label);
+        let waiting = buffer.outlets.iter().flat_map(|outlet| outlet.queue.labels());
         let settled = oracle.labels.iter().filter(|(key, _)| oracle.bucket.contains_key(*key)).map(|(_, label)| label);
         let mut labels: BTreeMap<u64, &BatchLabel> = settled.map(|label| (label.sequence, label)).collect();
         labels.extend(waiting.map(|label| (label.sequence, label)));
@@ -168,18 +169,18 @@ proptest! {
 fn batch_closes_by_lines_bytes_or_age() {
     let mut by_lines = buffer();
     (0..7).for_each(|_| by_lines.record(b"1", 0));
-    assert_eq!(numbers(&by_lines.take_due(0).unwrap().0), [1; 7]);
+    assert_eq!(numbers(&by_lines.take_due(0, 0).unwrap().0), [1; 7]);
     let mut by_bytes = buffer();
     by_bytes.record(&[b"1".to_vec(), vec![b'0'; 600_000]].concat(), 0);
     by_bytes.record(&vec![b'1'; 600_000], 0);
-    assert_eq!(by_bytes.take_due(0).unwrap().0.label.lines, 1);
+    assert_eq!(by_bytes.take_due(0, 0).unwrap().0.label.lines, 1);
     let mut by_age = buffer();
     by_age.record(b"1", 0);
     by_age.close_due(9_999);
-    assert!(by_age.take_due(9_999).is_none() && by_age.next_due_ms() == Some(10_000));
+    assert!(by_age.take_due(0, 9_999).is_none() && by_age.next_due_ms(0) == Some(10_000));
     // The timer was lost: the next request notices.
     by_age.record(b"2", 60_000);
-    assert_eq!(numbers(&by_age.take_due(60_000).unwrap().0), [1]);
+    assert_eq!(numbers(&by_age.take_due(0, 60_000).unwrap().0), [1]);
 }
 
 #[test]
@@ -187,18 +188,18 @@ fn failed_batch_is_stored_again_unchanged() {
     let mut buffer = buffer();
     buffer.record(b"1", 0);
     buffer.close(5);
-    let (first, _) = buffer.take_due(5).unwrap();
-    assert!(buffer.take_due(5).is_none(), "it is being stored");
-    buffer.settle(1, StoreResult::Failed, 10);
-    assert!(buffer.take_due(1_009).is_none(), "it waits a second");
-    let (second, is_stored) = buffer.take_due(1_010).unwrap();
+    let (first, _) = buffer.take_due(0, 5).unwrap();
+    assert!(buffer.take_due(0, 5).is_none(), "it is being stored");
+    buffer.settle(0, 1, StoreResult::Failed, 10);
+    assert!(buffer.take_due(0, 1_009).is_none(), "it waits a second");
+    let (second, is_stored) = buffer.take_due(0, 1_010).unwrap();
     assert_eq!((&first, is_stored), (&second, false));
-    buffer.settle(1, StoreResult::Unannounced, 1_020);
+    buffer.settle(0, 1, StoreResult::Unannounced, 1_020);
     assert_eq!(buffer.lines_held(), 0, "its object is there");
-    assert!(buffer.take_due(3_019).is_none(), "the wait doubles");
-    assert!(buffer.take_due(3_020).unwrap().1);
-    buffer.settle(1, StoreResult::Stored, 3_030);
-    assert_eq!((buffer.next_due_ms(), buffer.counts().recorded), (None, 1));
+    assert!(buffer.take_due(0, 3_019).is_none(), "the wait doubles");
+    assert!(buffer.take_due(0, 3_020).unwrap().1);
+    buffer.settle(0, 1, StoreResult::Stored, 3_030);
+    assert_eq!((buffer.next_due_ms(0), buffer.counts().recorded), (None, 1));
 }
 
 #[test]
@@ -206,9 +207,9 @@ fn batch_of_a_dead_request_is_due_again() {
     let mut buffer = buffer();
     buffer.record(b"1", 0);
     buffer.close(0);
-    buffer.take_due(0).unwrap();
-    assert!(buffer.take_due(EDGE_STORE_MS - 1).is_none());
-    assert!(buffer.take_due(EDGE_STORE_MS).is_some());
+    buffer.take_due(0, 0).unwrap();
+    assert!(buffer.take_due(0, EDGE_STORE_MS - 1).is_none());
+    assert!(buffer.take_due(0, EDGE_STORE_MS).is_some());
 }
 
 #[test]
@@ -219,15 +220,15 @@ fn overflow_drops_the_oldest_and_counts() {
         buffer.record(number.to_string().as_bytes(), 0);
         if number == 1 {
             buffer.close(0);
-            buffer.take_due(0).unwrap();
-            buffer.settle(1, StoreResult::Failed, 0);
+            buffer.take_due(0, 0).unwrap();
+            buffer.settle(0, 1, StoreResult::Failed, 0);
         }
         buffer.close(0);
     }
     let counts = buffer.counts();
     assert_eq!((counts.dropped.unconfirmed, counts.dropped.overflow), (1, 2), "the first one was tried");
     assert_eq!((counts.recorded, counts.seen, buffer.lines_held()), (batches - 3, batches, batches - 3));
-    let (next, _) = buffer.take_due(0).unwrap();
+    let (next, _) = buffer.take_due(0, 0).unwrap();
     assert_eq!((numbers(&next), next.label.sequence), (vec![4], 4), "a gap of three before it");
 }
 
@@ -239,7 +240,7 @@ fn label_has_the_numbers_at_its_close() {
     buffer.record(b"1", 0);
     buffer.record(b"2", 0);
     buffer.close(1_774_687_330_000);
-    let (batch, _) = buffer.take_due(1_774_687_330_000).unwrap();
+    let (batch, _) = buffer.take_due(0, 1_774_687_330_000).unwrap();
     let label: Value = serde_json::from_str(&batch.label_text()).unwrap();
     let expected = serde_json::json!({
         "isolate": "00c0ffee00c0ffee", "sequence": 1, "lines": 2, "seen": 4, "recorded": 2, "merged": 0, "sampled_out": 1,
@@ -259,10 +260,10 @@ fn label_has_the_numbers_at_its_close() {
 #[test]
 fn lost_timer_is_started_by_the_next_request() {
     let mut buffer = buffer();
-    assert!(!buffer.start_timer(0, 20_000), "there is nothing to wait for");
+    assert!(!buffer.start_timer(0, 0, 20_000), "there is nothing to wait for");
     buffer.record(b"1", 0);
-    assert!(buffer.start_timer(0, 20_000) && !buffer.start_timer(20_000, 40_000));
-    assert!(buffer.start_timer(20_001, 40_001), "it is gone");
-    buffer.end_timer();
-    assert!(buffer.start_timer(20_002, 40_002));
+    assert!(buffer.start_timer(0, 0, 20_000) && !buffer.start_timer(0, 20_000, 40_000));
+    assert!(buffer.start_timer(0, 20_001, 40_001), "it is gone");
+    buffer.end_timer(0);
+    assert!(buffer.start_timer(0, 20_002, 40_002));
 }

@@ -5,7 +5,7 @@
 //! [`COLLECT_WAITING_BYTES`] are held, and what is on its way. A window leaves when the origin took or refused it, or as the
 //! oldest when there is no more memory: then its reports count as dropped. While the origin fails, one window at a time tries it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::report::ReportDigest;
@@ -52,6 +52,8 @@ pub struct WindowBuffer {
     form: WindowForm,
     age_ms: i64,
     counts: EdgeCounts,
+    /// The numbers that windows carry which were not dropped.
+    carried: EdgeCounts,
     open: OpenWindow,
     waiting: VecDeque<WaitingWindow>,
     closed: u64,
@@ -72,6 +74,7 @@ impl WindowBuffer {
             form,
             age_ms,
             counts: EdgeCounts::default(),
+            carried: EdgeCounts::default(),
             open: OpenWindow::default(),
             waiting: VecDeque::new(),
             closed: 0,
@@ -142,7 +145,10 @@ impl WindowBuffer {
         }
         self.closed += 1;
         let lines = u64::try_from(open.reports.len()).unwrap_or(u64::MAX);
-        let label = BatchLabel { isolate: self.isolate.clone(), sequence: self.closed, lines, counts: self.counts };
+        let (isolate, since) = (self.isolate.clone(), self.counts.less(&self.carried));
+        self.carried.add(since);
+        let label =
+            BatchLabel { isolate, sequence: self.closed, lines, counts: self.counts, since, sinks: BTreeMap::new() };
         let window = Rc::new(ReportWindow { body: open.body(self.form), label, reports: open.total });
         self.stored
             .extend(open.reports.iter().filter_map(|(digest, report)| write_stored(&self.isolate, *digest, report)));
@@ -160,6 +166,8 @@ impl WindowBuffer {
         self.counts.recorded -= window.label.lines;
         self.counts.merged -= window.reports - window.label.lines;
         self.counts.drop(reason, window.reports);
+        // The next window carries them instead.
+        self.carried = self.carried.less(&window.label.since);
     }
 
     /// Drops the oldest windows that are not on their way, until what waits fits its bounds.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::EdgeLogger;
 use crate::edge::{
-    EdgeExchange, EdgeMode, EdgeSettings, FingerprintKey, FlushBounds, PathPattern, RedactionRules, read_routes,
+    EdgeExchange, EdgeMode, EdgeSettings, FingerprintKey, FlushBounds, PathPattern, RedactionRules, SinkSettings,
+    read_routes,
 };
 use crate::limits::EDGE_TEXT_BYTES;
 use crate::record::{Dataset, DatasetEvidence, RayKey, read_key};
@@ -25,6 +26,7 @@ fn settings() -> EdgeSettings {
         headers: vec!["accept".into(), "x-request-id".into()],
         redaction: RedactionRules { paths: PathPattern::parse("/reset/*").into_iter().collect(), ..Default::default() },
         flush: FlushBounds { lines: 500, age_ms: 10_000 },
+        sinks: SinkSettings::default(),
     }
 }
 
@@ -54,7 +56,7 @@ fn exchange(changed: &Value) -> EdgeExchange {
 fn lines(logger: &mut EdgeLogger) -> Vec<String> {
     let mut text = String::new();
     logger.buffer.close(START_MS);
-    while let Some((batch, _)) = logger.buffer.take_due(START_MS) {
+    while let Some((batch, _)) = logger.buffer.take_due(0, START_MS) {
         flate2::bufread::GzDecoder::new(&batch.body[..]).read_to_string(&mut text).unwrap();
     }
     text.lines().map(str::to_owned).collect()

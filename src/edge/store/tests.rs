@@ -6,9 +6,12 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
-use super::{EdgeHost, StoreReport, keep_timer, store_due};
+use super::{DurableBuffer, EdgeHost, StoreReport, keep_timer, store_due};
 use crate::backend::{BackendError, ObjectHead};
-use crate::edge::{EdgeBatch, EdgeLogger, EdgeMode, EdgeSettings, FlushBounds, RedactionRules, StoreResult};
+use crate::edge::{
+    CollectorAnswer, CollectorClient, CollectorPost, EdgeBatch, EdgeLogger, EdgeMode, EdgeSettings, FlushBounds,
+    HandOver, HandOverAnswer, HandedBatch, RedactionRules, SinkSettings, StoreResult, add_headers, read_sinks,
+};
 use crate::r2_event::R2Event;
 
 /// A host whose clock is moved by its timers.
@@ -21,12 +24,44 @@ struct FakeHost {
     objects: RefCell<Vec<EdgeBatch>>,
     events: RefCell<Vec<R2Event>>,
     results: RefCell<Vec<StoreResult>>,
+    /// The answers of collectors, in order; all accept when it is empty.
+    answers: RefCell<VecDeque<Option<CollectorAnswer>>>,
+    posts: RefCell<Vec<CollectorPost>>,
+    /// Whether the next batches can be handed over; all can when it is empty.
+    handovers: RefCell<VecDeque<bool>>,
+    handed: RefCell<Vec<(String, HandOver)>>,
+    messages: RefCell<Vec<HandedBatch>>,
+    /// How long a collector takes.
+    post_ms: Cell<i64>,
     /// What arrives while a timer waits.
     arrivals: RefCell<Vec<(i64, Rc<RefCell<EdgeLogger>>)>>,
 }
 
 fn works(plan: &RefCell<VecDeque<bool>>) -> Result<(), BackendError> {
     if plan.borrow_mut().pop_front().unwrap_or(true) { Ok(()) } else { Err(BackendError::new("a test", "as planned")) }
+}
+
+impl CollectorClient for FakeHost {
+    async fn post(&self, post: CollectorPost) -> Option<CollectorAnswer> {
+        self.now_ms.set(self.now_ms() + self.post_ms.get().min(post.timeout_ms));
+        self.posts.borrow_mut().push(post);
+        let accepted = CollectorAnswer { status: 204, ..CollectorAnswer::default() };
+        self.answers.borrow_mut().pop_front().unwrap_or(Some(accepted))
+    }
+}
+
+impl DurableBuffer for FakeHost {
+    async fn hand_over(&self, object: &str, call: &HandOver) -> Result<HandOverAnswer, BackendError> {
+        works(&self.handovers)?;
+        self.handed.borrow_mut().push((object.to_owned(), call.clone()));
+        Ok(HandOverAnswer { is_new: true })
+    }
+
+    async fn enqueue(&self, batch: HandedBatch) -> Result<(), BackendError> {
+        works(&self.handovers)?;
+        self.messages.borrow_mut().push(batch);
+        Ok(())
+    }
 }
 
 impl EdgeHost for FakeHost {
@@ -70,6 +105,10 @@ impl EdgeHost for FakeHost {
 }
 
 fn logger() -> Rc<RefCell<EdgeLogger>> {
+    logger_with(SinkSettings::default())
+}
+
+fn logger_with(sinks: SinkSettings) -> Rc<RefCell<EdgeLogger>> {
     let settings = EdgeSettings {
         mode: EdgeMode::Log,
         bucket_name: "cdn-logs-raw".into(),
@@ -79,6 +118,7 @@ fn logger() -> Rc<RefCell<EdgeLogger>> {
         headers: Vec::new(),
         redaction: RedactionRules::default(),
         flush: FlushBounds { lines: 3, age_ms: 10_000 },
+        sinks,
     };
     Rc::new(RefCell::new(EdgeLogger::new(settings, "00c0ffee00c0ffee".into())))
 }
@@ -113,7 +153,7 @@ fn timer_stores_what_is_open_and_retries() {
     logger.borrow_mut().buffer.record(b"{}", 0);
     run(keep_timer(&logger, &host));
     assert_eq!(*host.results.borrow(), [StoreResult::Failed, StoreResult::Stored]);
-    assert_eq!((host.now_ms(), logger.borrow().buffer.next_due_ms()), (11_000, None));
+    assert_eq!((host.now_ms(), logger.borrow().buffer.next_due_ms(0)), (11_000, None));
 }
 
 #[test]
@@ -141,7 +181,121 @@ fn unannounced_object_is_announced_and_not_written_again() {
 fn only_one_timer_runs_at_a_time() {
     let (host, logger) = (FakeHost::default(), logger());
     logger.borrow_mut().buffer.record(b"{}", 0);
-    assert!(logger.borrow_mut().buffer.start_timer(0, 20_000));
+    assert!(logger.borrow_mut().buffer.start_timer(0, 0, 20_000));
     run(keep_timer(&logger, &host));
     assert_eq!((host.now_ms(), host.objects.borrow().len()), (0, 0));
+}
+
+fn sinks(setting: &str) -> SinkSettings {
+    SinkSettings { sinks: read_sinks(setting, false).unwrap(), ..SinkSettings::default() }
+}
+
+const COLLECTOR: &str = r#"[{"kind":"http","name":"a","preset":"loki","url":"https://a.example"},{"kind":"r2"}]"#;
+
+#[test]
+fn failing_collector_delays_no_object() {
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(COLLECTOR)));
+    let busy = CollectorAnswer { status: 429, retry_after: Some("3".into()), body: Vec::new() };
+    host.answers.borrow_mut().extend([None, Some(busy)]);
+    (0..3).for_each(|_| logger.borrow_mut().buffer.record(b"{}", 0));
+    run(store_due(&logger, &host));
+    assert_eq!((host.objects.borrow().len(), host.posts.borrow().len()), (1, 1));
+    assert_eq!(logger.borrow().buffer.lines_held(), 0, "the bucket has its lines");
+    run(keep_timer(&logger, &host));
+    assert_eq!((host.objects.borrow().len(), host.posts.borrow().len(), host.now_ms()), (1, 3, 4_000));
+    let counts = logger.borrow().buffer.sink_counts();
+    assert_eq!((counts["a"].handed, counts["a"].lines(), counts["r2"].handed), (3, 3, 3));
+}
+
+#[test]
+fn refused_lines_are_counted_and_not_repeated() {
+    let mut sinks = sinks(COLLECTOR);
+    add_headers(&mut sinks.sinks, r#"{"a":{"authorization":"Bearer canary"}}"#).unwrap();
+    let (host, logger) = (FakeHost::default(), logger_with(sinks));
+    let refused = CollectorAnswer { status: 400, ..CollectorAnswer::default() };
+    host.answers.borrow_mut().push_back(Some(refused));
+    (0..3).for_each(|_| logger.borrow_mut().buffer.record(b"{}", 0));
+    run(store_due(&logger, &host));
+    assert_eq!((host.posts.borrow().len(), logger.borrow().buffer.next_due_ms(1)), (1, None));
+    let counts = logger.borrow().buffer.sink_counts();
+    assert_eq!((counts["a"].refused, counts["a"].lines()), (3, 3));
+    assert_eq!(logger.borrow().buffer.counts().recorded, 3, "the equation is the bucket's");
+    assert!(
+        host.posts.borrow()[0].headers.iter().any(|(name, value)| name == "authorization" && value.contains("canary"))
+    );
+    assert!(!format!("{:?}{:?}", host.posts.borrow(), logger.borrow()).contains("canary"));
+}
+
+#[test]
+fn timer_ends_though_a_collector_hangs() {
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(COLLECTOR)));
+    host.post_ms.set(60_000);
+    host.answers.borrow_mut().extend([const { None }; 9]);
+    logger.borrow_mut().buffer.record(b"{}", 0);
+    run(keep_timer(&logger, &host));
+    assert!(host.now_ms() < 30_000, "{}", host.now_ms());
+    let counts = logger.borrow().buffer.sink_counts();
+    assert_eq!((counts["a"].waiting, counts["r2"].handed), (1, 1));
+}
+
+#[test]
+fn batches_are_handed_over_in_milliseconds() {
+    let both = r#"[{"kind":"r2","through":"object"},{"kind":"http","name":"a","preset":"loki","url":"https://a.example","through":"object"}]"#;
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(both)));
+    host.handovers.borrow_mut().push_back(false);
+    logger.borrow_mut().buffer.record(b"{}", 0);
+    run(keep_timer(&logger, &host));
+    assert_eq!(host.now_ms(), 1_250, "and once more a second later");
+    let handed = host.handed.borrow();
+    let (object, HandOver { batch, oldest, sinks }) = &handed[0];
+    assert_eq!(
+        (object.as_str(), *oldest, batch.label.lines, &sinks[..]),
+        ("edge-spool-0", 1, 1, &["r2".to_owned(), "a".into()][..])
+    );
+    assert_eq!((handed.len(), host.posts.borrow().len(), host.objects.borrow().len()), (1, 0, 0));
+    assert_eq!(logger.borrow().buffer.counts().recorded, 1);
+}
+
+#[test]
+fn ways_close_batches_of_their_own() {
+    let ways =
+        r#"[{"kind":"r2"},{"kind":"http","name":"a","preset":"ndjson","url":"https://a.example","through":"object"}]"#;
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(ways)));
+    for second in 0..3 {
+        logger.borrow_mut().buffer.record(b"{}", second * 1_000);
+        host.now_ms.set(second * 1_000 + 300);
+        run(store_due(&logger, &host));
+    }
+    assert_eq!((host.handed.borrow().len(), lines(&host.objects.borrow())), (3, vec![3]));
+    let last = &host.objects.borrow()[0].label.sinks;
+    assert_eq!((last["object"].lines(), last["r2"].waiting), (3, 3), "{last:?}");
+}
+
+#[test]
+fn messages_stay_below_the_size_of_queues() {
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(r#"[{"kind":"r2","through":"queue"}]"#)));
+    // Digits of a generator hardly compress.
+    let mut state = 7_u64;
+    let mut noise = |size: usize| -> Vec<u8> {
+        let mut digit = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            b'0' + u8::try_from(state >> 58).unwrap()
+        };
+        (0..size).map(|_| digit()).collect()
+    };
+    let sizes = [60_000, 60_000, 100_000, 10, 10, 200_000, 30_000];
+    for size in sizes {
+        logger.borrow_mut().buffer.record(&noise(size), 0);
+    }
+    run(keep_timer(&logger, &host));
+    let messages = host.messages.borrow();
+    assert!(
+        messages.iter().all(|message| message.body.len() < 120_000),
+        "{:?}",
+        messages.iter().map(|m| m.body.len()).collect::<Vec<_>>()
+    );
+    let counts = logger.borrow().buffer.counts();
+    let handed: u64 = messages.iter().map(|message| message.label.lines).sum();
+    assert_eq!((handed, counts.dropped.unwritable, counts.recorded), (6, 1, 6), "one line has no room in a message");
+    assert!(messages.iter().map(|message| message.label.sequence).eq(1..=messages.len() as u64));
 }

@@ -1,6 +1,6 @@
 //! What the isolates of the edge logger counted, in `/v1/stats` and `/metrics`.
 
-use raydex::edge::{BatchLabel, DropReason, EdgeBuffer, EdgeCounts, FlushBounds, StoreResult};
+use raydex::edge::{BatchLabel, DropReason, EdgeBuffer, EdgeCounts, FlushBounds, SinkSettings, StoreResult};
 use raydex::limits::EDGE_WAITING_BATCHES;
 use raydex::pipeline::{BatchRequest, process_batch};
 use raydex::record::Dataset;
@@ -26,7 +26,7 @@ struct Isolate {
 impl Isolate {
     fn new(name: &str) -> Self {
         let bounds = FlushBounds { lines: 10_000, age_ms: 10_000 };
-        Self { buffer: EdgeBuffer::new(name.into(), "logs/edge_requests/".into(), bounds), now_ms: START_MS }
+        Self { buffer: EdgeBuffer::new(name.into(), "logs/edge_requests/".into(), bounds, &SinkSettings::default()), now_ms: START_MS }
     }
 
     /// Records this many requests, and leaves one out by each reason.
@@ -40,10 +40,10 @@ impl Isolate {
     /// Stores the open batch, and has it processed.
     fn flush(&mut self, fakes: &Fakes) {
         self.buffer.close(self.now_ms);
-        while let Some((batch, _)) = self.buffer.take_due(self.now_ms) {
+        while let Some((batch, _)) = self.buffer.take_due(0, self.now_ms) {
             fakes.bucket.put_labelled(&batch.key, &batch.body, &batch.label_text());
             process(fakes, &batch.key);
-            self.buffer.settle(batch.label.sequence, StoreResult::Stored, self.now_ms);
+            self.buffer.settle(0, batch.label.sequence, StoreResult::Stored, self.now_ms);
         }
     }
 }
@@ -104,7 +104,7 @@ fn lost_batch_is_missing_until_it_comes() {
     isolate.flush(&fakes);
     isolate.see(2);
     isolate.buffer.close(isolate.now_ms);
-    let (late, _) = isolate.buffer.take_due(isolate.now_ms).unwrap();
+    let (late, _) = isolate.buffer.take_due(0, isolate.now_ms).unwrap();
     isolate.see(4);
     isolate.flush(&fakes);
     let found = edge(&fakes);
@@ -140,7 +140,7 @@ fn labels_of_other_forms_count_nothing() {
     let mut isolate = Isolate::new(ISOLATE);
     isolate.see(2);
     isolate.buffer.close(START_MS);
-    let (batch, _) = isolate.buffer.take_due(START_MS).unwrap();
+    let (batch, _) = isolate.buffer.take_due(0, START_MS).unwrap();
     let label = |change: &dyn Fn(&mut Value)| {
         let mut label = serde_json::to_value(&batch.label).unwrap();
         change(&mut label);

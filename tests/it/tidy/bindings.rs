@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raydex::config::{DEFAULT_BUCKET_NAME as BUCKET_NAME, QueueNames};
-use raydex::limits::{PARSE_RETRY_S, SEND_RETRY_S};
+use raydex::limits::{EDGE_QUEUE_RETRIES, PARSE_RETRY_S, SEND_RETRY_S};
 use toml::{Table, Value};
 
 use super::{capture, regex, text, toml};
@@ -70,7 +70,15 @@ fn dead_letter_queues_are_consumed_and_lose_nothing() {
         };
         assert!(all.contains(&dead.as_str().unwrap()), "{dead} has no consumer");
     }
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 5);
+}
+
+#[test]
+fn edge_queue_is_consumed_as_limits_say() {
+    let consumers = tables(&toml("wrangler.toml"), "queues.consumers");
+    let queue = constant("EDGE_QUEUE_NAME");
+    assert_eq!((queue.as_str(), QueueNames::read(|_| None).edge.as_str()), ("edge-queue", "edge-queue"));
+    assert_eq!(of(&consumers, "queue", &queue, "max_retries").as_integer(), Some(EDGE_QUEUE_RETRIES.into()));
 }
 
 #[test]
@@ -102,7 +110,8 @@ fn the_clock_comes_every_ten_minutes() {
 fn the_durable_objects_are_bound_migrated_and_exported() {
     let wrangler = toml("wrangler.toml");
     let objects = tables(&wrangler, "durable_objects.bindings");
-    for (binding, class) in [("RAY_SHARD", "RayShard"), ("LEDGER", "Ledger"), ("AUDIT", "Audit")] {
+    let classes = [("RAY_SHARD", "RayShard"), ("LEDGER", "Ledger"), ("AUDIT", "Audit"), ("EDGE_SPOOL", "EdgeSpool")];
+    for (binding, class) in classes {
         assert_eq!(of(&objects, "name", &constant(binding), "class_name").as_str(), Some(class));
     }
     let entry = text("src/platform/entry.mjs");
@@ -135,16 +144,22 @@ fn every_binding_in_code_is_in_wrangler() {
 }
 
 #[test]
-fn edge_logger_has_one_bucket_and_producer() {
+fn edge_logger_has_bucket_producers_and_durable_buffer() {
     let wrangler = toml("wrangler.toml");
     let edge = wrangler["env"]["edge"].as_table().unwrap();
     let buckets = tables(edge, "r2_buckets");
     assert_eq!(of(&buckets, "binding", &constant("BUCKET"), "bucket_name").as_str(), Some(BUCKET_NAME));
     let producers = tables(edge, "queues.producers");
     let queue = of(&producers, "binding", &constant("PARSE_QUEUE"), "queue").as_str();
-    assert_eq!((queue, producers.len(), buckets.len()), (Some("parse-queue"), 1, 1));
-    // A queue has one consumer; objects, migrations and crons belong to the other Worker, and would be inherited.
-    assert!(edge["queues"].get("consumers").is_none() && !edge.contains_key("durable_objects"));
+    assert_eq!((queue, producers.len(), buckets.len()), (Some("parse-queue"), 2, 1));
+    let queue = of(&producers, "binding", &constant("EDGE_QUEUE"), "queue").as_str();
+    assert_eq!(queue, Some("edge-queue"));
+    // The durable buffer is an object of the other Worker.
+    let objects = tables(edge, "durable_objects.bindings");
+    let script = of(&objects, "name", &constant("EDGE_SPOOL"), "script_name").as_str();
+    assert_eq!((script, objects.len()), (toml("wrangler.toml")["name"].as_str(), 1));
+    // A queue has one consumer; migrations and crons belong to the other Worker, and would be inherited.
+    assert!(edge["queues"].get("consumers").is_none());
     assert_eq!(edge["migrations"].as_array().map(Vec::len), Some(0));
     assert_eq!(edge["triggers"]["crons"].as_array().map(Vec::len), Some(0));
     assert_eq!(edge["main"].as_str(), Some("build/edge.js"));

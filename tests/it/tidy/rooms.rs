@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 32] = [
+const ROOMS: [&str; 33] = [
     "limits",
     "memory",
     "time",
@@ -25,6 +25,7 @@ const ROOMS: [&str; 32] = [
     "partner",
     "edge",
     "ledger",
+    "spool",
     "story",
     "services",
     "audit",

@@ -11,6 +11,8 @@ use std::fmt::Write;
 
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
+use raydex::config::read_edge_settings;
+use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys,
@@ -18,6 +20,7 @@ use raydex::ledger::{
     unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
+use raydex::spool::{self, SpoolBounds};
 
 use super::support::{Fakes, Faults, SqliteSql, run};
 use super::{Fixture, compare, stored_text};
@@ -27,7 +30,7 @@ const LEDGER: &str = "v1/20260328T08";
 /// Most entries of a table of the audit log.
 const AUDIT_ENTRIES: u64 = 2;
 /// The objects that have a story.
-pub(super) const OBJECTS: [&str; 5] = ["audit", "ledger", "partner", "registry", "shard"];
+pub(super) const OBJECTS: [&str; 6] = ["audit", "ledger", "partner", "registry", "shard", "spool"];
 
 /// Answers a call: its name, its body, the clock.
 type AnswerCall = Box<dyn Fn(&str, &[u8], i64) -> CallReply>;
@@ -63,6 +66,11 @@ impl StoryObject {
                 registry::open(&sql).unwrap();
                 Box::new(move |call, body, now_ms| registry::answer(&own, call, body, now_ms).unwrap())
             }
+            "spool" => Box::new(move |call, body, now_ms| {
+                let (settings, is_open) = (spooled(), Cell::new(false));
+                let with = (&settings, SpoolBounds::default());
+                spool::serve(&own, &is_open, (call, body), with, "5700150015001500", now_ms).unwrap()
+            }),
             _ => {
                 shard::open(&sql).unwrap();
                 Box::new(move |call, body, _| CallReply {
@@ -73,6 +81,12 @@ impl StoryObject {
         };
         Self { sql, answer }
     }
+}
+
+/// The settings of an object of the durable buffer.
+fn spooled() -> EdgeSettings {
+    let sinks = r#"[{"kind":"r2","through":"object"}]"#;
+    read_edge_settings(|name| (name == "EDGE_SINKS").then(|| sinks.to_owned())).unwrap()
 }
 
 /// The audit log's answer; `archive` rings its alarm until nothing is left to move.
@@ -321,6 +335,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         index_calls: PutEntry FindRay FindFamily ForgetEntry ListShardBatches;
         claims: ClaimLines RemoveClaims;
     );
+    check_forms!("spool", handover: HandOver;);
 }
 
 #[test]
@@ -360,6 +375,7 @@ fn every_call_is_in_a_story() {
             "shard",
             names(&[index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]]),
         ),
+        ("spool", names(&[handover::NAMES])),
     ] {
         let played: BTreeSet<String> = calls(&story_of(object)).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(played, names, "{object}");
@@ -367,7 +383,7 @@ fn every_call_is_in_a_story() {
 }
 
 /// What the answers of each object must show at least once.
-const ANSWERS: [(&str, &[&str]); 5] = [
+const ANSWERS: [(&str, &[&str]); 6] = [
     (
         "audit",
         &[
@@ -439,6 +455,7 @@ const ANSWERS: [(&str, &[&str]); 5] = [
             r#""places":[{"#,
         ],
     ),
+    ("spool", &[r#"{"is_new":true}"#, r#"{"is_new":false}"#]),
 ];
 
 #[test]

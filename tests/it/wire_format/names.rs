@@ -6,6 +6,7 @@ use raydex::bucket_keys::{
     AUDIT_SEGMENTS, FOLDER, KeyClass, LogPrefixes, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest,
     pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
 };
+use raydex::edge::spool_of;
 use raydex::index::names::ShardName;
 use raydex::ledger::ids::{OTHER, PARTNER, REGISTRY, index_of};
 use raydex::ledger::{BatchId, DeliveryId, ledger_of};
@@ -68,6 +69,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         ("audit log", AUDIT.into()),
         ("registry", REGISTRY.into()),
         ("object for the partner", PARTNER.into()),
+        ("object of the durable buffer", spool_of("00c0ffee00c0ffee", 4)),
         ("ledger of an hour", ledger_of(&key)),
         ("ledger of a key without a time", ledger_of("logs/a.log.gz")),
         ("prefix of such ledgers", OTHER.into()),

@@ -1,7 +1,10 @@
 //! The bodies of queue messages: `queues.txt`, the queue and a body in a line. The first three are R2's own form, an
 //! input; the others are what raydex sends itself. Dead letters keep these bodies (`calls/registry.txt`).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
+use raydex::edge::{BatchLabel, EdgeBatch, EdgeCounts, HandedBatch};
 use raydex::ledger::DeliveryId;
 use raydex::pipeline::drive_backfills;
 use raydex::r2_event::R2Event;
@@ -40,12 +43,28 @@ fn sent() -> (Vec<String>, Vec<String>) {
     (parse, fakes.sends.take())
 }
 
+/// A batch of the edge logger.
+fn handed() -> HandedBatch {
+    let label = BatchLabel {
+        isolate: "00c0ffee00c0ffee".into(),
+        sequence: 7,
+        lines: 1,
+        counts: EdgeCounts { seen: 1, recorded: 1, ..EdgeCounts::default() },
+        since: EdgeCounts::default(),
+        sinks: [].into(),
+    };
+    let batch = EdgeBatch::close("logs/", b"{}\n", (NOW_MS, NOW_MS + 250), label).unwrap();
+    // The bytes of a gzip are those of the library.
+    HandedBatch { body: BASE64.encode(gzip(b"{}\n")), ..HandedBatch::new(&batch) }
+}
+
 pub(super) fn fixtures() -> Vec<Fixture> {
     let (parse, send) = sent();
     let from_r2 = FROM_R2.map(str::to_owned);
     let parse = from_r2.into_iter().chain(parse).map(|body| format!("parse {body}\n"));
     let send = send.into_iter().map(|body| format!("send {body}\n"));
-    vec![Fixture::new(PATH, parse.chain(send).collect::<String>())]
+    let edge = format!("edge {}\n", serde_json::to_string(&handed()).unwrap());
+    vec![Fixture::new(PATH, parse.chain(send).chain([edge]).collect::<String>())]
 }
 
 #[test]
@@ -63,6 +82,9 @@ fn stored_messages_are_read_back() {
             backfills += usize::from(event.backfill.is_some());
             let known = body.split_once(r#","copySource""#).map_or(body.to_owned(), |(known, _)| format!("{known}}}"));
             assert_eq!(serde_json::to_string(&event).unwrap(), known);
+        } else if let Some(body) = line.strip_prefix("edge ") {
+            let batch: HandedBatch = serde_json::from_str(body).unwrap();
+            assert_eq!(serde_json::to_string(&batch).unwrap(), body);
         } else {
             let body = line.strip_prefix("send ").unwrap();
             let id: DeliveryId = serde_json::from_str(body).unwrap();
