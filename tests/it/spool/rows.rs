@@ -44,6 +44,7 @@ fn numbers_of_isolates_add_up() {
     assert!(key.ends_with("_5700150015001500-1.log.gz"), "{key}");
     assert_eq!(label.sinks.keys().collect::<Vec<_>>(), ["lines", "r2"]);
     assert_eq!((label.sinks["r2"].waiting, label.sinks["r2"].lines()), (4, 4));
+    assert_eq!((label.since.seen, label.since.recorded), (4, 4));
 }
 
 #[test]

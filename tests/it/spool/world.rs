@@ -182,7 +182,8 @@ fn lines_of(body: &[u8], label: &BatchLabel) -> Vec<u64> {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["n"].as_u64().unwrap())
         .collect();
     assert_eq!(found.len() as u64, label.lines);
-    assert!(label.counts.is_balanced(), "{label:?}");
+    assert!(label.counts.is_balanced() && label.since.is_balanced(), "{label:?}");
+    assert_eq!(label.since.recorded, label.lines, "{label:?}");
     found
 }
 
