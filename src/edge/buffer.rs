@@ -355,6 +355,12 @@ impl EdgeBuffer {
         outlet.queue.due_ms().into_iter().chain(open.map(|open| open.collected.opened_ms + open.bounds.age_ms)).min()
     }
 
+    /// Returns when something of any outlet will be due, in Unix milliseconds; `None` if nothing is held.
+    #[must_use]
+    pub fn first_due_ms(&self) -> Option<i64> {
+        (0..self.outlets.len()).filter_map(|outlet| self.next_due_ms(outlet)).min()
+    }
+
     /// Starts a timer of an outlet that keeps until an instant, unless one runs; returns whether it does. One that ran beyond its
     /// instant was lost with its request.
     pub fn start_timer(&mut self, outlet: usize, now_ms: i64, until_ms: i64) -> bool {

@@ -16,7 +16,7 @@ use super::collector::{QuotaQuestion, ReportCollector};
 use super::settings::{CollectSettings, OriginUrl};
 use super::window::ReportWindow;
 use crate::edge::logger::EdgeLogger;
-use crate::edge::store::{EdgeHost, store_due};
+use crate::edge::store::{DurableBuffer, EdgeHost, store_due};
 use crate::limits::{COLLECT_RETRY_MS, EDGE_TIMER_MS, EDGE_TIMER_STEP_MS};
 
 /// What the POST of a window came to, for the log.
@@ -31,7 +31,7 @@ pub struct ForwardReport<'a> {
 }
 
 /// What the collector asks of the platform, beside what the logger asks.
-pub trait CollectHost: EdgeHost {
+pub trait CollectHost: EdgeHost + DurableBuffer {
     /// Sends a window to the origin; `None` if there is no answer, or none in time. The same window may be sent again.
     fn post_window(
         &self,
@@ -94,7 +94,7 @@ pub async fn keep_window_timer(
         return;
     }
     loop {
-        let (windows, batches) = (collector.borrow().windows.next_due_ms(), logger.borrow().buffer.next_due_ms());
+        let (windows, batches) = (collector.borrow().windows.next_due_ms(), logger.borrow().buffer.first_due_ms());
         let next_ms = windows.into_iter().chain(batches).min();
         let Some(next_ms) = next_ms.filter(|next_ms| *next_ms <= end_ms) else { break };
         host.sleep((next_ms - host.now_ms()).max(EDGE_TIMER_STEP_MS)).await;

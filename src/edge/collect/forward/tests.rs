@@ -9,8 +9,9 @@ use futures_util::FutureExt;
 use super::{CollectHost, ForwardReport, ask_quota, forward_due, keep_window_timer};
 use crate::backend::{BackendError, ObjectHead};
 use crate::edge::{
-    CollectSettings, EdgeBatch, EdgeHost, EdgeLogger, EdgeMode, EdgeSettings, FlushBounds, ForwardResult, OriginAnswer,
-    OriginUrl, QuotaUrl, RedactionRules, ReportBody, ReportCollector, ReportRequest, ReportWindow, StoreReport,
+    CollectSettings, CollectorAnswer, CollectorClient, CollectorPost, DurableBuffer, EdgeBatch, EdgeHost, EdgeLogger,
+    EdgeMode, EdgeSettings, FlushBounds, ForwardResult, HandOver, HandOverAnswer, HandedBatch, OriginAnswer, OriginUrl,
+    QuotaUrl, RedactionRules, ReportBody, ReportCollector, ReportRequest, ReportWindow, SinkSettings, StoreReport,
     WindowForm, WindowHeaders, read_collect_rules,
 };
 use crate::r2_event::R2Event;
@@ -66,6 +67,22 @@ impl EdgeHost for FakeHost {
     fn report(&self, _: StoreReport<'_>) {}
 }
 
+impl CollectorClient for FakeHost {
+    async fn post(&self, _: CollectorPost) -> Option<CollectorAnswer> {
+        None
+    }
+}
+
+impl DurableBuffer for FakeHost {
+    async fn hand_over(&self, _: &str, _: &HandOver) -> Result<HandOverAnswer, BackendError> {
+        Ok(HandOverAnswer { is_new: true })
+    }
+
+    async fn enqueue(&self, _: HandedBatch) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
 impl CollectHost for FakeHost {
     async fn post_window(&self, settings: &CollectSettings, window: &ReportWindow) -> Option<OriginAnswer> {
         assert_eq!(settings.url.url(), "https://origin.example/in");
@@ -112,6 +129,7 @@ fn logger() -> RefCell<EdgeLogger> {
         headers: Vec::new(),
         redaction: RedactionRules::default(),
         flush: FlushBounds { lines: 500, age_ms: 10_000 },
+        sinks: SinkSettings::default(),
     };
     RefCell::new(EdgeLogger::new(settings, "00c0ffee00c0ffee".into()))
 }
