@@ -84,13 +84,15 @@ impl ReportCollector {
         let key = key_of(rule, request);
         let (is_over, question) = judge_key(keys, settings, rule, &key, now_ms);
         let given = request.ray();
-        let ray = given.or_else(|| RayId::at(now_ms, random));
+        // A clock that is before all rays gives none.
+        let made = || RayId::at(now_ms, random).unwrap_or_else(|| RayId::from_bits(random.into()));
+        let ray = given.unwrap_or_else(made);
         if is_over {
             windows.drop(DropReason::OverQuota, reports);
-        } else if !ray.is_some_and(|ray| rule.samples(ray)) {
+        } else if !rule.samples(ray) {
             windows.sample_out(reports);
         } else {
-            let origin = ray.filter(|_| settings.stores).map(|ray| ReportOrigin {
+            let origin = settings.stores.then(|| ReportOrigin {
                 ray,
                 is_ray_made: given.is_none(),
                 host: request.host().to_owned(),

@@ -11,6 +11,7 @@ mod logs;
 mod names;
 mod problems;
 mod queues;
+mod report_windows;
 mod stored;
 
 use std::collections::BTreeSet;
@@ -45,6 +46,7 @@ fn all() -> Vec<Fixture> {
         names::fixtures(),
         problems::fixtures(),
         queues::fixtures(),
+        report_windows::fixtures(),
         stored::fixtures(),
     ];
     groups.concat()

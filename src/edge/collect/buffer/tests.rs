@@ -74,7 +74,7 @@ impl Origin {
 
 proptest! {
     #[test]
-    fn every_report_is_counted_once_under_any_failures(steps in prop::collection::vec(step(), 1..300)) {
+    fn every_report_is_counted_once_under_any_failures(steps in prop::collection::vec(step(), 1..150)) {
         let (mut buffer, mut origin, mut now_ms) = (buffer(), Origin::default(), 1_774_687_320_000);
         let (mut seen, mut dropped) = (0_u64, 0_u64);
         for step in steps {
