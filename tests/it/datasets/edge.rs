@@ -25,7 +25,7 @@ fn edge_batch(ray: RayId) -> EdgeBatch {
     });
     logger.log(&EdgeExchange::parse(&exchange.to_string()).unwrap(), None, 0, START_MS);
     logger.buffer.close(START_MS + 10_000);
-    logger.buffer.take_due(START_MS + 10_000).unwrap().0.as_ref().clone()
+    logger.buffer.take_due(0, START_MS + 10_000).unwrap().0.as_ref().clone()
 }
 
 fn datasets(answer: &Value) -> Vec<&str> {
