@@ -64,7 +64,9 @@ pub async fn store_due(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + Dur
 
 /// Stores all batches of an outlet that are due.
 async fn store_outlet(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer), outlet: usize) {
-    loop {
+    // A sink that hangs keeps a request no longer than a timer does.
+    let end_ms = host.now_ms() + EDGE_TIMER_MS;
+    while host.now_ms() <= end_ms {
         let now_ms = host.now_ms();
         let due = {
             let buffer = &mut logger.borrow_mut().buffer;

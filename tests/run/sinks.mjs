@@ -95,7 +95,8 @@ test("collectors get records in the forms that they document", { timeout: 120_00
     const splunk = collector.posts.find(({ path }) => path === "/services/collector/event");
     assert.equal(splunk.headers.authorization, "Splunk canary-4");
     const shown = JSON.stringify([log, collector.posts.map(({ text, headers: { "raydex-edge": label } }) => [text, label])]);
-    assert.ok(!shown.includes("canary") && !shown.includes("127.0.0.1:"), shown.match(/.{100}canary.{20}/)?.[0]);
+    assert.ok(!shown.includes("canary"), shown.match(/.{100}canary.{20}/)?.[0]);
+    assert.ok(!JSON.stringify(log).includes("collector.example"), "an address may have a token in it");
   });
 });
 

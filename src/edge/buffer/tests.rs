@@ -8,7 +8,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, 
 use serde_json::Value;
 
 use super::{BatchLabel, DropReason, EdgeBatch, EdgeBuffer, EdgeCounts, FlushBounds, StoreResult};
-use crate::edge::SinkSettings;
+use crate::edge::{SinkSettings, read_sinks};
 use crate::limits::{EDGE_FLUSH_BYTES, EDGE_STORE_MS, EDGE_WAITING_BATCHES, EDGE_WAITING_BYTES};
 
 const BOUNDS: FlushBounds = FlushBounds { lines: 7, age_ms: 10_000 };
@@ -162,6 +162,83 @@ proptest! {
         } else {
             prop_assert!(carried.seen >= buffer.counts().seen && carried.is_balanced());
         }
+    }
+}
+
+/// One step of a schedule of several sinks.
+#[derive(Debug, Clone, Copy)]
+enum SinkStep {
+    Record(usize),
+    Wait(i64),
+    Take(usize),
+    Settle(StoreResult),
+    /// Nothing is ever said of an attempt.
+    Lose,
+}
+
+fn sink_step() -> impl Strategy<Value = SinkStep> {
+    let result = prop_oneof![
+        3 => Just(StoreResult::Stored),
+        1 => Just(StoreResult::Unannounced),
+        3 => Just(StoreResult::Failed),
+        1 => (0_i64..400_000).prop_map(StoreResult::Later),
+        1 => (0_u64..9).prop_map(StoreResult::Refused),
+    ];
+    prop_oneof![
+        8 => (0_usize..600_000).prop_map(|size| SinkStep::Record(size * size / 600_000)),
+        2 => (0_i64..70_000).prop_map(SinkStep::Wait),
+        6 => (0_usize..3).prop_map(SinkStep::Take),
+        5 => result.prop_map(SinkStep::Settle),
+        1 => Just(SinkStep::Lose),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_line_is_counted_once_for_each_sink(steps in prop::collection::vec(sink_step(), 1..250)) {
+        let http = |name: &str, path: &str| {
+            format!(r#"{{"kind":"http","name":"{name}","preset":"loki","url":"https://a.example","through":"{path}"}}"#)
+        };
+        let setting = format!(r#"[{{"kind":"r2"}},{},{}]"#, http("a", "isolate"), http("b", "object"));
+        let sinks = SinkSettings { sinks: read_sinks(&setting, false).unwrap(), ..SinkSettings::default() };
+        let mut buffer = EdgeBuffer::new("00c0ffee00c0ffee".into(), "logs/".into(), BOUNDS, &sinks);
+        let (mut recorded, mut now_ms, mut in_flight) = (0, 1_774_687_320_000, Vec::new());
+        for step in steps {
+            match step {
+                SinkStep::Record(size) => {
+                    recorded += 1;
+                    buffer.record(&noise(size, recorded), now_ms);
+                }
+                SinkStep::Wait(ms) => now_ms += ms,
+                SinkStep::Take(outlet) => {
+                    buffer.close_due(now_ms);
+                    in_flight.extend(buffer.take_due(outlet, now_ms).map(|(batch, _)| (outlet, batch.label.sequence)));
+                }
+                SinkStep::Settle(result) => if let Some((outlet, sequence)) = in_flight.pop() {
+                    // Only the bucket announces, and it refuses nothing.
+                    let fits = match result {
+                        StoreResult::Unannounced => outlet == 0,
+                        StoreResult::Refused(_) | StoreResult::Later(_) => outlet != 0,
+                        _ => true,
+                    };
+                    buffer.settle(outlet, sequence, if fits { result } else { StoreResult::Failed }, now_ms);
+                }
+                SinkStep::Lose => drop(in_flight.pop()),
+            }
+            let counts = buffer.sink_counts();
+            prop_assert!(["a", "object", "r2"].iter().eq(counts.keys()));
+            for (name, counts) in counts {
+                prop_assert_eq!(counts.lines(), recorded, "{} {:?}", name, counts);
+            }
+            prop_assert!(buffer.counts().is_balanced() && buffer.counts().seen == recorded);
+            for outlet in &buffer.outlets {
+                prop_assert!(outlet.queue.bytes() <= EDGE_WAITING_BYTES + 4 * EDGE_FLUSH_BYTES);
+            }
+        }
+        // The equation is the bucket's.
+        let (counts, bucket) = (buffer.counts(), buffer.sink_counts()["r2"]);
+        prop_assert_eq!((counts.dropped.overflow, counts.dropped.unconfirmed), (bucket.overflow, bucket.unconfirmed));
+        prop_assert_eq!(counts.recorded, bucket.handed + bucket.waiting);
     }
 }
 
