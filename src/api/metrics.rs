@@ -36,7 +36,16 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Answers with the sums of the newest ledgers and the state of the audit log.
 pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
     let SummedBooks {
-        totals, delivery, freshness, edge, layout_doubts, ledgers, dead_letters, ignored_events, balanced, ..
+        totals,
+        delivery,
+        freshness,
+        edge,
+        layout_doubts,
+        ledgers,
+        dead_letters,
+        ignored_events,
+        balanced,
+        ..
     } = sum_books(config, services, LEDGERS_READ).await?;
     let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
     let audit = audit.map_err(|error| match error {

@@ -67,7 +67,8 @@ impl BatchLabel {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let label: Self = serde_json::from_str(text).ok()?;
-        let is_named = label.isolate.len() == ISOLATE_DIGITS && label.isolate.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_named =
+            label.isolate.len() == ISOLATE_DIGITS && label.isolate.bytes().all(|byte| byte.is_ascii_hexdigit());
         let (Self { sequence, lines, counts, since, .. }, most) = (&label, LARGEST_COUNT);
         let is_bounded = [*sequence, *lines, counts.seen, since.seen].iter().all(|number| *number <= most);
         let is_valid = is_named && is_bounded && *sequence > 0 && counts.is_balanced() && since.is_balanced();

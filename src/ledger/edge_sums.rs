@@ -44,7 +44,8 @@ pub(super) fn add_label(sql: &impl SqlDatabase, label: &BatchLabel) -> Result<()
         since.add(row.json(3)?);
     }
     let row = [isolate, SqlValue::number(first), SqlValue::number(last), SqlValue::number(batches), json(&since)];
-    let statement = "INSERT OR REPLACE INTO edge_isolate_v1 (isolate, first, last, batches, counts) VALUES (?, ?, ?, ?, ?)";
+    let statement =
+        "INSERT OR REPLACE INTO edge_isolate_v1 (isolate, first, last, batches, counts) VALUES (?, ?, ?, ?, ?)";
     sql.run(statement, &row).map(drop)
 }
 

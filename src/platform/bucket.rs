@@ -117,7 +117,6 @@ impl R2Bucket {
         Ok(object.custom_metadata().map_err(&reading)?.remove(name))
     }
 
-
     /// Writes a complete object with the label of the edge logger's batches.
     pub(super) async fn put_labelled(
         &self,

@@ -12,7 +12,7 @@ use worker::Env;
 
 use super::edge_host::WorkerHost;
 use super::{env, log, random};
-use crate::edge::{ISOLATE_DIGITS, EdgeExchange, EdgeHost, EdgeLogger, keep_timer, store_due};
+use crate::edge::{EdgeExchange, EdgeHost, EdgeLogger, ISOLATE_DIGITS, keep_timer, store_due};
 
 thread_local! {
     /// The logger of this isolate; `None` if its settings are faulty.

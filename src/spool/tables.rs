@@ -129,7 +129,8 @@ impl HeldRow {
 
     /// Returns at most `limit` rows after this number, in their order.
     pub(super) fn after(sql: &impl SqlDatabase, id: u64, limit: u64) -> Result<Vec<Self>, BackendError> {
-        let statement = "SELECT id, lines, text_bytes, size, start_ms, end_ms, taken_ms, since FROM spool_row_v1 WHERE id > ?
+        let statement =
+            "SELECT id, lines, text_bytes, size, start_ms, end_ms, taken_ms, since FROM spool_row_v1 WHERE id > ?
              ORDER BY id LIMIT ?";
         let answer = sql.run(statement, &[SqlValue::number(id), SqlValue::number(limit)])?;
         let read = |row: &SqlRow| {

@@ -179,13 +179,19 @@ fn every_line_is_counted_under_one_reason() {
 #[test]
 fn edge_records_go_only_if_included() {
     let key = "logs/edge_requests/20260328/20260328T084200Z_20260328T084225Z_00c0ffee00c0ffee-1.log.gz";
-    let lines = (0..3).map(|number| marked(Dataset::EdgeRequests, &format!(r#"{{"RayID":"{}","ClientIP":"192.0.2.1"}}"#, ray(number))));
+    let lines = (0..3).map(|number| {
+        marked(Dataset::EdgeRequests, &format!(r#"{{"RayID":"{}","ClientIP":"192.0.2.1"}}"#, ray(number)))
+    });
     let text = gzip(&ndjson(lines));
     for (setting, pending) in [("exclude", 0), ("include", 3)] {
         let fakes = Fakes::new();
         fakes.bucket.store(key, &text);
-        let wish = DeliveryRequest::new(DeliveryWindow::EVER, options_of(&delivering(&[("PARTNER_EDGE_RECORDS", setting)])));
-        let work = BatchRequest { deliver: Some(wish), ..BatchRequest::new(key, Dataset::EdgeRequests.into(), &fakes.log_prefixes) };
+        let wish =
+            DeliveryRequest::new(DeliveryWindow::EVER, options_of(&delivering(&[("PARTNER_EDGE_RECORDS", setting)])));
+        let work = BatchRequest {
+            deliver: Some(wish),
+            ..BatchRequest::new(key, Dataset::EdgeRequests.into(), &fakes.log_prefixes)
+        };
         assert!(matches!(run(process_batch(&fakes, key, &work)), Ok(BatchOutcome::Sealed(_))));
         let kept = fakes.kept(key);
         let lines = &kept.totals.lines;

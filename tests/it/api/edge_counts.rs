@@ -26,7 +26,10 @@ struct Isolate {
 impl Isolate {
     fn new(name: &str) -> Self {
         let bounds = FlushBounds { lines: 10_000, age_ms: 10_000 };
-        Self { buffer: EdgeBuffer::new(name.into(), "logs/edge_requests/".into(), bounds, &SinkSettings::default()), now_ms: START_MS }
+        Self {
+            buffer: EdgeBuffer::new(name.into(), "logs/edge_requests/".into(), bounds, &SinkSettings::default()),
+            now_ms: START_MS,
+        }
     }
 
     /// Records this many requests, and leaves one out by each reason.

@@ -2,8 +2,8 @@
 
 use raydex::backend::SqlDatabase;
 use raydex::config::Config;
-use raydex::ledger::edge_sums::EdgeTotals;
 use raydex::ledger::breaker::{BreakerState, PartnerNews, PartnerStanding};
+use raydex::ledger::edge_sums::EdgeTotals;
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::outage::LearnPartner;
 use raydex::ledger::partner::{AskPartner, AttemptReportAnswer, ReportAttempt};
