@@ -38,7 +38,7 @@ struct CollectedLines {
 
 /// The open batch of the sinks that are reached by one way.
 #[derive(Debug)]
-struct OpenBatch {
+struct OpenEdgeBatch {
     path: SinkPath,
     bounds: FlushBounds,
     collected: CollectedLines,
@@ -47,7 +47,7 @@ struct OpenBatch {
     carried: EdgeCounts,
 }
 
-impl OpenBatch {
+impl OpenEdgeBatch {
     fn new(path: SinkPath, bounds: FlushBounds, sinks: &SinkSettings) -> Self {
         let age_ms = if path == SinkPath::Object { sinks.handover_ms.min(bounds.age_ms) } else { bounds.age_ms };
         let bounds = FlushBounds { age_ms, ..bounds };
@@ -127,7 +127,7 @@ pub struct EdgeBuffer {
     isolate: String,
     folder: String,
     counts: EdgeCounts,
-    open: Vec<OpenBatch>,
+    open: Vec<OpenEdgeBatch>,
     outlets: Vec<SinkOutlet>,
 }
 
@@ -136,10 +136,10 @@ impl EdgeBuffer {
     #[must_use]
     pub fn new(isolate: String, folder: String, bounds: FlushBounds, sinks: &SinkSettings) -> Self {
         let outlets = outlets(sinks);
-        let mut open: Vec<OpenBatch> = Vec::new();
+        let mut open: Vec<OpenEdgeBatch> = Vec::new();
         for outlet in &outlets {
             if !open.iter().any(|open| open.path == outlet.path) {
-                open.push(OpenBatch::new(outlet.path, bounds, sinks));
+                open.push(OpenEdgeBatch::new(outlet.path, bounds, sinks));
             }
         }
         Self { isolate, folder, counts: EdgeCounts::default(), open, outlets }
@@ -228,7 +228,7 @@ impl EdgeBuffer {
         self.close_if(now_ms, |open| Some(open.path) == path);
     }
 
-    fn close_if(&mut self, now_ms: i64, closes: impl Fn(&OpenBatch) -> bool) {
+    fn close_if(&mut self, now_ms: i64, closes: impl Fn(&OpenEdgeBatch) -> bool) {
         for place in 0..self.open.len() {
             let Some(open) = self.open.get_mut(place).filter(|open| open.collected.lines > 0 && closes(open)) else {
                 continue;
