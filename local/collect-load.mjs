@@ -1,4 +1,5 @@
 // The load of scripts/collect-load: reports in a closed loop, and what the origin has of them held against what was sent.
+import { createHash } from "node:crypto";
 import http from "node:http";
 import { parseArgs } from "node:util";
 import { startCollectingOrigin } from "./collecting-origin.mjs";
@@ -11,7 +12,8 @@ const PATIENCE_MS = 120_000;
 const number = (value) => ({ type: "string", default: String(value) });
 const { values } = parseArgs({ options: { reports: number(1_000_000), distinct: number(5), body: number(50), seconds: number(5), down: number(0) } });
 const [reports, share, perBody, down] = [values.reports, values.distinct, values.body, values.down].map(Number);
-const distinct = Math.max(1, Math.round((reports * share) / 100));
+const every = Math.max(1, Math.floor(100 / share));
+const distinct = Math.ceil(reports / every);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 exitAtSignals();
@@ -44,7 +46,7 @@ function noteLog({ event, wasm_bytes: bytes, verdict }) {
   if (event === "edge_window" && verdict === "failed") failed += 1;
 }
 
-/** Sends bodies until all reports are sent. Equal reports come in all parts of the load. */
+/** Sends bodies until all reports are sent. */
 async function client() {
   while (sent < reports) {
     const from = sent;
@@ -55,8 +57,18 @@ async function client() {
   }
 }
 
+/**
+ * The kind of a report: one of `every` is the first of its kind, the others are of a few frequent kinds and of many rare ones (the
+ * chance of the kind N goes as 1/N). The same place always has the same kind.
+ */
+function kindOf(place) {
+  if (place % every === 0 && place / every < distinct) return place / every;
+  const random = createHash("sha1").update(String(place)).digest().readUInt32BE() / 2 ** 32;
+  return Math.min(distinct, Math.floor((distinct + 1) ** random)) - 1;
+}
+
 function reportOf(place) {
-  const kind = place % distinct;
+  const kind = kindOf(place);
   const body = { documentURL: `https://www.example.com/page/${kind}?token=secret-${place}`, effectiveDirective: "script-src-elem", disposition: "enforce", statusCode: 200 };
   return { age: place, body, type: "csp-violation", url: "https://www.example.com/", user_agent: "Mozilla/5.0 (X11; Linux x86_64)" };
 }
@@ -71,9 +83,10 @@ function post(body) {
   });
 }
 
-/** What the origin has once it has everything, or nothing comes any more. */
+/** What the origin has once it has everything, or nothing comes any more. A request without reports wakes an isolate that waits. */
 async function collected() {
-  for (const since = Date.now(); Date.now() - since < PATIENCE_MS; await pause(500)) {
+  for (const since = Date.now(); Date.now() - since < PATIENCE_MS; await pause(1_000)) {
+    await post("[]");
     const found = origin.windows.summary();
     if (found.reported >= reports) return found;
   }

@@ -55,7 +55,7 @@ impl EdgeLogger {
         let Some(line) = line else { return self.buffer.drop(DropReason::Unwritable) };
         match rule.filter.as_ref().map_or(Ok(true), |filter| filter.accepts(&line)) {
             Ok(true) if !takes_quota(&mut self.quotas, rule, exchange, now_ms) => {
-                self.buffer.drop(DropReason::OverQuota)
+                self.buffer.drop(DropReason::OverQuota);
             }
             Ok(true) => self.buffer.record(&line, now_ms),
             Ok(false) => self.buffer.drop(DropReason::Filtered),

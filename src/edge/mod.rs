@@ -37,7 +37,8 @@ pub use buffer::{EdgeBuffer, FlushBounds, OutletTarget, StoreResult};
 pub use collect::{
     CollectHost, CollectRule, CollectRuleFault, CollectSettings, ForwardReport, ForwardResult, OriginAnswer, OriginUrl,
     QuotaQuestion, QuotaUrl, ReportBody, ReportCollector, ReportRequest, ReportSchema, ReportWindow, SchemaFault,
-    WindowBuffer, WindowForm, WindowHeaders, ask_quota, forward_due, keep_window_timer, read_collect_rules,
+    StoredReport, WindowBuffer, WindowForm, WindowHeaders, ask_quota, forward_due, keep_window_timer,
+    read_collect_rules,
 };
 pub use collector::{CollectorAnswer, CollectorClient, CollectorPost, collect};
 pub use counts::{DropReason, DroppedCounts, EdgeCounts, SinkCounts};

@@ -112,10 +112,9 @@ impl<V> RecentKeys<V> {
     /// Returns the value of a key, which becomes the one that was used last; `make` has it where there is none.
     pub(super) fn used(&mut self, key: KeyDigest, make: impl FnOnce() -> V) -> &mut V {
         self.turns += 1;
-        if !self.values.contains_key(&key) && self.values.len() >= QUOTA_KEYS {
-            if let Some((_, oldest)) = self.by_turn.pop_first() {
-                self.values.remove(&oldest);
-            }
+        let is_full = !self.values.contains_key(&key) && self.values.len() >= QUOTA_KEYS;
+        if is_full && let Some((_, oldest)) = self.by_turn.pop_first() {
+            self.values.remove(&oldest);
         }
         let (turn, value) = self.values.entry(key).or_insert_with(|| (0, make()));
         self.by_turn.remove(turn);

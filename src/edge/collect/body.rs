@@ -92,6 +92,8 @@ pub(super) fn part_body<'t>(media_type: &str, text: &'t str) -> Option<Vec<&'t R
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::{ANY_JSON, CSP_REPORT, NDJSON, REPORTS_JSON, ReportRequest, body_text, part_body};
 
     #[test]
@@ -109,7 +111,7 @@ mod tests {
         ] {
             let text = body_text(body.as_bytes());
             let found = part_body(media_type, &text);
-            let found: Option<Vec<&str>> = found.map(|parts| parts.into_iter().map(|part| part.get()).collect());
+            let found: Option<Vec<&str>> = found.map(|parts| parts.into_iter().map(RawValue::get).collect());
             assert_eq!(found.as_deref(), parts, "{body}");
         }
         assert_eq!(body_text(b"[\"\\ud800\xff\"]"), "[\"\\ufffd\u{fffd}\"]");

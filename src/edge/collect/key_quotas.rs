@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn key_is_asked_about_once_for_the_answers_life() {
+    fn answer_about_a_key_holds_for_its_life() {
         let key = KeyDigest::new("", "k");
         for (said, verdict, until_ms) in [
             (Some(answer(204, None, None)), TAKES, 60_000),

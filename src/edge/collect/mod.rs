@@ -35,4 +35,8 @@ pub use forward::{CollectHost, ForwardReport, ask_quota, forward_due, keep_windo
 pub use rule::{CollectRule, CollectRuleFault, read_collect_rules};
 pub use schema::{ReportSchema, SchemaFault};
 pub use settings::{CollectSettings, OriginUrl, QuotaUrl, WindowHeaders};
+pub use stored::StoredReport;
 pub use window::{ReportWindow, WindowForm};
+
+#[cfg(test)]
+mod tests;

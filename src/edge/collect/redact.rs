@@ -57,7 +57,7 @@ fn without_secrets(text: &str, rules: &RedactionRules) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::value;
+    use super::super::tests::value;
     use super::redact;
     use crate::edge::redaction::{PathPattern, RedactionRules};
 

@@ -142,23 +142,15 @@ fn write_text(out: &mut String, text: &str) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::collections::HashMap;
 
-    use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
     use serde_json::Value;
-    use serde_json::value::RawValue;
 
-    use super::{ReportDigest, ReportValue};
+    use super::super::tests::{parse, value, values};
+    use super::ReportDigest;
     use crate::limits::COLLECT_DEPTH;
-
-    pub(in crate::edge::collect) fn value(text: &str) -> ReportValue {
-        parse(text).unwrap()
-    }
-
-    fn parse(text: &str) -> Option<ReportValue> {
-        ReportValue::parse(serde_json::from_str::<&RawValue>(text).ok()?)
-    }
 
     #[test]
     fn equal_reports_have_one_text() {
@@ -219,21 +211,6 @@ pub(super) mod tests {
             }
             other => other.to_string(),
         }
-    }
-
-    pub(in crate::edge::collect) fn values() -> impl Strategy<Value = Value> {
-        let leaf = proptest::prop_oneof![
-            (-3_i64..3).prop_map(Value::from),
-            prop::sample::select(vec!["", "a", "\"\\", "é😀", "\u{1}", "/"]).prop_map(Value::from),
-            prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]),
-        ];
-        leaf.prop_recursive(3, 12, 3, |inner| {
-            proptest::prop_oneof![
-                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[ab\"é]{0,2}", inner, 0..3)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
     }
 
     proptest! {

@@ -139,7 +139,9 @@ impl CollectRule {
         match &self.ignore {
             Some(paths) => paths.iter().for_each(|path| report.remove(path)),
             None if media_type == REPORTS_JSON => {
-                IGNORED.iter().for_each(|name| report.remove(&[(*name).to_owned()]));
+                for name in IGNORED {
+                    report.remove(&[(*name).to_owned()]);
+                }
             }
             None => {}
         }
@@ -197,7 +199,7 @@ fn read_paths(paths: &[String]) -> Option<Vec<Vec<String>>> {
 #[cfg(test)]
 mod tests {
     use super::super::body::{ANY_JSON, CSP_REPORT, REPORTS_JSON};
-    use super::super::report::tests::value;
+    use super::super::tests::value;
     use super::{CollectRule, CollectRuleFault, SchemaFault, read_collect_rules};
 
     #[test]

@@ -207,7 +207,7 @@ fn number(value: &Value) -> Option<Box<str>> {
 mod tests {
     use serde_json::json;
 
-    use super::super::report::tests::value;
+    use super::super::tests::value;
     use super::{ReportSchema, SchemaFault};
 
     #[test]

@@ -147,8 +147,10 @@ impl OpenWindow {
             });
             body.push_str(&sha1);
             body.push_str(if form == WindowForm::Map { "\":{\"json\":" } else { "\",\"json\":" });
-            body.push_str(json);
-            body.push_str(&format!(",\"count\":{count},\"first\":\"{first}\",\"last\":\"{last}\"}}"));
+            let count = count.to_string();
+            for piece in [json, ",\"count\":", &count, ",\"first\":\"", &first, "\",\"last\":\"", &last, "\"}"] {
+                body.push_str(piece);
+            }
             if form == WindowForm::Ndjson {
                 body.push('\n');
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
 
-use super::super::report::tests::values;
+use super::super::tests::values;
 use super::{QuotaQuestion, ReportCollector};
 use crate::edge::{
     CollectSettings, DropReason, ForwardResult, OriginAnswer, OriginUrl, QuotaUrl, RedactionRules, ReportBody,
@@ -129,7 +129,7 @@ fn key_over_its_quota_costs_the_origin_nothing() {
 }
 
 #[test]
-fn minute_has_a_number_of_reports_for_each_key() {
+fn keys_have_a_number_of_reports_per_minute() {
     let mut collector = collector(r#"[{"route":"*/*","quota":{"key":"header:x-key","per_minute":3}}]"#);
     let start_ms = NOW_MS - NOW_MS.rem_euclid(60_000);
     collect(&mut collector, "/", REPORTS, r#"[{"a":1},{"a":2},{"a":2},{"a":3},7]"#, start_ms);
