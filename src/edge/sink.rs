@@ -100,7 +100,7 @@ pub enum CollectorPreset {
     Ndjson,
     /// Loki's push API.
     Loki,
-    /// The bulk API of Elasticsearch and OpenSearch.
+    /// The bulk API of Elasticsearch.
     Elastic,
     /// Splunk's HTTP Event Collector.
     Splunk,

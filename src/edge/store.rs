@@ -16,7 +16,7 @@ use super::counts::SinkCounts;
 use super::handover::{HandOver, HandOverAnswer, HandedBatch, spool_of};
 use super::logger::EdgeLogger;
 use crate::backend::{BackendError, ObjectHead};
-use crate::limits::{COLLECTOR_POST_MS, EDGE_TIMER_MS, EDGE_TIMER_STEP_MS};
+use crate::limits::{COLLECTOR_POST_MS, EDGE_TIMER_LATE_MS, EDGE_TIMER_MS, EDGE_TIMER_STEP_MS};
 use crate::r2_event::R2Event;
 
 /// What an attempt to store a batch came to, for the log.
@@ -56,17 +56,31 @@ pub trait DurableBuffer {
     fn enqueue(&self, batch: HandedBatch) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// Stores all batches that are due.
-pub async fn store_due(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
-    let outlets = logger.borrow().buffer.outlet_count();
-    join_all((0..outlets).map(|outlet| store_outlet(logger, host, outlet))).await;
+/// Stores all batches that are due, and keeps the timers of the isolate that do not run. Each sink is on its own: one that hangs
+/// delays no other.
+pub async fn bring_batches(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
+    let (outlets, end_ms) = (logger.borrow().buffer.outlet_count(), host.now_ms() + EDGE_TIMER_MS);
+    let bring = |outlet| async move {
+        store_outlet(logger, host, outlet, end_ms).await;
+        keep_outlet_timer(logger, host, outlet, end_ms).await;
+    };
+    join_all((0..outlets).map(bring)).await;
 }
 
-/// Stores all batches of an outlet that are due.
-async fn store_outlet(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer), outlet: usize) {
-    // A sink that hangs keeps a request no longer than a timer does.
-    let end_ms = host.now_ms() + EDGE_TIMER_MS;
-    while host.now_ms() <= end_ms {
+/// Stores all batches that are due.
+pub async fn store_due(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
+    let (outlets, end_ms) = (logger.borrow().buffer.outlet_count(), host.now_ms() + EDGE_TIMER_MS);
+    join_all((0..outlets).map(|outlet| store_outlet(logger, host, outlet, end_ms))).await;
+}
+
+/// Stores all batches of an outlet that are due, as long as the request lasts.
+async fn store_outlet(
+    logger: &RefCell<EdgeLogger>,
+    host: &(impl EdgeHost + DurableBuffer),
+    outlet: usize,
+    end_ms: i64,
+) {
+    while host.now_ms() <= end_ms + EDGE_TIMER_LATE_MS {
         let now_ms = host.now_ms();
         let due = {
             let buffer = &mut logger.borrow_mut().buffer;
@@ -87,9 +101,9 @@ async fn store_outlet(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + Dura
             OutletTarget::Object(sinks) => {
                 let objects = logger.borrow().settings.sinks.objects;
                 let call = HandOver { batch: HandedBatch::new(&batch), oldest, sinks: sinks.to_vec() };
-                handed(host.hand_over(&spool_of(&batch.label.isolate, objects), &call).await.map(drop))
+                handed(host.hand_over(&spool_of(&batch.label.isolate, objects), &call).await.is_ok())
             }
-            OutletTarget::Queue => handed(host.enqueue(HandedBatch::new(&batch)).await),
+            OutletTarget::Queue => handed(host.enqueue(HandedBatch::new(&batch)).await.is_ok()),
         };
         let counts = {
             let buffer = &mut logger.borrow_mut().buffer;
@@ -101,8 +115,8 @@ async fn store_outlet(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + Dura
 }
 
 /// Returns the result of handing a batch over.
-fn handed(answer: Result<(), BackendError>) -> StoreResult {
-    if answer.is_ok() { StoreResult::Stored } else { StoreResult::Failed }
+const fn handed(is_answered: bool) -> StoreResult {
+    if is_answered { StoreResult::Stored } else { StoreResult::Failed }
 }
 
 /// Stores one batch in the bucket, and announces it.
@@ -121,33 +135,31 @@ pub async fn store(host: &impl EdgeHost, bucket_name: &str, batch: &EdgeBatch, i
 
 /// Keeps the timers of the isolate that do not run: stores what becomes due, and before they end whatever is there.
 pub async fn keep_timer(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
-    let outlets = logger.borrow().buffer.outlet_count();
-    join_all((0..outlets).map(|outlet| keep_outlet_timer(logger, host, outlet))).await;
+    let (outlets, end_ms) = (logger.borrow().buffer.outlet_count(), host.now_ms() + EDGE_TIMER_MS);
+    join_all((0..outlets).map(|outlet| keep_outlet_timer(logger, host, outlet, end_ms))).await;
 }
 
-async fn keep_outlet_timer(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer), outlet: usize) {
-    let end_ms = host.now_ms() + EDGE_TIMER_MS;
-    if !logger.borrow_mut().buffer.start_timer(outlet, host.now_ms(), end_ms) {
+async fn keep_outlet_timer(
+    logger: &RefCell<EdgeLogger>,
+    host: &(impl EdgeHost + DurableBuffer),
+    outlet: usize,
+    end_ms: i64,
+) {
+    if host.now_ms() > end_ms || !logger.borrow_mut().buffer.start_timer(outlet, host.now_ms(), end_ms) {
         return;
     }
-    loop {
+    while host.now_ms() <= end_ms {
         let next_ms = logger.borrow().buffer.next_due_ms(outlet);
         let Some(next_ms) = next_ms.filter(|next_ms| *next_ms <= end_ms) else { break };
         host.sleep((next_ms - host.now_ms()).max(EDGE_TIMER_STEP_MS)).await;
-        store_outlet(logger, host, outlet).await;
-        if host.now_ms() > end_ms {
-            break;
-        }
+        store_outlet(logger, host, outlet, end_ms).await;
     }
     {
         let buffer = &mut logger.borrow_mut().buffer;
         buffer.close_outlet(outlet, host.now_ms());
         buffer.end_timer(outlet);
     }
-    // A collector that hangs has had the time of this request.
-    if host.now_ms() <= end_ms {
-        store_outlet(logger, host, outlet).await;
-    }
+    store_outlet(logger, host, outlet, end_ms).await;
 }
 
 #[cfg(test)]

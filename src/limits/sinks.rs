@@ -16,9 +16,12 @@ pub const SINK_LABELS_MAX: usize = 15;
 /// Maximum number of headers of a collector, and of bytes in each value: a token, twice the size of the longest one in use.
 pub const SINK_HEADERS: (usize, usize) = (16, 8 * KIB);
 
-/// Time limit of a POST to a collector, in milliseconds. The last one of a request begins [`EDGE_TIMER_MS`] after its response at
-/// the latest, and ends before the 30 s that the platform grants.
+/// Time limit of a POST to a collector, in milliseconds. The last one of a request begins [`EDGE_TIMER_MS`] and
+/// [`EDGE_TIMER_LATE_MS`] after its response at the latest, and ends before the 30 s that the platform grants.
 pub const COLLECTOR_POST_MS: i64 = 9_000;
+
+/// Time after its end at which a request begins with no batch any more, in milliseconds: a sink that hangs has had its time.
+pub const EDGE_TIMER_LATE_MS: i64 = 500;
 
 /// Time limit of a POST to a collector from an object of the durable buffer, in milliseconds: an alarm may take 15 minutes.
 pub const SPOOL_POST_MS: i64 = 15_000;
@@ -88,7 +91,7 @@ pub const EDGE_QUEUE_RETRIES: u32 = 100;
 /// Minimum and maximum delay of a message of `edge-queue` that could not be stored, in seconds. 100 retries take four days.
 pub const EDGE_QUEUE_RETRY_S: (u32, u32) = (10, 3_600);
 
-const _: () = assert!(EDGE_TIMER_MS + COLLECTOR_POST_MS < 30_000);
+const _: () = assert!(EDGE_TIMER_MS + EDGE_TIMER_LATE_MS + COLLECTOR_POST_MS < 30_000);
 const _: () = assert!(EDGE_MESSAGE_BYTES / 3 * 4 + 8 * KIB < 128_000);
 const _: () = assert!(EDGE_MESSAGE_TEXT < EDGE_FLUSH_BYTES && EDGE_FLUSH_BYTES < SQL_BLOB_MAX);
 const _: () = assert!(EDGE_WAITING_BYTES as u64 <= SPOOL_BYTES);

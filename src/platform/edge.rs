@@ -12,7 +12,7 @@ use worker::Env;
 
 use super::edge_host::WorkerHost;
 use super::{env, log, random};
-use crate::edge::{EdgeExchange, EdgeHost, EdgeLogger, ISOLATE_DIGITS, keep_timer, store_due};
+use crate::edge::{EdgeExchange, EdgeHost, EdgeLogger, ISOLATE_DIGITS, bring_batches};
 
 thread_local! {
     /// The logger of this isolate; `None` if its settings are faulty.
@@ -46,6 +46,5 @@ pub async fn edge_log(env: Env, description: String, payload: Option<Vec<u8>>) {
         logger.borrow_mut().log(&exchange, payload.as_deref(), random::word(), host.now_ms());
     }
     drop((description, payload));
-    store_due(&logger, &host).await;
-    keep_timer(&logger, &host).await;
+    bring_batches(&logger, &host).await;
 }

@@ -42,8 +42,8 @@ pub async fn alarm(
     let end_ms = host.now_ms() + SPOOL_ALARM_MS;
     let shipper = Shipper { sql, host, settings, bounds, end_ms, busy: Cell::new(0) };
     let sinks = settings.sinks.by_path(SinkPath::Object);
-    let shipped = join_all(sinks.map(|sink| shipper.ship_all(sink))).await;
-    shipped.into_iter().collect::<Result<(), BackendError>>()?;
+    let outcomes = join_all(sinks.map(|sink| shipper.ship_all(sink))).await;
+    outcomes.into_iter().collect::<Result<(), BackendError>>()?;
     KnownIsolate::forget_before(sql, host.now_ms() - SPOOL_ISOLATE_MS)?;
     let next_ms = next_due_ms(sql, &sink_names(settings), (settings.flush.age_ms, bounds), host.now_ms())?;
     alarm.set(next_ms).await

@@ -186,11 +186,11 @@ mod tests {
 
     /// A value in one of its spellings.
     fn spelled(value: &Value, seed: u64) -> String {
-        let pad = if seed % 2 == 0 { " " } else { "" };
+        let pad = if seed.is_multiple_of(2) { " " } else { "" };
         match value {
-            Value::Number(number) if seed % 3 == 0 => format!("{number}.0"),
+            Value::Number(number) if seed.is_multiple_of(3) => format!("{number}.0"),
             Value::Number(number) if seed % 3 == 1 && number.as_i64() != Some(0) => format!("{number}0e-1"),
-            Value::String(text) if seed % 2 == 0 => {
+            Value::String(text) if seed.is_multiple_of(2) => {
                 let units: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
                 format!("\"{}\"", units.concat())
             }

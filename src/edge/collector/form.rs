@@ -28,7 +28,7 @@ const SPLUNK_MEMBERS: [(&str, &str); 2] = [("source", SERVICE), ("sourcetype", "
 /// What is read of a record.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct RecordFacts<'l> {
+struct LineFacts<'l> {
     #[serde(borrow, rename = "EdgeStartTimestamp")]
     start: Option<Cow<'l, str>>,
     #[serde(borrow, rename = "ClientRequestHost")]
@@ -50,14 +50,14 @@ struct RecordFacts<'l> {
 /// A record on its way into a form.
 struct FormedRecord<'l> {
     line: &'l str,
-    facts: RecordFacts<'l>,
+    facts: LineFacts<'l>,
     /// The instant of the record, in Unix milliseconds.
     start_ms: i64,
 }
 
 impl<'l> FormedRecord<'l> {
     fn read(line: &'l str, batch: &EdgeBatch) -> Self {
-        let facts: RecordFacts<'l> = serde_json::from_str(line).unwrap_or_default();
+        let facts: LineFacts<'l> = serde_json::from_str(line).unwrap_or_default();
         let start = facts.start.as_deref().and_then(|start| DateTime::parse_from_rfc3339(start).ok());
         let start_ms = start.map_or(batch.times.0, |start| start.timestamp_millis());
         Self { line, facts, start_ms }
@@ -214,7 +214,7 @@ fn attribute(name: &str, value: &str) -> serde_json::Value {
 }
 
 /// The attributes of a record, by the names of OpenTelemetry's conventions where those exist.
-fn attributes(facts: &RecordFacts<'_>) -> Vec<serde_json::Value> {
+fn attributes(facts: &LineFacts<'_>) -> Vec<serde_json::Value> {
     let texts = [
         ("http.request.method", &facts.method),
         ("server.address", &facts.host),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
-use super::{DurableBuffer, EdgeHost, StoreReport, keep_timer, store_due};
+use super::{DurableBuffer, EdgeHost, StoreReport, bring_batches, keep_timer, store_due};
 use crate::backend::{BackendError, ObjectHead};
 use crate::edge::{
     CollectorAnswer, CollectorClient, CollectorPost, EdgeBatch, EdgeLogger, EdgeMode, EdgeSettings, FlushBounds,
@@ -31,8 +31,9 @@ struct FakeHost {
     handovers: RefCell<VecDeque<bool>>,
     handed: RefCell<Vec<(String, HandOver)>>,
     messages: RefCell<Vec<HandedBatch>>,
-    /// How long a collector takes.
+    /// How long a collector takes; for ever if it hangs.
     post_ms: Cell<i64>,
+    hangs: Cell<bool>,
     /// What arrives while a timer waits.
     arrivals: RefCell<Vec<(i64, Rc<RefCell<EdgeLogger>>)>>,
 }
@@ -45,6 +46,9 @@ impl CollectorClient for FakeHost {
     async fn post(&self, post: CollectorPost) -> Option<CollectorAnswer> {
         self.now_ms.set(self.now_ms() + self.post_ms.get().min(post.timeout_ms));
         self.posts.borrow_mut().push(post);
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
         let accepted = CollectorAnswer { status: 204, ..CollectorAnswer::default() };
         self.answers.borrow_mut().pop_front().unwrap_or(Some(accepted))
     }
@@ -224,6 +228,15 @@ fn refused_lines_are_counted_and_not_repeated() {
         host.posts.borrow()[0].headers.iter().any(|(name, value)| name == "authorization" && value.contains("canary"))
     );
     assert!(!format!("{:?}{:?}", host.posts.borrow(), logger.borrow()).contains("canary"));
+}
+
+#[test]
+fn hanging_collector_delays_no_timer_of_others() {
+    let (host, logger) = (FakeHost::default(), logger_with(sinks(COLLECTOR)));
+    host.hangs.set(true);
+    (0..4).for_each(|_| logger.borrow_mut().buffer.record(b"{}", 0));
+    assert!(bring_batches(&logger, &host).now_or_never().is_none(), "the request is there as long as the collector");
+    assert_eq!((lines(&host.objects.borrow()), host.posts.borrow().len()), (vec![3, 1], 1));
 }
 
 #[test]
