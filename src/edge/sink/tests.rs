@@ -51,7 +51,7 @@ fn faults_of_sinks_name_their_number() {
         (r#"[{"kind":"s3"}]"#.into(), SinkFault::NotSinks),
         (r#"[{"kind":"r2","url":"x"}]"#.into(), SinkFault::NotSinks),
         ("[]".into(), SinkFault::TooMany),
-        (format!("[{}]", vec![r#"{"kind":"r2"}"#; 5].join(",")), SinkFault::TooMany),
+        (format!("[{}]", [r#"{"kind":"r2"}"#; 5].join(",")), SinkFault::TooMany),
         (r#"[{"kind":"r2"},{"kind":"r2"}]"#.into(), SinkFault::Name(2)),
         (http(r#""url":"https://a.example""#).replace(r#""a""#, r#""object""#), SinkFault::Name(1)),
         (http(r#""url":"https://a.example""#).replace(r#""a""#, r#""A b""#), SinkFault::Name(1)),

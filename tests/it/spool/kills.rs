@@ -16,7 +16,7 @@ const STEPS: usize = 300;
 
 /// Lets isolates record lines, hand them over and die, while the object brings them on; returns the number of lines.
 fn play(world: &World) -> u64 {
-    let mut isolates = vec![world.isolate(), world.isolate()];
+    let mut isolates = [world.isolate(), world.isolate()];
     let mut lines = 0;
     for _ in 0..STEPS {
         let (place, step) = {
