@@ -254,6 +254,12 @@ test("every request is counted, and payloads are kept as rules say", { timeout: 
     assert.equal(recorded, lines.length);
     assert.ok(merged === 0 && sampledOut >= 9 && dropped.filtered >= 9);
     assert.deepEqual(labels.map(({ sequence }) => sequence), labels.map((_, at) => at + 1), "no gap");
+    const sums = await until("the sums of the ledger", async () => {
+      const { edge: sums } = await (await ask(runtime, "/v1/stats")).json();
+      return sums.batches === labels.length && sums;
+    });
+    assert.deepEqual([sums.seen, sums.recorded, sums.missing_batches], [seen, recorded, 0]);
+    assert.deepEqual(sums.dropped, dropped);
     const payloads = lines.filter(({ EdgeLoggerPayload: payload }) => payload);
     assert.equal(payloads.length, 20);
     assert.deepEqual(new Set(payloads.map(({ EdgeLoggerPayloadBytes: size }) => size)), new Set([27, 100_011]));

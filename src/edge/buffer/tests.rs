@@ -156,7 +156,9 @@ proptest! {
         let mut labels: BTreeMap<u64, &BatchLabel> = settled.map(|label| (label.sequence, label)).collect();
         labels.extend(waiting.map(|label| (label.sequence, label)));
         let mut carried = EdgeCounts::default();
-        labels.values().for_each(|label| carried.add(label.since));
+        for label in labels.values() {
+            carried.add(label.since);
+        }
         if buffer.counts().dropped.unconfirmed == 0 {
             prop_assert_eq!(carried, buffer.counts());
         } else {

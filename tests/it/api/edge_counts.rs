@@ -63,7 +63,9 @@ fn edge(fakes: &Fakes) -> Value {
 /// The counts of all isolates, of so many indexed batches.
 fn totals(isolates: &[&Isolate], batches: u64, missing_batches: u64) -> Value {
     let mut counts = EdgeCounts::default();
-    isolates.iter().for_each(|isolate| counts.add(isolate.buffer.counts()));
+    for isolate in isolates {
+        counts.add(isolate.buffer.counts());
+    }
     let mut expected = serde_json::to_value(counts).unwrap();
     expected["batches"] = batches.into();
     expected["missing_batches"] = missing_batches.into();

@@ -16,8 +16,8 @@ use super::support::{Faults, NOW_MS, SqliteSql};
 
 /// A queue hands a message over after at most this time.
 const QUEUE_MS: u64 = 5_000;
-/// The longest that the lane is idle at the end, where all that is left has been sent back: a message is late by this time.
-const LATE_MS: i64 = QUEUE_MS as i64;
+/// The longest that the lane is idle at the end, where all that is left has been sent back: as late as a message is ([`QUEUE_MS`]).
+const LATE_MS: i64 = 5_000;
 /// The longest that a payload waits beyond its place in a single line.
 const BEYOND_MS: i64 = 20_000;
 
