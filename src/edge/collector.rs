@@ -53,7 +53,7 @@ pub trait CollectorClient {
 }
 
 /// Brings a batch to a collector.
-pub async fn collect(
+pub async fn post_batch(
     client: &impl CollectorClient,
     collector: &CollectorSpec,
     batch: &EdgeBatch,

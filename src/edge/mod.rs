@@ -36,11 +36,11 @@ pub use batch::{BatchLabel, EdgeBatch, ISOLATE_DIGITS, inflated};
 pub use buffer::{EdgeBuffer, FlushBounds, OutletTarget, StoreResult};
 pub use collect::{
     CollectHost, CollectRule, CollectRuleFault, CollectSettings, ForwardReport, ForwardResult, OriginAnswer, OriginUrl,
-    QuotaQuestion, QuotaUrl, ReportBody, ReportCollector, ReportRequest, ReportSchema, ReportWindow, SchemaFault,
+    QuotaQuestion, QuotaUrl, ReportBody, ReportIntake, ReportRequest, ReportSchema, ReportWindow, SchemaFault,
     StoredReport, WindowBuffer, WindowForm, WindowHeaders, ask_quota, forward_due, keep_window_timer,
     read_collect_rules,
 };
-pub use collector::{CollectorAnswer, CollectorClient, CollectorPost, collect};
+pub use collector::{CollectorAnswer, CollectorClient, CollectorPost, post_batch};
 pub use counts::{DropReason, DroppedCounts, EdgeCounts, SinkCounts};
 pub use exchange::{EdgeExchange, PassOutcome};
 pub use fingerprint::FingerprintKey;

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::batch::EdgeBatch;
 use super::buffer::{OutletTarget, StoreResult};
-use super::collector::{CollectorClient, collect};
+use super::collector::{CollectorClient, post_batch};
 use super::counts::SinkCounts;
 use super::handover::{HandOver, HandOverAnswer, HandedBatch, spool_of};
 use super::logger::EdgeLogger;
@@ -96,7 +96,7 @@ async fn store_outlet(
                 store(host, &bucket_name, &batch, is_stored).await
             }
             OutletTarget::Collector(collector) => {
-                collect(host, &collector, &batch, COLLECTOR_POST_MS, host.now_ms()).await
+                post_batch(host, &collector, &batch, COLLECTOR_POST_MS, host.now_ms()).await
             }
             OutletTarget::Object(sinks) => {
                 let objects = logger.borrow().settings.sinks.objects;

@@ -1,4 +1,4 @@
-//! What the collector needs of the platform: requests to its origin, public or at the service binding.
+//! What the intake needs of the platform: requests to its origin, public or at the service binding.
 //!
 //! # Invariants
 //!

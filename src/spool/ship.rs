@@ -11,7 +11,7 @@ use super::shipment::{choose, next_due_ms, settle};
 use super::tables::KnownIsolate;
 use super::{SpoolBounds, sink_names};
 use crate::backend::{BackendError, SqlDatabase};
-use crate::edge::{EdgeHost, EdgeSettings, SinkPath, SinkSpec, SinkTarget, StoreReport, collect, store};
+use crate::edge::{EdgeHost, EdgeSettings, SinkPath, SinkSpec, SinkTarget, StoreReport, post_batch, store};
 use crate::ledger::Alarm;
 use crate::limits::{SPOOL_AGAIN_MS, SPOOL_ALARM_MS, SPOOL_ISOLATE_MS, SPOOL_POST_MS, SPOOL_STEP_MS};
 
@@ -72,7 +72,7 @@ impl<S: SqlDatabase, H: EdgeHost> Shipper<'_, S, H> {
             let result = match &sink.target {
                 SinkTarget::Bucket => store(*host, &settings.bucket_name, &batch, false).await,
                 SinkTarget::Collector(collector) => {
-                    collect(*host, collector, &batch, SPOOL_POST_MS, host.now_ms()).await
+                    post_batch(*host, collector, &batch, SPOOL_POST_MS, host.now_ms()).await
                 }
             };
             let counts = settle(*sql, &sink.name, &sink_names(settings), result, host.now_ms())?;

@@ -1,7 +1,7 @@
 //! Brings closed windows to the origin, at once or by a timer, and puts questions about keys to it.
 //!
 //! # Invariants
-//! No borrow of the collector is held while something is awaited. A timer leaves nothing open: the request that keeps it may be
+//! No borrow of the intake is held while something is awaited. A timer leaves nothing open: the request that keeps it may be
 //! the last one of its isolate.
 
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ use futures_util::future::join;
 
 use super::answer::OriginAnswer;
 use super::buffer::ForwardResult;
-use super::collector::{QuotaQuestion, ReportCollector};
+use super::intake::{QuotaQuestion, ReportIntake};
 use super::settings::{CollectSettings, OriginUrl};
 use super::window::ReportWindow;
 use crate::edge::logger::EdgeLogger;
@@ -30,7 +30,7 @@ pub struct ForwardReport<'a> {
     pub status: Option<u16>,
 }
 
-/// What the collector asks of the platform, beside what the logger asks.
+/// What the intake asks of the platform, beside what the logger asks.
 pub trait CollectHost: EdgeHost + DurableBuffer {
     /// Sends a window to the origin; `None` if there is no answer, or none in time. The same window may be sent again.
     fn post_window(
@@ -45,36 +45,36 @@ pub trait CollectHost: EdgeHost + DurableBuffer {
 }
 
 /// Puts a question to the origin and notes its answer.
-pub async fn ask_quota(collector: &RefCell<ReportCollector>, host: &impl CollectHost, question: &QuotaQuestion) {
+pub async fn ask_quota(intake: &RefCell<ReportIntake>, host: &impl CollectHost, question: &QuotaQuestion) {
     let answer = host.get_quota(&question.url).await;
-    collector.borrow_mut().answer(question.key, answer.as_ref(), host.now_ms());
+    intake.borrow_mut().answer(question.key, answer.as_ref(), host.now_ms());
 }
 
 /// Forwards all windows that are due, one after the other, and stores their reports where the deployment wants that.
-pub async fn forward_due(collector: &RefCell<ReportCollector>, logger: &RefCell<EdgeLogger>, host: &impl CollectHost) {
-    collector.borrow_mut().windows.close_due(host.now_ms());
-    record_closed(collector, logger, host.now_ms());
-    join(forward_windows(collector, host), store_due(logger, host)).await;
+pub async fn forward_due(intake: &RefCell<ReportIntake>, logger: &RefCell<EdgeLogger>, host: &impl CollectHost) {
+    intake.borrow_mut().windows.close_due(host.now_ms());
+    record_closed(intake, logger, host.now_ms());
+    join(forward_windows(intake, host), store_due(logger, host)).await;
 }
 
-async fn forward_windows(collector: &RefCell<ReportCollector>, host: &impl CollectHost) {
+async fn forward_windows(intake: &RefCell<ReportIntake>, host: &impl CollectHost) {
     loop {
-        let due = collector.borrow_mut().windows.take_due(host.now_ms());
+        let due = intake.borrow_mut().windows.take_due(host.now_ms());
         let Some(window) = due else { return };
-        let settings = Rc::clone(&collector.borrow().settings);
+        let settings = Rc::clone(&intake.borrow().settings);
         let answer = host.post_window(&settings, &window).await;
         let now_ms = host.now_ms();
         let failed = ForwardResult::Failed(COLLECT_RETRY_MS.0);
         let result = answer.as_ref().map_or(failed, |answer| answer.forward_result(now_ms));
         host.report_window(ForwardReport { window: &window, result, status: answer.map(|answer| answer.status) });
-        collector.borrow_mut().windows.settle(window.label.sequence, result, now_ms);
+        intake.borrow_mut().windows.settle(window.label.sequence, result, now_ms);
     }
 }
 
 /// Hands the records of windows that closed to the logger, as a batch of their own. There are none unless the deployment stores
 /// them.
-fn record_closed(collector: &RefCell<ReportCollector>, logger: &RefCell<EdgeLogger>, now_ms: i64) {
-    let stored = collector.borrow_mut().windows.take_stored();
+fn record_closed(intake: &RefCell<ReportIntake>, logger: &RefCell<EdgeLogger>, now_ms: i64) {
+    let stored = intake.borrow_mut().windows.take_stored();
     let buffer = &mut logger.borrow_mut().buffer;
     for report in stored {
         buffer.record(&report.line, now_ms);
@@ -84,28 +84,24 @@ fn record_closed(collector: &RefCell<ReportCollector>, logger: &RefCell<EdgeLogg
 }
 
 /// Keeps the timer of the isolate's windows, unless one runs: forwards what becomes due, and before it ends whatever is there.
-pub async fn keep_window_timer(
-    collector: &RefCell<ReportCollector>,
-    logger: &RefCell<EdgeLogger>,
-    host: &impl CollectHost,
-) {
+pub async fn keep_window_timer(intake: &RefCell<ReportIntake>, logger: &RefCell<EdgeLogger>, host: &impl CollectHost) {
     let end_ms = host.now_ms() + EDGE_TIMER_MS;
-    if !collector.borrow_mut().windows.start_timer(host.now_ms(), end_ms) {
+    if !intake.borrow_mut().windows.start_timer(host.now_ms(), end_ms) {
         return;
     }
     loop {
-        let (windows, batches) = (collector.borrow().windows.next_due_ms(), logger.borrow().buffer.first_due_ms());
+        let (windows, batches) = (intake.borrow().windows.next_due_ms(), logger.borrow().buffer.first_due_ms());
         let next_ms = windows.into_iter().chain(batches).min();
         let Some(next_ms) = next_ms.filter(|next_ms| *next_ms <= end_ms) else { break };
         host.sleep((next_ms - host.now_ms()).max(EDGE_TIMER_STEP_MS)).await;
-        forward_due(collector, logger, host).await;
+        forward_due(intake, logger, host).await;
     }
     {
-        let windows = &mut collector.borrow_mut().windows;
+        let windows = &mut intake.borrow_mut().windows;
         windows.close(host.now_ms());
         windows.end_timer();
     }
-    forward_due(collector, logger, host).await;
+    forward_due(intake, logger, host).await;
 }
 
 #[cfg(test)]

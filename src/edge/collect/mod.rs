@@ -3,7 +3,7 @@
 //!
 //! Reading order: `settings` is what a deployment wants, `rule` which reports a route takes, by `schema`; `body` parts a body into
 //! reports, `report` is one of them, without secrets (`redact`), and its canonical JSON; `window` has the distinct ones of some
-//! seconds, `buffer` the windows of an isolate; `key_quotas` keeps what the origin says of keys; `collector` does all of this for
+//! seconds, `buffer` the windows of an isolate; `key_quotas` keeps what the origin says of keys; `intake` does all of this for
 //! one isolate, `stored` writes reports as edge records, and `forward` brings windows to the origin, whose `answer` decides what
 //! becomes of them.
 //!
@@ -16,8 +16,8 @@
 mod answer;
 mod body;
 mod buffer;
-mod collector;
 mod forward;
+mod intake;
 mod key_quotas;
 mod redact;
 mod report;
@@ -30,8 +30,8 @@ mod window;
 pub use answer::OriginAnswer;
 pub use body::{ReportBody, ReportRequest};
 pub use buffer::{ForwardResult, WindowBuffer};
-pub use collector::{QuotaQuestion, ReportCollector};
 pub use forward::{CollectHost, ForwardReport, ask_quota, forward_due, keep_window_timer};
+pub use intake::{QuotaQuestion, ReportIntake};
 pub use rule::{CollectRule, CollectRuleFault, read_collect_rules};
 pub use schema::{ReportSchema, SchemaFault};
 pub use settings::{CollectSettings, OriginUrl, QuotaUrl, WindowHeaders};

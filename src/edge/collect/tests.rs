@@ -1,4 +1,4 @@
-//! What the tests of the collector share.
+//! What the tests of the intake share.
 
 use proptest::prelude::{Strategy, prop};
 use serde_json::Value;

@@ -11,7 +11,7 @@ use crate::backend::{BackendError, ObjectHead};
 use crate::edge::{
     CollectSettings, CollectorAnswer, CollectorClient, CollectorPost, DurableBuffer, EdgeBatch, EdgeHost, EdgeLogger,
     EdgeMode, EdgeSettings, FlushBounds, ForwardResult, HandOver, HandOverAnswer, HandedBatch, OriginAnswer, OriginUrl,
-    QuotaUrl, RedactionRules, ReportBody, ReportCollector, ReportRequest, ReportWindow, SinkSettings, StoreReport,
+    QuotaUrl, RedactionRules, ReportBody, ReportIntake, ReportRequest, ReportWindow, SinkSettings, StoreReport,
     WindowForm, WindowHeaders, read_collect_rules,
 };
 use crate::r2_event::R2Event;
@@ -105,7 +105,7 @@ impl CollectHost for FakeHost {
     }
 }
 
-fn collector(stores: bool) -> RefCell<ReportCollector> {
+fn intake(stores: bool) -> RefCell<ReportIntake> {
     let settings = CollectSettings {
         url: OriginUrl::parse("https://origin.example/in").unwrap(),
         form: WindowForm::Ndjson,
@@ -116,7 +116,7 @@ fn collector(stores: bool) -> RefCell<ReportCollector> {
         stores,
         redaction: RedactionRules::default(),
     };
-    RefCell::new(ReportCollector::new(settings, "00c0ffee00c0ffee".into()))
+    RefCell::new(ReportIntake::new(settings, "00c0ffee00c0ffee".into()))
 }
 
 fn logger() -> RefCell<EdgeLogger> {
@@ -135,15 +135,10 @@ fn logger() -> RefCell<EdgeLogger> {
 }
 
 /// Has a body collected now; returns the question that comes of it.
-fn collect(
-    collector: &RefCell<ReportCollector>,
-    host: &FakeHost,
-    path: &str,
-    body: &str,
-) -> Option<super::QuotaQuestion> {
+fn collect(intake: &RefCell<ReportIntake>, host: &FakeHost, path: &str, body: &str) -> Option<super::QuotaQuestion> {
     let request =
         ReportRequest { url: format!("https://a.example{path}"), headers: "content-type\napplication/json".into() };
-    collector.borrow_mut().collect(&request, ReportBody::Whole(body.as_bytes()), 7, host.now_ms())
+    intake.borrow_mut().collect(&request, ReportBody::Whole(body.as_bytes()), 7, host.now_ms())
 }
 
 /// Runs a future that waits for nothing but the host.
@@ -153,13 +148,13 @@ fn run(future: impl Future<Output = ()>) {
 
 #[test]
 fn timer_forwards_one_window_for_many_requests() {
-    let (host, collector, logger) = (FakeHost::default(), collector(false), logger());
+    let (host, intake, logger) = (FakeHost::default(), intake(false), logger());
     (0..1_000)
-        .for_each(|number| assert!(collect(&collector, &host, "/r", &format!("{{\"a\":{}}}", number % 50)).is_none()));
-    run(forward_due(&collector, &logger, &host));
+        .for_each(|number| assert!(collect(&intake, &host, "/r", &format!("{{\"a\":{}}}", number % 50)).is_none()));
+    run(forward_due(&intake, &logger, &host));
     assert_eq!(host.posts.get(), 0, "the window is open");
-    run(keep_window_timer(&collector, &logger, &host));
-    assert_eq!((host.posts.get(), host.now_ms(), collector.borrow().windows.reports_held()), (1, 5_000, 0));
+    run(keep_window_timer(&intake, &logger, &host));
+    assert_eq!((host.posts.get(), host.now_ms(), intake.borrow().windows.reports_held()), (1, 5_000, 0));
     let bodies = host.taken.borrow();
     let lines = std::str::from_utf8(bodies.values().next().unwrap()).unwrap().lines().count();
     assert_eq!((lines, host.batches.borrow().len()), (50, 0));
@@ -167,62 +162,62 @@ fn timer_forwards_one_window_for_many_requests() {
 
 #[test]
 fn unanswered_window_is_sent_again_unchanged() {
-    let (host, collector, logger) = (FakeHost::default(), collector(false), logger());
+    let (host, intake, logger) = (FakeHost::default(), intake(false), logger());
     host.turns.borrow_mut().extend([LOST, DOWN, LOST]);
-    collect(&collector, &host, "/r", "[{},{}]");
-    run(keep_window_timer(&collector, &logger, &host));
+    collect(&intake, &host, "/r", "[{},{}]");
+    run(keep_window_timer(&intake, &logger, &host));
     let failed = ForwardResult::Failed(1_000);
     assert_eq!(*host.results.borrow(), [failed, failed, failed, ForwardResult::Taken]);
     assert_eq!((host.posts.get(), host.now_ms(), host.taken.borrow().len()), (4, 12_000, 1));
-    let counts = collector.borrow().windows.counts();
+    let counts = intake.borrow().windows.counts();
     assert_eq!((counts.recorded, counts.merged, counts.dropped()), (1, 1, 0));
 }
 
 #[test]
 fn timer_that_ends_leaves_nothing_open() {
-    let (host, collector, logger) = (FakeHost::default(), collector(false), logger());
+    let (host, intake, logger) = (FakeHost::default(), intake(false), logger());
     host.turns.borrow_mut().extend([DOWN; 9]);
-    collect(&collector, &host, "/r", "{}");
-    run(keep_window_timer(&collector, &logger, &host));
-    assert!(host.now_ms() <= 20_000 && collector.borrow().windows.reports_held() == 1);
+    collect(&intake, &host, "/r", "{}");
+    run(keep_window_timer(&intake, &logger, &host));
+    assert!(host.now_ms() <= 20_000 && intake.borrow().windows.reports_held() == 1);
     // The next request notices what is due, however long that was.
     host.turns.borrow_mut().clear();
     host.now_ms.set(500_000);
-    collect(&collector, &host, "/r", "{}");
-    run(forward_due(&collector, &logger, &host));
-    assert_eq!((host.taken.borrow().len(), collector.borrow().windows.reports_held()), (1, 1));
-    run(keep_window_timer(&collector, &logger, &host));
-    assert_eq!((host.taken.borrow().len(), collector.borrow().windows.reports_held()), (2, 0));
+    collect(&intake, &host, "/r", "{}");
+    run(forward_due(&intake, &logger, &host));
+    assert_eq!((host.taken.borrow().len(), intake.borrow().windows.reports_held()), (1, 1));
+    run(keep_window_timer(&intake, &logger, &host));
+    assert_eq!((host.taken.borrow().len(), intake.borrow().windows.reports_held()), (2, 0));
 }
 
 #[test]
 fn only_one_timer_runs_at_a_time() {
-    let (host, collector, logger) = (FakeHost::default(), collector(false), logger());
-    collect(&collector, &host, "/r", "{}");
-    assert!(collector.borrow_mut().windows.start_timer(0, 20_000));
-    run(keep_window_timer(&collector, &logger, &host));
+    let (host, intake, logger) = (FakeHost::default(), intake(false), logger());
+    collect(&intake, &host, "/r", "{}");
+    assert!(intake.borrow_mut().windows.start_timer(0, 20_000));
+    run(keep_window_timer(&intake, &logger, &host));
     assert_eq!((host.now_ms(), host.posts.get()), (0, 0));
 }
 
 #[test]
 fn answer_about_a_key_is_kept() {
-    let (host, collector) = (FakeHost::default(), collector(false));
-    let question = collect(&collector, &host, "/k?k=a/b", "{}").unwrap();
-    run(ask_quota(&collector, &host, &question));
+    let (host, intake) = (FakeHost::default(), intake(false));
+    let question = collect(&intake, &host, "/k?k=a/b", "{}").unwrap();
+    run(ask_quota(&intake, &host, &question));
     assert_eq!(*host.asked.borrow(), ["https://origin/quota/a%2Fb"]);
-    assert!(collect(&collector, &host, "/k?k=a/b", "[{},{}]").is_none());
-    assert_eq!(collector.borrow().windows.counts().dropped.over_quota, 2);
+    assert!(collect(&intake, &host, "/k?k=a/b", "[{},{}]").is_none());
+    assert_eq!(intake.borrow().windows.counts().dropped.over_quota, 2);
 }
 
 #[test]
 fn reports_are_stored_as_one_batch_per_window() {
-    let (host, collector, logger) = (FakeHost::default(), collector(true), logger());
+    let (host, intake, logger) = (FakeHost::default(), intake(true), logger());
     host.turns.borrow_mut().extend([DOWN]);
-    collect(&collector, &host, "/r", r#"[{"a":1},{"a":1},{"a":2}]"#);
-    run(keep_window_timer(&collector, &logger, &host));
+    collect(&intake, &host, "/r", r#"[{"a":1},{"a":1},{"a":2}]"#);
+    run(keep_window_timer(&intake, &logger, &host));
     let batches = host.batches.borrow();
     let counts = batches[0].label.counts;
     assert_eq!((batches.len(), batches[0].label.lines), (1, 2));
     assert_eq!((counts.seen, counts.recorded, counts.merged), (3, 2, 1));
-    assert!(counts.is_balanced() && Rc::strong_count(&collector.borrow().settings) == 1);
+    assert!(counts.is_balanced() && Rc::strong_count(&intake.borrow().settings) == 1);
 }

@@ -1,4 +1,4 @@
-//! The collector of one isolate: decides what becomes of each report of a request.
+//! The intake of one isolate: decides what becomes of each report of a request.
 //!
 //! # Invariants
 //! Every report of a body is counted once. A body that is no JSON, or that was not read, counts as one.
@@ -35,7 +35,7 @@ pub struct QuotaQuestion {
 
 /// The settings and the reports of an isolate.
 #[derive(Debug)]
-pub struct ReportCollector {
+pub struct ReportIntake {
     /// The settings.
     pub settings: Rc<CollectSettings>,
     /// The reports.
@@ -53,8 +53,8 @@ struct ReportContext<'a> {
     now_ms: i64,
 }
 
-impl ReportCollector {
-    /// Creates the collector of an isolate with this ID.
+impl ReportIntake {
+    /// Creates the intake of an isolate with this ID.
     #[must_use]
     pub fn new(settings: CollectSettings, isolate: String) -> Self {
         let windows = WindowBuffer::new(isolate, settings.form, settings.age_ms);

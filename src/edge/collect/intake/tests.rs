@@ -6,7 +6,7 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, prop_oneof,
 use serde_json::{Value, json};
 
 use super::super::tests::values;
-use super::{QuotaQuestion, ReportCollector};
+use super::{QuotaQuestion, ReportIntake};
 use crate::edge::{
     CollectSettings, DropReason, ForwardResult, OriginAnswer, OriginUrl, QuotaUrl, RedactionRules, ReportBody,
     ReportRequest, WindowForm, WindowHeaders, read_collect_rules,
@@ -28,8 +28,8 @@ fn settings(rules: &str) -> CollectSettings {
     }
 }
 
-fn collector(rules: &str) -> ReportCollector {
-    ReportCollector::new(settings(rules), "00c0ffee00c0ffee".into())
+fn intake(rules: &str) -> ReportIntake {
+    ReportIntake::new(settings(rules), "00c0ffee00c0ffee".into())
 }
 
 fn request(path: &str, content_type: &str) -> ReportRequest {
@@ -38,42 +38,42 @@ fn request(path: &str, content_type: &str) -> ReportRequest {
 }
 
 fn collect(
-    collector: &mut ReportCollector,
+    intake: &mut ReportIntake,
     path: &str,
     content_type: &str,
     body: &str,
     now_ms: i64,
 ) -> Option<QuotaQuestion> {
-    let question = collector.collect(&request(path, content_type), ReportBody::Whole(body.as_bytes()), 7, now_ms);
-    assert!(collector.windows.counts().is_balanced(), "{:?}", collector.windows.counts());
+    let question = intake.collect(&request(path, content_type), ReportBody::Whole(body.as_bytes()), 7, now_ms);
+    assert!(intake.windows.counts().is_balanced(), "{:?}", intake.windows.counts());
     question
 }
 
 /// The reports of all windows: JSON and count.
-fn forwarded(collector: &mut ReportCollector, now_ms: i64) -> Vec<BTreeMap<String, u64>> {
+fn forwarded(intake: &mut ReportIntake, now_ms: i64) -> Vec<BTreeMap<String, u64>> {
     let mut windows = Vec::new();
-    collector.windows.close(now_ms);
-    while let Some(window) = collector.windows.take_due(now_ms) {
+    intake.windows.close(now_ms);
+    while let Some(window) = intake.windows.take_due(now_ms) {
         let body: BTreeMap<String, Value> = serde_json::from_slice(&window.body).unwrap();
         windows.push(
             body.values().map(|report| (report["json"].to_string(), report["count"].as_u64().unwrap())).collect(),
         );
-        collector.windows.settle(window.label.sequence, ForwardResult::Taken, now_ms);
+        intake.windows.settle(window.label.sequence, ForwardResult::Taken, now_ms);
     }
     windows
 }
 
 #[test]
 fn reports_of_every_media_type_are_merged() {
-    let mut collector = collector("[]");
+    let mut intake = intake("[]");
     let reports = r#"[{"age":1,"type":"x","url":"https://a.example/?token=canary"},{"type":"x","age":2,"url":"https://a.example/?token=other"}]"#;
-    collect(&mut collector, "/r", REPORTS, reports, NOW_MS);
-    collect(&mut collector, "/r", "application/csp-report", r#"{"csp-report":{"age":1}}"#, NOW_MS);
-    collect(&mut collector, "/r", "application/json; charset=utf-8", r#" {"csp-report" : {"age":1.0}} "#, NOW_MS);
-    collect(&mut collector, "/r", "application/x-ndjson", "{\"a\":1}\n{\"a\":2}\n", NOW_MS);
-    let counts = collector.windows.counts();
+    collect(&mut intake, "/r", REPORTS, reports, NOW_MS);
+    collect(&mut intake, "/r", "application/csp-report", r#"{"csp-report":{"age":1}}"#, NOW_MS);
+    collect(&mut intake, "/r", "application/json; charset=utf-8", r#" {"csp-report" : {"age":1.0}} "#, NOW_MS);
+    collect(&mut intake, "/r", "application/x-ndjson", "{\"a\":1}\n{\"a\":2}\n", NOW_MS);
+    let counts = intake.windows.counts();
     assert_eq!((counts.seen, counts.recorded, counts.merged), (6, 4, 2));
-    let windows = forwarded(&mut collector, NOW_MS);
+    let windows = forwarded(&mut intake, NOW_MS);
     let expected = [
         (r#"{"type":"x","url":"https://a.example/?token=[redacted]"}"#, 2),
         (r#"{"csp-report":{"age":1}}"#, 2),
@@ -87,9 +87,9 @@ fn reports_of_every_media_type_are_merged() {
 fn what_is_no_report_is_dropped_by_reason() {
     let rules = r#"[{"route":"*/strict","types":["application/reports+json"],"schema":{"required":["type"]},
         "filter":{"where":{"key":"body.phase","operator":"eq","value":"dns"}}},{"route":"*/none","sample":0}]"#;
-    let mut collector = collector(rules);
+    let mut intake = intake(rules);
     let reports = r#"[{"type":"x","body":{"phase":"dns"}},{"type":"x"},{"body":{"phase":"dns"}},7]"#;
-    collect(&mut collector, "/strict", REPORTS, reports, NOW_MS);
+    collect(&mut intake, "/strict", REPORTS, reports, NOW_MS);
     for (path, content_type, body) in [
         ("/strict", "application/json", r#"{"type":"x"}"#),
         ("/strict", "", r#"{"type":"x"}"#),
@@ -99,11 +99,11 @@ fn what_is_no_report_is_dropped_by_reason() {
         ("/none", "application/json", "[{},{}]"),
         ("/other", "application/json", "[]"),
     ] {
-        collect(&mut collector, path, content_type, body, NOW_MS);
+        collect(&mut intake, path, content_type, body, NOW_MS);
     }
-    collector.collect(&request("/other", REPORTS), ReportBody::TooLarge, 7, NOW_MS);
-    collector.collect(&request("/other", REPORTS), ReportBody::Broken, 7, NOW_MS);
-    let counts = collector.windows.counts();
+    intake.collect(&request("/other", REPORTS), ReportBody::TooLarge, 7, NOW_MS);
+    intake.collect(&request("/other", REPORTS), ReportBody::Broken, 7, NOW_MS);
+    let counts = intake.windows.counts();
     assert!(counts.is_balanced());
     assert_eq!((counts.seen, counts.recorded, counts.sampled_out), (13, 1, 2));
     let dropped = counts.dropped;
@@ -112,44 +112,44 @@ fn what_is_no_report_is_dropped_by_reason() {
 
 #[test]
 fn key_over_its_quota_costs_the_origin_nothing() {
-    let mut collector = collector(r#"[{"route":"*/k*","quota":{"key":"query:k"}}]"#);
-    let question = collect(&mut collector, "/k?k=a%20b", REPORTS, "[{}]", NOW_MS).unwrap();
+    let mut intake = intake(r#"[{"route":"*/k*","quota":{"key":"query:k"}}]"#);
+    let question = collect(&mut intake, "/k?k=a%20b", REPORTS, "[{}]", NOW_MS).unwrap();
     assert_eq!(question.url.url(), "https://origin.example/quota/a%20b");
-    assert_eq!(collect(&mut collector, "/k?k=a+b", REPORTS, "[{}]", NOW_MS), None, "one question for each key");
+    assert_eq!(collect(&mut intake, "/k?k=a+b", REPORTS, "[{}]", NOW_MS), None, "one question for each key");
     let over = OriginAnswer { status: 429, retry_after: Some("30".into()), cache_control: None };
-    collector.answer(question.key, Some(&over), NOW_MS);
+    intake.answer(question.key, Some(&over), NOW_MS);
     for _ in 0..10 {
-        assert_eq!(collect(&mut collector, "/k?k=a%20b", REPORTS, "[{},{}]", NOW_MS + 29_999), None);
+        assert_eq!(collect(&mut intake, "/k?k=a%20b", REPORTS, "[{},{}]", NOW_MS + 29_999), None);
     }
-    assert_eq!(collect(&mut collector, "/k", REPORTS, "[{}]", NOW_MS), None, "there is no key");
-    assert_eq!(collect(&mut collector, "/other?k=a%20b", REPORTS, "[{}]", NOW_MS), None, "the route has no quota");
-    let counts = collector.windows.counts();
+    assert_eq!(collect(&mut intake, "/k", REPORTS, "[{}]", NOW_MS), None, "there is no key");
+    assert_eq!(collect(&mut intake, "/other?k=a%20b", REPORTS, "[{}]", NOW_MS), None, "the route has no quota");
+    let counts = intake.windows.counts();
     assert_eq!((counts.dropped.over_quota, counts.recorded + counts.merged), (20, 4));
-    assert!(collect(&mut collector, "/k?k=a%20b", REPORTS, "[{}]", NOW_MS + 30_000).is_some());
+    assert!(collect(&mut intake, "/k?k=a%20b", REPORTS, "[{}]", NOW_MS + 30_000).is_some());
 }
 
 #[test]
 fn keys_have_a_number_of_reports_per_minute() {
-    let mut collector = collector(r#"[{"route":"*/*","quota":{"key":"header:x-key","per_minute":3}}]"#);
+    let mut intake = intake(r#"[{"route":"*/*","quota":{"key":"header:x-key","per_minute":3}}]"#);
     let start_ms = NOW_MS - NOW_MS.rem_euclid(60_000);
-    collect(&mut collector, "/", REPORTS, r#"[{"a":1},{"a":2},{"a":2},{"a":3},7]"#, start_ms);
-    let counts = collector.windows.counts();
+    collect(&mut intake, "/", REPORTS, r#"[{"a":1},{"a":2},{"a":2},{"a":3},7]"#, start_ms);
+    let counts = intake.windows.counts();
     assert_eq!((counts.recorded, counts.merged, counts.dropped.over_quota, counts.dropped.invalid), (2, 1, 1, 1));
-    collect(&mut collector, "/", REPORTS, r#"[{"a":3}]"#, start_ms + 60_000);
-    assert_eq!(collector.windows.counts().recorded, 3);
+    collect(&mut intake, "/", REPORTS, r#"[{"a":3}]"#, start_ms + 60_000);
+    assert_eq!(intake.windows.counts().recorded, 3);
 }
 
 #[test]
 fn stored_reports_have_ray_and_host() {
     let settings = CollectSettings { stores: true, ..settings("[]") };
-    let mut collector = ReportCollector::new(settings, "00c0ffee00c0ffee".into());
-    collect(&mut collector, "/r", REPORTS, "[{},{}]", NOW_MS);
-    collector.windows.close(NOW_MS);
-    let stored = collector.windows.take_stored();
+    let mut intake = ReportIntake::new(settings, "00c0ffee00c0ffee".into());
+    collect(&mut intake, "/r", REPORTS, "[{},{}]", NOW_MS);
+    intake.windows.close(NOW_MS);
+    let stored = intake.windows.take_stored();
     let record: Value = serde_json::from_slice(&stored[0].line).unwrap();
     assert_eq!((stored.len(), stored[0].count, &record["ClientRequestHost"]), (1, 2, &json!("a.example")));
     assert_eq!((&record["EdgeLoggerRayMade"], record["RayID"].as_str().unwrap().len()), (&json!(true), 16));
-    assert!(collector.windows.take_stored().is_empty());
+    assert!(intake.windows.take_stored().is_empty());
 }
 
 /// One step of a schedule.
@@ -172,13 +172,13 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn windows_are_those_of_a_naive_count(steps in prop::collection::vec(step(), 1..60)) {
-        let (mut collector, mut now_ms) = (collector("[]"), NOW_MS);
+        let (mut intake, mut now_ms) = (intake("[]"), NOW_MS);
         let mut oracle: Vec<BTreeMap<String, u64>> = Vec::new();
         let (mut opened_ms, mut seen, mut invalid) = (None, 0_u64, 0_u64);
         for step in steps {
             match step {
                 Step::Reports(reports) => {
-                    collect(&mut collector, "/r", "application/json", &Value::from(reports.clone()).to_string(), now_ms);
+                    collect(&mut intake, "/r", "application/json", &Value::from(reports.clone()).to_string(), now_ms);
                     for report in reports {
                         seen += 1;
                         if !report.is_object() {
@@ -194,22 +194,22 @@ proptest! {
                 }
                 Step::Broken => {
                     (seen, invalid) = (seen + 1, invalid + 1);
-                    collect(&mut collector, "/r", REPORTS, "[{}", now_ms);
+                    collect(&mut intake, "/r", REPORTS, "[{}", now_ms);
                 }
                 Step::Wait(ms) => now_ms += ms,
             }
         }
         let distinct: usize = oracle.iter().map(BTreeMap::len).sum();
-        let counts = collector.windows.counts();
+        let counts = intake.windows.counts();
         prop_assert_eq!((counts.seen, counts.dropped.invalid), (seen, invalid));
         prop_assert_eq!((counts.recorded, counts.merged), (distinct as u64, seen - invalid - distinct as u64));
-        prop_assert_eq!(forwarded(&mut collector, now_ms), oracle);
-        prop_assert!(collector.windows.reports_held() == 0 && counts.is_balanced());
+        prop_assert_eq!(forwarded(&mut intake, now_ms), oracle);
+        prop_assert!(intake.windows.reports_held() == 0 && counts.is_balanced());
     }
 }
 
 #[test]
-fn reasons_of_a_collector_have_their_counts() {
+fn reasons_of_an_intake_have_their_counts() {
     let mut counts = crate::edge::EdgeCounts::default();
     for reason in [DropReason::Invalid, DropReason::TooLarge, DropReason::OverQuota, DropReason::Refused] {
         counts.drop(reason, 2);
