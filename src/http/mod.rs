@@ -32,7 +32,7 @@ pub(crate) use negotiation::{preferred, prefers_html};
 pub use problem::{Problem, RayArgument};
 pub use reply::{BodyPieces, LookupCost, PAGE_POLICY, Reply, ReplyBody, SECURITY_HEADERS};
 pub use request::HttpRequest;
-pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, REASON, percent_decoded};
+pub(crate) use request::{ACCESS_ASSERTION, CLIENT_ADDRESS, CLOUDFLARE_KEY, REASON, percent_decoded};
 pub(crate) use session_cookie::{begin_session, end_session, is_local_authority, session_token};
 pub(crate) use stream_end::END;
 pub use stream_end::broken_line;

@@ -16,6 +16,9 @@ use super::problems;
 /// The header in which Cloudflare Access sends its assertion.
 pub(crate) const ACCESS_ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
 
+/// The header in which older clients of Cloudflare's API send their key, with their address in `X-Auth-Email`.
+pub(crate) const CLOUDFLARE_KEY: HeaderName = HeaderName::from_static("x-auth-key");
+
 /// The header in which a caller says why it asks.
 pub(crate) const REASON: HeaderName = HeaderName::from_static("raydex-reason");
 

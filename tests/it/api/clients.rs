@@ -7,7 +7,7 @@ use super::access::rule;
 use super::story::batch;
 use super::support::gzip::gzip;
 use super::support::records::{ndjson, ray};
-use super::support::world::config_with;
+use super::support::world::{TOKEN, config_with};
 use super::support::{Fakes, Fault, NOW_MS};
 use super::{Ask, Reply, header, json as body};
 
@@ -329,6 +329,33 @@ fn zone_matches_the_callers_in_any_case() {
         assert_eq!(text(&get(zone)).lines().count(), 4, "{zone}");
     }
     assert_eq!(failure(&get("9a7806061c88")), (403, 10_000));
+}
+
+#[test]
+fn key_of_an_older_client_is_a_token() {
+    let (fakes, _) = store();
+    let path = format!("/client/v4/zones/z/logs/rayids/{}", ray(1));
+    let status = |path: &str, authorization: Option<&str>, headers: &[(&'static str, &str)]| {
+        let authorization = authorization.map(str::to_owned);
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Ask { authorization, headers, ..Ask::get(path) }.of(&fakes).status
+    };
+    let (email, key, wrong) = (("x-auth-email", "a@b.example"), ("x-auth-key", TOKEN), ("x-auth-key", "wrong"));
+    for (authorization, headers, expected) in [
+        (None, vec![email, key], 200),
+        (None, vec![key], 200),
+        (None, vec![email], 401),
+        (None, vec![email, wrong], 401),
+        (None, vec![email, ("x-auth-key", "")], 401),
+        (Some("Bearer wrong"), vec![email, key], 401),
+        (Some(format!("Bearer {TOKEN}").as_str()), vec![email, wrong], 200),
+        (None, vec![wrong, ("cookie", "__Host-raydex=x")], 401),
+    ] {
+        assert_eq!(status(&path, authorization, &headers), expected, "{authorization:?} {headers:?}");
+    }
+    for path in ["/v1/rays/9e35512345678abc", "/v1/stats", "/metrics"] {
+        assert_eq!(status(path, None, &[email, key]), 401, "{path}");
+    }
 }
 
 #[test]
