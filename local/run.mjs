@@ -106,8 +106,8 @@ function logInto(state, onVerdict) {
   const told = new Set();
   return (line) => {
     log.write(`${JSON.stringify(line)}\n`);
-    const { level, event, message, reason, verdict, code } = line;
-    const words = `worker: ${event} ${message ?? [verdict, code, reason].filter(Boolean).join(": ")}`;
+    const { level, event, message, reason, verdict, code, faults } = line;
+    const words = `worker: ${event} ${message ?? [verdict, code, reason, faults].filter(Boolean).join(": ")}`;
     if ((level === "error" || level === "warn") && !told.has(words)) {
       told.add(words);
       tell(`${words} (see worker.log for all messages)`);

@@ -51,7 +51,8 @@ fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option
 pub(super) fn read_redaction<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> RedactionRules {
     let parameters = reader.read(&settings::EDGE_REDACT_QUERY, names).unwrap_or_default();
     let paths = reader.read(&settings::EDGE_REDACT_PATHS, paths).unwrap_or_default();
-    RedactionRules { all_parameters: parameters.iter().any(|name| name == "*"), parameters, paths }
+    let kept = reader.read(&settings::EDGE_KEEP_NAMES, names).unwrap_or_default();
+    RedactionRules { all_parameters: parameters.iter().any(|name| name == "*"), parameters, kept, paths }
 }
 
 /// Reads the mode alone: another setting that is faulty does not change what becomes of a request.

@@ -149,6 +149,8 @@ pub const EDGE_HEADERS: SettingSpec = SettingSpec::variable("EDGE_HEADERS", Sett
 pub const EDGE_REDACT_QUERY: SettingSpec = SettingSpec::variable("EDGE_REDACT_QUERY", SettingRequirement::Optional);
 /// The paths in which the edge logger redacts segments, separated by commas.
 pub const EDGE_REDACT_PATHS: SettingSpec = SettingSpec::variable("EDGE_REDACT_PATHS", SettingRequirement::Optional);
+/// Names of parameters and members whose values the edge logger keeps although they look like those of secrets.
+pub const EDGE_KEEP_NAMES: SettingSpec = SettingSpec::variable("EDGE_KEEP_NAMES", SettingRequirement::Optional);
 /// Number of records after which the edge logger closes a batch.
 pub const EDGE_FLUSH_LINES: SettingSpec = SettingSpec::variable("EDGE_FLUSH_LINES", SettingRequirement::Default("500"));
 /// Number of seconds after which the edge logger closes a batch.
@@ -186,7 +188,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 58] = [
+pub const SETTINGS: [SettingSpec; 59] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -231,6 +233,7 @@ pub const SETTINGS: [SettingSpec; 58] = [
     EDGE_HEADERS,
     EDGE_REDACT_QUERY,
     EDGE_REDACT_PATHS,
+    EDGE_KEEP_NAMES,
     EDGE_FLUSH_LINES,
     EDGE_FLUSH_SECONDS,
     EDGE_COLLECT_URL,

@@ -5,6 +5,8 @@
 //! Whatever a client sent, the line is valid JSON without line feeds. Texts longer than [`EDGE_TEXT_BYTES`] are cut, and their
 //! fields are listed in `EdgeLoggerCutFields`. A field without a value is absent.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::exchange::EdgeExchange;
@@ -95,13 +97,13 @@ fn write_request(record: &mut RecordBuilder, settings: &EdgeSettings, exchange: 
     record.text("ClientRequestPath", Some(&path));
     record.text("ClientRequestURI", Some(uri.as_deref().unwrap_or(&path)));
     record.text("ClientRequestProtocol", exchange.cf_text("httpProtocol"));
-    record.text("ClientRequestUserAgent", exchange.header("user-agent"));
+    record.text("ClientRequestUserAgent", exchange.header("user-agent").map(|agent| redaction.text(agent)).as_deref());
     record.text("ClientRequestReferer", exchange.header("referer").map(|from| redaction.address(from)).as_deref());
     let mut kept = Map::new();
     for name in headers {
         if let Some(value) = exchange.header(name) {
-            let address = (name == "referer").then(|| redaction.address(value));
-            let value = record.bounded("RequestHeaders", address.as_deref().unwrap_or(value), EDGE_HEADER_BYTES);
+            let value = if name == "referer" { redaction.address(value).into() } else { redaction.text(value) };
+            let value = record.bounded("RequestHeaders", &value, EDGE_HEADER_BYTES);
             kept.insert(name.clone(), value);
         }
     }
@@ -150,6 +152,22 @@ fn write_logger(record: &mut RecordBuilder, settings: &EdgeSettings, exchange: &
     record.number("EdgeLoggerRequestBodyBytes", exchange.payload_bytes.or(length));
 }
 
+/// Returns the text of a payload: UTF-8, or UTF-16 where it says so or every other byte of its beginning is zero.
+fn payload_text(payload: &[u8]) -> Cow<'_, str> {
+    let is_wide = |first: u8, second: u8| {
+        (first == 0) != (second == 0) || [(0xff, 0xfe), (0xfe, 0xff)].contains(&(first, second))
+    };
+    let &[first, second, ..] = payload else { return String::from_utf8_lossy(payload) };
+    if !is_wide(first, second) {
+        return String::from_utf8_lossy(payload);
+    }
+    let is_big = first == 0 || (first, second) == (0xfe, 0xff);
+    let unit = |pair: [u8; 2]| if is_big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) };
+    let units = payload.chunks_exact(2).filter_map(|pair| <[u8; 2]>::try_from(pair).ok()).map(unit);
+    let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    Cow::Owned(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
 /// Writes what was kept of the payload, without the values that are redacted.
 fn write_payload(record: &mut RecordBuilder, redaction: &RedactionRules, exchange: &EdgeExchange, payload: &[u8]) {
     let whole = exchange.payload_bytes.unwrap_or(payload.len() as u64);
@@ -160,7 +178,7 @@ fn write_payload(record: &mut RecordBuilder, redaction: &RedactionRules, exchang
         record.cut.push("EdgeLoggerPayload".into());
     }
     let media_type = exchange.header("content-type").unwrap_or_default();
-    let text = redaction.payload(media_type, &String::from_utf8_lossy(kept));
+    let text = redaction.payload(media_type, &payload_text(kept));
     let text = record.bounded("EdgeLoggerPayload", &text, 2 * EDGE_PAYLOAD_BYTES);
     record.members.insert("EdgeLoggerPayload".to_owned(), text);
 }

@@ -1,19 +1,22 @@
-//! Takes out of addresses what is not to be stored: values of parameters, segments of paths.
+//! Takes out of addresses, payloads and reports what is not to be stored: values of parameters and members, segments of paths.
 //!
 //! # Invariants
-//! The value of a parameter whose name is that of a secret ([`names_secret`]) is always redacted. What is redacted is replaced by
-//! [`REDACTED`]; names and the other parts stay as they are.
+//! The value of a parameter or member whose name is that of a secret ([`names_secret`]) is redacted, unless the deployment keeps
+//! the name. What is redacted is replaced by [`REDACTED`]; names and the other parts stay as they are. A truth value is no secret.
+
+mod multipart;
+mod text;
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::mask::{Role, mask_line, names_secret};
-use crate::record::Dataset;
+use crate::limits::REDACTION_DEPTH;
+use crate::mask::names_secret;
+use text::decoded;
 
-/// A field of `http_requests` that holds a program's message.
-const MESSAGE: &str = "WAFMatchedVar";
+/// The members of an object that has a name and its value as two members, in lower case.
+const PAIRS: [(&str, &str); 4] = [("name", "value"), ("key", "value"), ("header", "value"), ("field", "value")];
 
 /// Replaces a redacted value.
 pub const REDACTED: &str = "[redacted]";
@@ -33,14 +36,17 @@ impl PathPattern {
     /// Returns the path with its segments redacted; `None` if the pattern does not match it.
     fn redacted(&self, path: &str) -> Option<String> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        let matches = |(wanted, found): (&String, &&str)| wanted == "*" || wanted == found;
-        if segments.len() < self.0.len() || !self.0.iter().zip(&segments).all(matches) {
+        // An origin may take two slashes for one, and a letter for its encoded or its large form.
+        let named = || segments.iter().filter(|segment| !segment.is_empty());
+        let matches = |(wanted, found): (&String, &&str)| wanted == "*" || decoded(found).eq_ignore_ascii_case(wanted);
+        if named().count() < self.0.len() || !self.0.iter().zip(named()).all(matches) {
             return None;
         }
         let redacts_rest = self.0.last().is_some_and(|last| last == "*");
-        let mut out = String::new();
-        for (place, segment) in segments.iter().enumerate() {
-            let is_redacted = self.0.get(place).map_or(redacts_rest, |wanted| wanted == "*");
+        let (mut out, mut place) = (String::new(), 0);
+        for segment in &segments {
+            let is_redacted = self.0.get(place).map_or(redacts_rest, |wanted| wanted == "*") && !segment.is_empty();
+            place += usize::from(!segment.is_empty());
             out.push('/');
             out.push_str(if is_redacted { REDACTED } else { segment });
         }
@@ -55,33 +61,60 @@ pub struct RedactionRules {
     pub parameters: Vec<String>,
     /// Whether the values of all parameters are redacted.
     pub all_parameters: bool,
+    /// The names whose values are kept although they look like those of secrets, in lower case.
+    pub kept: Vec<String>,
     /// The paths.
     pub paths: Vec<PathPattern>,
 }
 
 impl RedactionRules {
-    /// Returns a path without the segments that are redacted.
+    /// Returns a path without the segments and the values of their parameters that are redacted.
     #[must_use]
     pub fn path<'p>(&self, path: &'p str) -> Cow<'p, str> {
-        self.paths.iter().find_map(|pattern| pattern.redacted(path)).map_or(Cow::Borrowed(path), Cow::Owned)
+        let path = self.paths.iter().find_map(|pattern| pattern.redacted(path)).map_or(Cow::Borrowed(path), Cow::Owned);
+        if !path.contains(';') {
+            return path;
+        }
+        itertools::join(path.split('/').map(|segment| self.query(segment)), "/").into()
     }
 
     /// Returns a query, or a form, without the values that are redacted.
     #[must_use]
     pub fn query(&self, query: &str) -> String {
-        itertools::join(query.split('&').map(|pair| self.pair(pair)), "&")
+        self.query_at(query, REDACTION_DEPTH)
     }
 
-    fn pair<'p>(&self, pair: &'p str) -> Cow<'p, str> {
+    fn query_at(&self, query: &str, levels: u32) -> String {
+        let mut out = String::with_capacity(query.len());
+        for piece in query.split_inclusive(['&', ';', '\n']) {
+            let pair = piece.trim_end_matches(['&', ';', '\n', '\r']);
+            out.push_str(&self.pair(pair, levels));
+            out.push_str(piece.get(pair.len()..).unwrap_or_default());
+        }
+        out
+    }
+
+    fn pair<'p>(&self, pair: &'p str, levels: u32) -> Cow<'p, str> {
         let Some((name, value)) = pair.split_once('=') else { return Cow::Borrowed(pair) };
-        if value.is_empty() || !self.redacts(&percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy()) {
+        if value.is_empty() || !(self.redacts(&decoded(&name.replace('+', " "))) || self.has_secret(value, levels)) {
             return Cow::Borrowed(pair);
         }
         Cow::Owned(format!("{name}={REDACTED}"))
     }
 
+    /// Returns whether the value of a parameter has a secret inside: an address, a form or JSON, encoded.
+    fn has_secret(&self, value: &str, levels: u32) -> bool {
+        let inner = decoded(value);
+        let Some(levels) = levels.checked_sub(1) else { return true };
+        inner.contains(['=', ':', ' ']) && self.text_at(&inner, levels) != inner
+    }
+
     fn redacts(&self, name: &str) -> bool {
-        self.all_parameters || names_secret(name) || self.parameters.contains(&name.to_lowercase())
+        self.all_parameters || self.redacts_member(name)
+    }
+
+    fn keeps(&self, name: &str) -> bool {
+        !self.kept.is_empty() && self.kept.contains(&name.to_lowercase())
     }
 
     /// Returns an address, such as a referrer, without what is redacted of its path and its query.
@@ -101,49 +134,97 @@ impl RedactionRules {
         out
     }
 
-    /// Returns a payload without what is redacted: values of a form and members of JSON by their names. Of any other text, and of
-    /// JSON that was cut, what looks like a secret is masked.
+    /// Returns a payload without what is redacted: values of a form and members of JSON by their names, fields of a multipart form,
+    /// and secrets in any other text.
     #[must_use]
     pub fn payload(&self, content_type: &str, text: &str) -> String {
-        if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        let media_type = content_type.trim_start().to_ascii_lowercase();
+        if media_type.starts_with("application/x-www-form-urlencoded") {
             return self.query(text);
         }
-        let Ok(mut value) = serde_json::from_str::<Value>(text) else { return scrubbed(text) };
-        self.json(&mut value);
-        value.to_string()
+        if media_type.starts_with("multipart/") {
+            return self.multipart(content_type, text);
+        }
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        match serde_json::from_str::<Value>(text) {
+            Ok(mut value) => {
+                self.json(&mut value);
+                value.to_string()
+            }
+            Err(_) if is_json => self.broken_json(text).into_owned(),
+            Err(_) => self.text(text).into_owned(),
+        }
     }
 
     /// Returns whether the value of a member of JSON with this name is redacted.
     #[must_use]
     pub(super) fn redacts_member(&self, name: &str) -> bool {
-        names_secret(name) || self.parameters.contains(&name.to_lowercase())
+        (names_secret(name) || self.parameters.contains(&name.to_lowercase())) && !self.keeps(name)
+    }
+
+    /// Returns the member with the value of a secret, in an object that has the secret's name in another member.
+    pub(super) fn named_value<'m>(&self, text_of: impl Fn(&str) -> Option<&'m str>) -> Option<&'static str> {
+        let names_secret = |name: &str| text_of(name).is_some_and(|name| self.redacts_member(name));
+        PAIRS.iter().find(|(name, _)| names_secret(name)).map(|(_, value)| *value)
     }
 
     /// Redacts the members of a JSON value, however deep they are.
     pub fn json(&self, value: &mut Value) {
+        self.json_at(value, REDACTION_DEPTH);
+    }
+
+    /// Redacts a value, in which so many levels of texts within texts are left; returns whether it changed.
+    fn json_at(&self, value: &mut Value, levels: u32) -> bool {
         match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
-            Value::Object(members) => {
-                for (name, member) in members {
-                    if self.redacts_member(name) {
-                        *member = REDACTED.into();
-                    } else {
-                        self.json(member);
-                    }
+            Value::Array(items) => self.list_at(items, levels),
+            Value::Object(members) => self.object_at(members, levels),
+            Value::String(text) => {
+                let kept = self.text_at(text, levels);
+                let is_changed = kept != *text;
+                if is_changed {
+                    *text = kept.into_owned();
                 }
+                is_changed
             }
-            _ => {}
+            _ => false,
         }
+    }
+
+    /// Redacts the items of a list, and what follows the name of a secret in it.
+    fn list_at(&self, items: &mut [Value], levels: u32) -> bool {
+        let mut is_changed = false;
+        let mut is_value = false;
+        for item in items {
+            let is_name = item.as_str().is_some_and(|name| is_word(name) && self.surely_redacts(name));
+            is_changed |= if is_value { hide(item) } else { self.json_at(item, levels) };
+            is_value = is_name && !is_value;
+        }
+        is_changed
+    }
+
+    fn object_at(&self, members: &mut Map<String, Value>, levels: u32) -> bool {
+        let named = self.named_value(|name| members.get(name).and_then(Value::as_str));
+        let mut is_changed = false;
+        for (name, member) in members.iter_mut() {
+            let is_hidden = self.redacts_member(name) || Some(name.as_str()) == named;
+            is_changed |= if is_hidden { hide(member) } else { self.json_at(member, levels) };
+        }
+        is_changed
     }
 }
 
-/// Returns a text as the role `support` sees a program's message; all of it is masked if it cannot be judged.
-fn scrubbed(text: &str) -> String {
-    let line = serde_json::json!({ MESSAGE: text }).to_string();
-    let mut seen = Vec::with_capacity(line.len());
-    let is_judged = mask_line(Role::Support, Dataset::HttpRequests, line.as_bytes(), &mut seen).is_ok();
-    let seen = serde_json::from_slice::<Value>(&seen).ok().filter(|_| is_judged);
-    seen.and_then(|seen| seen.get(MESSAGE)?.as_str().map(str::to_owned)).unwrap_or_else(|| REDACTED.to_owned())
+/// Redacts a value as a whole, unless it is a truth value or nothing; returns whether it changed.
+fn hide(value: &mut Value) -> bool {
+    let is_hidden = !matches!(value, Value::Bool(_) | Value::Null) && value.as_str() != Some(REDACTED);
+    if is_hidden {
+        *value = REDACTED.into();
+    }
+    is_hidden
+}
+
+/// Returns whether a text can be a name: it is one word.
+fn is_word(text: &str) -> bool {
+    text.len() <= 64 && !text.contains(char::is_whitespace)
 }
 
 /// Returns a scheme and a host without the user's name and password.
@@ -159,7 +240,12 @@ mod tests {
 
     fn rules() -> RedactionRules {
         let paths = ["/reset/*", "/users/*/mail"].into_iter().filter_map(PathPattern::parse).collect();
-        RedactionRules { parameters: vec!["e-mail".into()], all_parameters: false, paths }
+        RedactionRules {
+            parameters: vec!["e-mail".into()],
+            kept: vec!["code".into()],
+            paths,
+            ..RedactionRules::default()
+        }
     }
 
     #[test]
@@ -170,6 +256,14 @@ mod tests {
             ("a=1&api%5Fkey=s3cret", "a=1&api%5Fkey=[redacted]"),
             ("E-Mail=x%40y&password=", "E-Mail=[redacted]&password="),
             ("flag&=x&&a==b", "flag&=x&&a==b"),
+            ("next=https%3A%2F%2Fc%2F%3Ftoken%3Ds3cret&a=1", "next=[redacted]&a=1"),
+            ("data=%7B%22password%22%3A%22s3cret%22%7D", "data=[redacted]"),
+            ("next=https%3A%2F%2Fc%2F%3Fpage%3D2", "next=https%3A%2F%2Fc%2F%3Fpage%3D2"),
+            ("a=1;token=s3cret", "a=1;token=[redacted]"),
+            ("a=1&amp;token=s3cret", "a=1&amp;token=[redacted]"),
+            ("a=1\npassword=s3cret", "a=1\npassword=[redacted]"),
+            ("p%2561ssword=s3cret", "p%2561ssword=[redacted]"),
+            ("code=404&state=x", "code=404&state=[redacted]"),
             ("", ""),
         ] {
             assert_eq!(rules().query(query), redacted, "{query}");
@@ -187,6 +281,10 @@ mod tests {
             ("/users/7/mail/x", "/users/[redacted]/mail/x"),
             ("/users/7/name", "/users/7/name"),
             ("/reset", "/reset"),
+            ("//reset//abc", "//reset//[redacted]"),
+            ("/%72eset/abc", "/%72eset/[redacted]"),
+            ("/RESET/abc", "/RESET/[redacted]"),
+            ("/x;token=s3cret/y;v=1", "/x;token=[redacted]/y;v=1"),
             ("*", "*"),
             ("", ""),
         ] {
@@ -223,6 +321,25 @@ mod tests {
         for cut in [r#"{"a":1,"password":"hunter2"#, r#"{"a":1,"password":"hunter2","b":"#, "password: hunter2"] {
             assert!(!rules().payload("application/json", cut).contains("hunter2"), "{cut}");
         }
+    }
+
+    #[test]
+    fn names_and_values_are_told_in_every_shape() {
+        for payload in [
+            r#"{"headers":[["authorization","canary"]]}"#,
+            r#"["a","1","Password","canary"]"#,
+            r#"[{"name":"password","value":"canary"}]"#,
+            r#"{"headers":[{"name":"Authorization","value":"canary"}]}"#,
+            r#"{"u":"https://a.b/?token=canary"}"#,
+            r#"{"d":"{\"password\":\"canary\"}"}"#,
+            r#"{"query":"mutation{login(password:\"canary\"){id}}"}"#,
+            r#"{"password":{"a":"canary","b":"canary"},"zz"#,
+        ] {
+            let kept = rules().payload("application/json", payload);
+            assert!(!kept.contains("canary"), "{payload}: {kept}");
+        }
+        let harmless = r#"{"code":"A1","cookieEnabled":true,"list":["token","x y"],"token":null}"#;
+        assert_eq!(rules().payload("application/json", harmless).replace("[redacted]", "x y"), harmless);
     }
 
     #[test]

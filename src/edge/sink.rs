@@ -45,7 +45,7 @@ pub enum SinkFault {
     PlainHttp(usize),
     /// The labels or the index of the sink with this number are not valid.
     #[error(
-        "has labels or an index in sink {0} that are not valid: at most {SINK_LABELS_MAX} labels of letters, digits and _, an index in small letters"
+        "has labels or an index in sink {0} that are not valid: at most {SINK_LABELS_MAX} labels of letters, digits, _ and points, an index in small letters"
     )]
     Labels(usize),
     /// Collectors are not reached through the queue.
@@ -275,9 +275,9 @@ fn read_sink(number: usize, entry: SinkEntry, allow_http: bool) -> Result<SinkSp
     }
 }
 
-/// Returns whether the labels are such as every form takes: Loki's names are the narrowest.
+/// Returns whether the labels are such as every form takes; Loki gets them with underscores for points.
 fn are_labels(labels: &BTreeMap<String, String>) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || [b'_', b'.'].contains(&byte);
     let is_name = |name: &str| !name.starts_with(|first: char| first.is_ascii_digit()) && name.bytes().all(is_word);
     let fits = |(name, value): (&String, &String)| !name.is_empty() && is_name(name) && value.len() <= 256;
     labels.len() <= SINK_LABELS_MAX && labels.iter().all(fits)

@@ -4,6 +4,10 @@
 
 use super::{KIB, MIB};
 
+/// Depth of texts within texts in which secrets are looked for: JSON in a text of JSON, an address in a parameter. Each level reads
+/// its text once more, and has at most half of the one above. What is deeper is redacted as a whole.
+pub const REDACTION_DEPTH: u32 = 4;
+
 /// Maximum length of a text in an edge record, in bytes: twice the longest URL that Cloudflare passes on is 32 KB, but 95 % of
 /// URLs and user agents are below 1 KB. A longer one is cut, and its field is listed in `EdgeLoggerCutFields`.
 pub const EDGE_TEXT_BYTES: usize = 4 * KIB;

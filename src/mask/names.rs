@@ -81,6 +81,12 @@ pub fn names_secret(name: &str) -> bool {
     strength(name).is_some()
 }
 
+/// Whether a name is that of a secret and of nothing else, so that it is one within a sentence too.
+#[must_use]
+pub fn surely_names_secret(name: &str) -> bool {
+    strength(name) == Some(NameStrength::Telling)
+}
+
 /// How surely the name is that of a secret; `None` where it is none.
 pub(super) fn strength(name: &str) -> Option<NameStrength> {
     let Some(name) = normal(name) else { return Some(NameStrength::Telling) };

@@ -8,12 +8,13 @@ import { announcedLength } from "./passage.mjs";
 const PREFLIGHT_LIFE_S = "86400";
 const ANY_ORIGIN = { "access-control-allow-origin": "*" };
 const METHODS = "POST, OPTIONS";
-const PREFLIGHT = {
+/** What a browser may send: every header that it asks for, since a rule can have its key in one. */
+const preflight = (request) => ({
   ...ANY_ORIGIN,
   "access-control-allow-methods": METHODS,
-  "access-control-allow-headers": "content-type",
+  "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "content-type",
   "access-control-max-age": PREFLIGHT_LIFE_S,
-};
+});
 /** Bodies that were not read to their end. */
 const [BROKEN, TOO_LARGE] = [{ tooLarge: false }, { tooLarge: true }];
 
@@ -28,7 +29,7 @@ export function collects(env) {
 
 /** Answers a request of a deployment that collects. */
 export async function collect(request, env, ctx) {
-  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: PREFLIGHT });
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: preflight(request) });
   if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: METHODS } });
   const body = await read(request, env);
   // What the module needs of the request, as text: nothing of a request is kept beyond it.

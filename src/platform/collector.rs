@@ -17,7 +17,8 @@ use crate::limits::COLLECTOR_ANSWER_BYTES;
 /// Sends a request and waits for the answer; `None` if there is none.
 pub(super) async fn post(post: CollectorPost) -> Option<CollectorAnswer> {
     let timeout_ms = post.timeout_ms;
-    let request = request(post).ok()?;
+    let request = request(&post).ok()?;
+    drop(post);
     let controller = AbortController::default();
     let signal = controller.signal();
     let work = async {
@@ -35,7 +36,7 @@ pub(super) async fn post(post: CollectorPost) -> Option<CollectorAnswer> {
     answered
 }
 
-fn request(post: CollectorPost) -> worker::Result<Request> {
+fn request(post: &CollectorPost) -> worker::Result<Request> {
     let headers = Headers::new();
     for (name, value) in &post.headers {
         headers.set(name, value)?;

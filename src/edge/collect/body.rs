@@ -1,7 +1,5 @@
 //! A request with reports, and its body parted into them.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -69,24 +67,25 @@ pub enum ReportBody<'a> {
     Broken,
 }
 
-/// Returns the text of a body: what a text cannot represent becomes U+FFFD, and a byte-order mark is dropped.
-pub(super) fn body_text(body: &[u8]) -> Cow<'_, str> {
-    match line_text(body) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Cow::Owned(text) => Cow::Owned(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
-    }
+/// Returns the text of a body, without a byte-order mark; `None` if it is not UTF-8, as JSON is: two reports that differ must
+/// not become equal.
+pub(super) fn body_text(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Parts a body into its reports: the elements of an array, the lines of NDJSON, or the one value. `None` if it is not JSON.
-pub(super) fn part_body<'t>(media_type: &str, text: &'t str) -> Option<Vec<&'t RawValue>> {
+/// Parts a body into its reports: the elements of an array, the lines of NDJSON, or the one value. `None` if it is not JSON; in
+/// place of a line that is not.
+pub(super) fn part_body<'t>(media_type: &str, text: &'t str) -> Option<Vec<Option<&'t RawValue>>> {
     if media_type == NDJSON {
         let lines = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
-        return lines.map(|line| serde_json::from_str(line).ok()).collect();
+        return Some(lines.map(|line| serde_json::from_str(line).ok()).collect());
     }
     if text.trim_start().starts_with('[') {
-        serde_json::from_str(text).ok()
+        let reports: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+        Some(reports.into_iter().map(Some).collect())
     } else {
-        Some(vec![serde_json::from_str(text).ok()?])
+        Some(vec![Some(serde_json::from_str(text).ok()?)])
     }
 }
 
@@ -104,17 +103,17 @@ mod tests {
             (ANY_JSON, "\u{feff}[]", Some(&[])),
             (ANY_JSON, "7", Some(&["7"])),
             (NDJSON, "{\"a\":1}\r\n\n[2]\n", Some(&["{\"a\":1}", "[2]"])),
-            (NDJSON, "{\"a\":1}\n{", None),
+            (NDJSON, "{\"a\":1}\n{\n3", Some(&["{\"a\":1}", "not JSON", "3"])),
             (ANY_JSON, "{} {}", None),
             (ANY_JSON, "[{},]", None),
             (ANY_JSON, "", None),
         ] {
-            let text = body_text(body.as_bytes());
-            let found = part_body(media_type, &text);
-            let found: Option<Vec<&str>> = found.map(|parts| parts.into_iter().map(RawValue::get).collect());
+            let found = part_body(media_type, body_text(body.as_bytes()).unwrap());
+            let text = |part: Option<&'static RawValue>| part.map_or("not JSON", RawValue::get);
+            let found: Option<Vec<&str>> = found.map(|parts| parts.into_iter().map(text).collect());
             assert_eq!(found.as_deref(), parts, "{body}");
         }
-        assert_eq!(body_text(b"[\"\\ud800\xff\"]"), "[\"\\ufffd\u{fffd}\"]");
+        assert_eq!((body_text(b"[\"\xff\"]"), body_text(b"\xff\xfe[\0")), (None, None));
     }
 
     #[test]

@@ -74,11 +74,11 @@ impl ReportIntake {
         let (usual, media_type) = (CollectRule::default(), request.media_type());
         let rule = settings.rule(&request.url).unwrap_or(&usual);
         let text = match body {
-            ReportBody::Whole(bytes) => body_text(bytes),
+            ReportBody::Whole(bytes) => body_text(bytes).unwrap_or_default(),
             ReportBody::TooLarge => return drop_one(windows, DropReason::TooLarge),
             ReportBody::Broken => return drop_one(windows, DropReason::Invalid),
         };
-        let parts = if rule.takes(&media_type) { part_body(&media_type, &text) } else { None };
+        let parts = if rule.takes(&media_type) { part_body(&media_type, text) } else { None };
         let Some(parts) = parts else { return drop_one(windows, DropReason::Invalid) };
         let reports = u64::try_from(parts.len()).unwrap_or(u64::MAX);
         let key = key_of(rule, request);
@@ -146,10 +146,10 @@ fn take_report(
     minutes: &mut MinuteQuotas,
     settings: &CollectSettings,
     context: &ReportContext<'_>,
-    part: &RawValue,
+    part: Option<&RawValue>,
 ) {
     let ReportContext { rule, media_type, key, origin, now_ms } = context;
-    let report = ReportValue::parse(part).filter(|report| rule.accepts_shape(report));
+    let report = part.and_then(ReportValue::parse).filter(|report| rule.accepts_shape(report));
     let Some(mut report) = report else { return windows.drop(DropReason::Invalid, 1) };
     match rule.passes(&report) {
         Some(true) => {}

@@ -1,8 +1,10 @@
 //! Takes secrets out of a report before it is compared, forwarded or stored.
 //!
 //! # Invariants
-//! The value of a member whose name is that of a secret is replaced as a whole, however deep it is. In a text, each address loses
-//! its user, its fragment, and the values of its parameters and the segments of its path that are redacted.
+//! The value of a member whose name is that of a secret is replaced as a whole, however deep it is; texts lose what
+//! [`RedactionRules::text`] takes out of them.
+
+use std::borrow::Cow;
 
 use super::report::ReportValue;
 use crate::edge::redaction::{REDACTED, RedactionRules};
@@ -14,14 +16,19 @@ const STATUS_NAMES: [&str; 3] = ["statuscode", "status-code", "status_code"];
 pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
     match report {
         ReportValue::Text(text) => {
-            if text.contains(['/', '?']) {
-                *text = without_secrets(text, rules);
+            if let Cow::Owned(kept) = rules.text(text) {
+                *text = kept;
             }
         }
         ReportValue::List(items) => items.iter_mut().for_each(|item| redact(item, rules)),
         ReportValue::Object(members) => {
+            let named = rules.named_value(|name| match members.get(name) {
+                Some(ReportValue::Text(text)) => Some(text.as_str()),
+                _ => None,
+            });
             for (name, member) in members {
-                if rules.redacts_member(name) && !is_status(name, member) {
+                let is_hidden = rules.redacts_member(name) && !is_status(name, member) || Some(name.as_str()) == named;
+                if is_hidden && !matches!(member, ReportValue::Flag(_) | ReportValue::Null) {
                     *member = ReportValue::Text(REDACTED.to_owned());
                 } else {
                     redact(member, rules);
@@ -36,25 +43,6 @@ fn is_status(name: &str, member: &ReportValue) -> bool {
     matches!(member, ReportValue::Number(_)) && STATUS_NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Returns a text whose addresses have no secrets: a message may have some between its words.
-fn without_secrets(text: &str, rules: &RedactionRules) -> String {
-    let is_between =
-        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',' | ';' | '{' | '}');
-    let mut out = String::with_capacity(text.len());
-    for piece in text.split_inclusive(is_between) {
-        let word = piece.trim_end_matches(is_between);
-        let (word, rest) = piece.split_at_checked(word.len()).unwrap_or((piece, ""));
-        let has_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
-        if has_query || word.contains("://") || word.starts_with('/') {
-            out.push_str(&rules.address(word));
-        } else {
-            out.push_str(word);
-        }
-        out.push_str(rest);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::value;
@@ -63,7 +51,12 @@ mod tests {
 
     fn redacted(report: &str) -> String {
         let paths = PathPattern::parse("/reset/*").into_iter().collect();
-        let rules = RedactionRules { parameters: vec!["e-mail".into()], all_parameters: false, paths };
+        let rules = RedactionRules {
+            parameters: vec!["e-mail".into()],
+            kept: vec!["errorcode".into()],
+            paths,
+            ..RedactionRules::default()
+        };
         let mut report = value(report);
         redact(&mut report, &rules);
         report.canonical()
@@ -79,6 +72,8 @@ mod tests {
             r#"{"message":"Failed to load \"https://a.example/x?sig=canary\", see (https://b.example/reset/canary)."}"#,
             r#"{"stack":"at f (https://a.example/m.js?access_token=canary:1:2)\n  at /y?session=canary"}"#,
             r#"{"status_code":"canary","code":200,"text":"x?token=canary"}"#,
+            r#"{"d":"{\"password\":\"canary\"}","e":"Cookie: a=b; sid=canary"}"#,
+            r#"{"headers":[{"name":"Authorization","value":"Bearer canary"}]}"#,
         ] {
             assert!(!redacted(report).contains("canary"), "{report}: {}", redacted(report));
         }
@@ -87,6 +82,7 @@ mod tests {
     #[test]
     fn reports_of_browsers_stay_as_they_are() {
         for report in [
+            r#"{"cookieEnabled":true,"errorCode":"A1","token":null}"#,
             r#"{"body":{"elapsed_time":18,"method":"GET","phase":"dns","protocol":"","referrer":"https://a.example/","sampling_fraction":0.5,"server_ip":"192.0.2.1","status_code":0,"type":"dns.name_not_resolved"},"type":"network-error","url":"https://a.example/?page=2","user_agent":"Mozilla/5.0 (X11; Linux x86_64)"}"#,
             r#"{"body":{"blockedURL":"inline","columnNumber":39,"disposition":"enforce","documentURL":"https://a.example/","effectiveDirective":"script-src-elem","lineNumber":121,"originalPolicy":"default-src 'self'; report-to main","referrer":"","sample":"console.log(\"lo\")","sourceFile":"https://a.example/x.js","statusCode":200},"type":"csp-violation"}"#,
             r#"{"csp-report":{"blocked-uri":"http://b.example/x.css","document-uri":"https://a.example/y","original-policy":"default-src 'none'; style-src cdn.example; report-uri /_/csp","referrer":"","script-sample":"","status-code":200,"violated-directive":"style-src-elem"}}"#,

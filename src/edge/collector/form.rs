@@ -102,7 +102,9 @@ fn form(collector: &CollectorSpec, batch: &EdgeBatch, text: &str) -> Option<Vec<
 /// One stream with the labels; each value is a text of nanoseconds and a line.
 fn loki<'l>(collector: &CollectorSpec, records: impl Iterator<Item = FormedRecord<'l>>) -> Option<Vec<u8>> {
     // Loki refuses a stream without a label.
-    let mut stream = collector.labels.clone();
+    // Its names have no points.
+    let named = collector.labels.iter().map(|(name, value)| (name.replace('.', "_"), value.clone()));
+    let mut stream: BTreeMap<String, String> = named.collect();
     stream.entry("service_name".to_owned()).or_insert_with(|| SERVICE.to_owned());
     let mut out = Vec::new();
     out.extend_from_slice(br#"{"streams":[{"stream":"#);

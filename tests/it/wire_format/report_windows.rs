@@ -2,7 +2,7 @@
 //! each form.
 
 use raydex::config::read_collect_settings;
-use raydex::edge::{ReportBody, ReportCollector, ReportRequest};
+use raydex::edge::{ReportBody, ReportIntake, ReportRequest};
 
 use super::support::NOW_MS;
 use super::{Fixture, compare};
@@ -14,7 +14,7 @@ const BODY: &str = r#"[{"age":7,"type":"csp-violation","url":"https://a.example/
 fn window(form: &str) -> String {
     let set = [("EDGE_COLLECT_URL", "/windows"), ("EDGE_COLLECT_FORM", form)];
     let get = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
-    let mut collector = ReportCollector::new(read_collect_settings(get).unwrap(), "00c0ffee00c0ffee".into());
+    let mut collector = ReportIntake::new(read_collect_settings(get).unwrap(), "00c0ffee00c0ffee".into());
     let headers = "content-type\napplication/reports+json".to_owned();
     let request = ReportRequest { url: "https://r.example/".into(), headers };
     collector.collect(&request, ReportBody::Whole(BODY.as_bytes()), 7, NOW_MS);

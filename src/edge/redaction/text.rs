@@ -1,0 +1,212 @@
+//! Takes secrets out of a text: JSON in it, addresses between its words, values behind names of secrets, credentials.
+//!
+//! # Invariants
+//! What follows the name of a secret in a text is redacted up to the end of its line: where a value ends, a text does not say. Of
+//! JSON that is not whole, everything that follows is redacted.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use percent_encoding::percent_decode_str;
+use regex::Regex;
+use serde_json::Value;
+
+use super::{REDACTED, RedactionRules};
+use crate::limits::REDACTION_DEPTH;
+use crate::mask::surely_names_secret;
+
+/// A name with what separates it from its value.
+const NAMED_VALUE: &str = r#"([\p{L}\p{N}_.%\[\]-]+)\\*["'\]]{0,2}\s*(?::=|=>|[:=])\s*"#;
+/// What names of headers with secrets end in.
+const SECRET_HEADERS: [&str; 2] = ["cookie", "authorization"];
+/// The name of a scheme of `Authorization` before its credentials.
+const CREDENTIALS: &str =
+    r"(?i)\b(?:(?:bearer|negotiate)\s+[\w+/=.~-]{4,}|digest\s+\w+=.*|basic\s+(?:[\w+/]{16,}|[\w+/]{6,}=)=*)";
+/// A JSON Web Token.
+const JSON_WEB_TOKEN: &str = r"\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?";
+
+/// The expressions of this file; all are valid.
+static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(NAMED_VALUE).ok());
+static SECRETS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| [CREDENTIALS, JSON_WEB_TOKEN].iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
+
+/// Returns a text decoded as often as it is percent-encoded, within a bound.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    let mut found = Cow::Borrowed(text);
+    for _ in 0..REDACTION_DEPTH {
+        if !found.contains('%') {
+            break;
+        }
+        let next = percent_decode_str(&found).decode_utf8_lossy().into_owned();
+        if next == *found {
+            break;
+        }
+        found = Cow::Owned(next);
+    }
+    found
+}
+
+impl RedactionRules {
+    /// Returns a text without secrets.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.text_at(text, REDACTION_DEPTH)
+    }
+
+    /// Returns a text without secrets, where so many levels of texts within texts are left.
+    pub(super) fn text_at<'t>(&self, text: &'t str, levels: u32) -> Cow<'t, str> {
+        if text.trim_start().starts_with(['{', '[', '"'])
+            && let Ok(mut value) = serde_json::from_str::<Value>(text)
+        {
+            let Some(levels) = levels.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
+            return if self.json_at(&mut value, levels) { value.to_string().into() } else { text.into() };
+        }
+        let mut out = String::new();
+        let mut is_changed = false;
+        for line in text.split_inclusive('\n') {
+            let kept = self.line(line);
+            is_changed |= kept != line;
+            out.push_str(&kept);
+        }
+        if is_changed { out.into() } else { text.into() }
+    }
+
+    /// Returns JSON that was cut or is broken, up to the first member that is redacted.
+    pub(super) fn broken_json<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.first_value(text, |name| self.redacts_member(name)).and_then(|at| text.get(..at)) {
+            Some(before) => format!("{}{REDACTED}", self.text(before)).into(),
+            None => self.text(text),
+        }
+    }
+
+    /// Returns one line, which may have its line feed, without secrets.
+    fn line<'l>(&self, line: &'l str) -> Cow<'l, str> {
+        let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
+        let mut kept = self.addresses(text);
+        if let Some(before) = self.first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
+            kept = format!("{before}{REDACTED}").into();
+        }
+        for secret in SECRETS.iter() {
+            if secret.is_match(&kept) {
+                kept = secret.replace_all(&kept, REDACTED).into_owned().into();
+            }
+        }
+        if kept == text { line.into() } else { format!("{kept}{end}").into() }
+    }
+
+    /// Returns where the first value begins whose name is redacted, and that is not redacted yet.
+    fn first_value(&self, text: &str, redacts: impl Fn(&str) -> bool) -> Option<usize> {
+        let found = NAMES.as_ref()?.captures_iter(text).find_map(|found| {
+            let (all, name) = (found.get(0)?, found.get(1)?.as_str());
+            let rest = text.get(all.end()..)?;
+            let has_value = !rest.is_empty() && !rest.starts_with(REDACTED) && !rest.starts_with("//");
+            (has_value && redacts(&decoded(name))).then_some(all.end())
+        });
+        found
+    }
+
+    /// Returns a line whose addresses have no secrets: a message may have some between its words.
+    fn addresses<'l>(&self, line: &'l str) -> Cow<'l, str> {
+        if !line.contains(['/', '?']) {
+            return line.into();
+        }
+        let is_between =
+            |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',' | '{' | '}');
+        let mut out = String::with_capacity(line.len());
+        for piece in line.split_inclusive(is_between) {
+            let word = piece.trim_end_matches(is_between);
+            let (word, rest) = piece.split_at_checked(word.len()).unwrap_or((piece, ""));
+            let has_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
+            if has_query || word.contains("://") || word.starts_with('/') {
+                out.push_str(&self.address(word));
+            } else {
+                out.push_str(word);
+            }
+            out.push_str(rest);
+        }
+        if out == line { line.into() } else { out.into() }
+    }
+
+    /// Returns whether what follows this name in a text is redacted: it is the name of a secret and of nothing else.
+    pub(super) fn surely_redacts(&self, name: &str) -> bool {
+        let lower = name.to_lowercase();
+        let is_header = SECRET_HEADERS.iter().any(|header| lower.ends_with(header));
+        (is_header || surely_names_secret(name) || self.parameters.contains(&lower)) && !self.keeps(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAMES, RedactionRules, SECRETS, decoded};
+
+    #[test]
+    fn expressions_are_valid() {
+        assert_eq!((NAMES.is_some(), SECRETS.len()), (true, 2));
+    }
+
+    #[test]
+    fn secrets_leave_texts_of_every_kind() {
+        for text in [
+            r#"{"d":"{\"password\":\"canary\"}"}"#,
+            r#"{"d":"{\"e\":\"{\\\"password\\\":\\\"canary\\\"}\"}"}"#,
+            "Authorization: Bearer canary.canary",
+            "password=canary",
+            "user=a&password=canary&b=2",
+            "Cookie: a=b; sid=canary",
+            "Set-Cookie: sid=canary",
+            "password: a canary",
+            "var password = 'canary'",
+            "password =canary",
+            "login(password:\"canary\"){id}",
+            "x Bearer canary1",
+            "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary",
+            "see https://a.example/?next=https%3A%2F%2Fc.example%2F%3Ftoken%3Dcanary now",
+            "https://a.example/?a=1;token=canary",
+            "https://a.example/?a=1&amp;token=canary",
+            "https://a.example/p;token=canary/y",
+            "https://a.example/?p%2561ssword=canary",
+            "data:text/plain,token=canary",
+        ] {
+            let kept = RedactionRules::default().text(text).into_owned();
+            assert!(!kept.contains("canary"), "{text}: {kept}");
+        }
+    }
+
+    #[test]
+    fn ordinary_texts_stay_as_they_are() {
+        for text in [
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+            "default-src 'self'; report-to main",
+            "at f (https://a.example/m.4f5e6a7b8c9d.js:1:2)",
+            "state: closed, key: ArrowDown, code: 404",
+            "{\"a\":1, \"b\": [true]}",
+            "Basic plan for two",
+            "12:30:45 a=b",
+            "",
+        ] {
+            assert_eq!(RedactionRules::default().text(text), text);
+        }
+    }
+
+    #[test]
+    fn broken_json_ends_before_the_first_secret() {
+        for text in [
+            r#"{"password":{"a":"canary","b":"canary"},"zz"#,
+            r#"{"a":1,"password":["canary","canary"],"zz"#,
+            "{\"a\":1,\n\"password\": {\n \"v\": \"canary\"",
+            r#"{"password":"canary"#,
+        ] {
+            let kept = RedactionRules::default().broken_json(text).into_owned();
+            assert!(!kept.contains("canary") && kept.ends_with("[redacted]"), "{text}: {kept}");
+        }
+        assert_eq!(RedactionRules::default().broken_json(r#"{"a":[1,"#), r#"{"a":[1,"#);
+    }
+
+    #[test]
+    fn encodings_are_taken_off_within_a_bound() {
+        assert_eq!(
+            (decoded("p%61ss"), decoded("p%2561ss"), decoded("100%"), decoded("a")),
+            ("pass".into(), "pass".into(), "100%".into(), "a".into())
+        );
+    }
+}
