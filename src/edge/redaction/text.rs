@@ -46,6 +46,16 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     found
 }
 
+/// Returns where the first value begins whose name is redacted, and that is not redacted yet.
+fn first_value(text: &str, redacts: impl Fn(&str) -> bool) -> Option<usize> {
+    NAMES.as_ref()?.captures_iter(text).find_map(|found| {
+        let (all, name) = (found.get(0)?, found.get(1)?.as_str());
+        let rest = text.get(all.end()..)?;
+        let has_value = !rest.is_empty() && !rest.starts_with(REDACTED) && !rest.starts_with("//");
+        (has_value && redacts(&decoded(name))).then_some(all.end())
+    })
+}
+
 impl RedactionRules {
     /// Returns a text without secrets.
     #[must_use]
@@ -73,7 +83,7 @@ impl RedactionRules {
 
     /// Returns JSON that was cut or is broken, up to the first member that is redacted.
     pub(super) fn broken_json<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.first_value(text, |name| self.redacts_member(name)).and_then(|at| text.get(..at)) {
+        match first_value(text, |name| self.redacts_member(name)).and_then(|at| text.get(..at)) {
             Some(before) => format!("{}{REDACTED}", self.text(before)).into(),
             None => self.text(text),
         }
@@ -83,7 +93,7 @@ impl RedactionRules {
     fn line<'l>(&self, line: &'l str) -> Cow<'l, str> {
         let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
         let mut kept = self.addresses(text);
-        if let Some(before) = self.first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
+        if let Some(before) = first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
             kept = format!("{before}{REDACTED}").into();
         }
         for secret in SECRETS.iter() {
@@ -92,17 +102,6 @@ impl RedactionRules {
             }
         }
         if kept == text { line.into() } else { format!("{kept}{end}").into() }
-    }
-
-    /// Returns where the first value begins whose name is redacted, and that is not redacted yet.
-    fn first_value(&self, text: &str, redacts: impl Fn(&str) -> bool) -> Option<usize> {
-        let found = NAMES.as_ref()?.captures_iter(text).find_map(|found| {
-            let (all, name) = (found.get(0)?, found.get(1)?.as_str());
-            let rest = text.get(all.end()..)?;
-            let has_value = !rest.is_empty() && !rest.starts_with(REDACTED) && !rest.starts_with("//");
-            (has_value && redacts(&decoded(name))).then_some(all.end())
-        });
-        found
     }
 
     /// Returns a line whose addresses have no secrets: a message may have some between its words.
