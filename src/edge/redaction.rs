@@ -71,11 +71,15 @@ impl RedactionRules {
     /// Returns a path without the segments and the values of their parameters that are redacted.
     #[must_use]
     pub fn path<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        self.path_at(path, REDACTION_DEPTH)
+    }
+
+    fn path_at<'p>(&self, path: &'p str, levels: u32) -> Cow<'p, str> {
         let path = self.paths.iter().find_map(|pattern| pattern.redacted(path)).map_or(Cow::Borrowed(path), Cow::Owned);
         if !path.contains(';') {
             return path;
         }
-        itertools::join(path.split('/').map(|segment| self.query(segment)), "/").into()
+        itertools::join(path.split('/').map(|segment| self.query_at(segment, levels)), "/").into()
     }
 
     /// Returns a query, or a form, without the values that are redacted.
@@ -120,16 +124,21 @@ impl RedactionRules {
     /// Returns an address, such as a referrer, without what is redacted of its path and its query.
     #[must_use]
     pub fn address(&self, address: &str) -> String {
+        self.address_at(address, REDACTION_DEPTH)
+    }
+
+    /// Returns an address without what is redacted, where so many levels of texts within texts are left.
+    fn address_at(&self, address: &str, levels: u32) -> String {
         let address = address.split('#').next().unwrap_or_default();
         let (before, query) = address.split_once('?').map_or((address, None), |(before, query)| (before, Some(query)));
         let start = before.find("://").map_or(0, |at| at + 3);
         let path_at = before.get(start..).and_then(|rest| rest.find('/')).map_or(before.len(), |at| start + at);
         let (host, path) = before.split_at_checked(path_at).unwrap_or((before, ""));
         let mut out = without_user(host);
-        out.push_str(&self.path(path));
+        out.push_str(&self.path_at(path, levels));
         if let Some(query) = query {
             out.push('?');
-            out.push_str(&self.query(query));
+            out.push_str(&self.query_at(query, levels));
         }
         out
     }

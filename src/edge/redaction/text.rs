@@ -74,7 +74,7 @@ impl RedactionRules {
         let mut out = String::new();
         let mut is_changed = false;
         for line in text.split_inclusive('\n') {
-            let kept = self.line(line);
+            let kept = self.line(line, levels);
             is_changed |= kept != line;
             out.push_str(&kept);
         }
@@ -90,9 +90,9 @@ impl RedactionRules {
     }
 
     /// Returns one line, which may have its line feed, without secrets.
-    fn line<'l>(&self, line: &'l str) -> Cow<'l, str> {
+    fn line<'l>(&self, line: &'l str, levels: u32) -> Cow<'l, str> {
         let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
-        let mut kept = self.addresses(text);
+        let mut kept = self.addresses(text, levels);
         if let Some(before) = first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
             kept = format!("{before}{REDACTED}").into();
         }
@@ -105,7 +105,7 @@ impl RedactionRules {
     }
 
     /// Returns a line whose addresses have no secrets: a message may have some between its words.
-    fn addresses<'l>(&self, line: &'l str) -> Cow<'l, str> {
+    fn addresses<'l>(&self, line: &'l str, levels: u32) -> Cow<'l, str> {
         if !line.contains(['/', '?']) {
             return line.into();
         }
@@ -117,7 +117,7 @@ impl RedactionRules {
             let (word, rest) = piece.split_at_checked(word.len()).unwrap_or((piece, ""));
             let has_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
             if has_query || word.contains("://") || word.starts_with('/') {
-                out.push_str(&self.address(word));
+                out.push_str(&self.address_at(word, levels));
             } else {
                 out.push_str(word);
             }
@@ -199,6 +199,21 @@ mod tests {
             assert!(!kept.contains("canary") && kept.ends_with("[redacted]"), "{text}: {kept}");
         }
         assert_eq!(RedactionRules::default().broken_json(r#"{"a":[1,"#), r#"{"a":[1,"#);
+    }
+
+    #[test]
+    fn texts_within_texts_end_at_a_depth() {
+        for nested in ["https://a.example/?x=", "%3Fx%3D", "/x;y=", "{\"a\":\"", "[", "p="] {
+            let text = nested.repeat(32_768 / nested.len());
+            let rules = RedactionRules::default();
+            let kept = [
+                rules.text(&text).into_owned(),
+                rules.query(&text),
+                rules.address(&text),
+                rules.payload("application/json", &text),
+            ];
+            assert!(kept.iter().all(|kept| kept.len() <= text.len() + 64), "{nested}");
+        }
     }
 
     #[test]
