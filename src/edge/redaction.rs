@@ -127,7 +127,7 @@ impl RedactionRules {
         self.address_at(address, REDACTION_DEPTH)
     }
 
-    /// Returns an address without what is redacted, where so many levels of texts within texts are left.
+    /// Returns an address without what is redacted, where `levels` of texts within texts are left.
     fn address_at(&self, address: &str, levels: u32) -> String {
         let address = address.split('#').next().unwrap_or_default();
         let (before, query) = address.split_once('?').map_or((address, None), |(before, query)| (before, Some(query)));
@@ -182,7 +182,7 @@ impl RedactionRules {
         self.json_at(value, REDACTION_DEPTH);
     }
 
-    /// Redacts a value, in which so many levels of texts within texts are left; returns whether it changed.
+    /// Redacts a value, in which `levels` of texts within texts are left; returns whether it changed.
     fn json_at(&self, value: &mut Value, levels: u32) -> bool {
         match value {
             Value::Array(items) => self.list_at(items, levels),

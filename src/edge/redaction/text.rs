@@ -63,7 +63,7 @@ impl RedactionRules {
         self.text_at(text, REDACTION_DEPTH)
     }
 
-    /// Returns a text without secrets, where so many levels of texts within texts are left.
+    /// Returns a text without secrets, where `levels` of texts within texts are left.
     pub(super) fn text_at<'t>(&self, text: &'t str, levels: u32) -> Cow<'t, str> {
         if text.trim_start().starts_with(['{', '[', '"'])
             && let Ok(mut value) = serde_json::from_str::<Value>(text)

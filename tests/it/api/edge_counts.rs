@@ -60,7 +60,7 @@ fn edge(fakes: &Fakes) -> Value {
     body(&Ask::get("/v1/stats").of(fakes))["edge"].clone()
 }
 
-/// The counts of all isolates, of so many indexed batches.
+/// The counts of all isolates, of a number of indexed batches.
 fn totals(isolates: &[&Isolate], batches: u64, missing_batches: u64) -> Value {
     let mut counts = EdgeCounts::default();
     for isolate in isolates {
