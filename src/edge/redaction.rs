@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_told_in_every_shape() {
+    fn names_and_values_are_found_in_every_shape() {
         for payload in [
             r#"{"headers":[["authorization","canary"]]}"#,
             r#"["a","1","Password","canary"]"#,
