@@ -56,4 +56,4 @@ pub use sink::{
     CollectorPreset, CollectorSpec, SinkFault, SinkHeadersFault, SinkPath, SinkSettings, SinkSpec, SinkTarget,
     add_headers, read_sinks,
 };
-pub use store::{DurableBuffer, EdgeHost, StoreReport, bring_batches, keep_timer, store, store_due};
+pub use store::{DurableBuffer, EdgeHost, StoreReport, bring_batches, store, store_due};

@@ -133,12 +133,7 @@ pub async fn store(host: &impl EdgeHost, bucket_name: &str, batch: &EdgeBatch, i
     if host.announce(event).await.is_ok() { StoreResult::Stored } else { StoreResult::Unannounced }
 }
 
-/// Keeps the timers of the isolate that do not run: stores what becomes due, and before they end whatever is there.
-pub async fn keep_timer(logger: &RefCell<EdgeLogger>, host: &(impl EdgeHost + DurableBuffer)) {
-    let (outlets, end_ms) = (logger.borrow().buffer.outlet_count(), host.now_ms() + EDGE_TIMER_MS);
-    join_all((0..outlets).map(|outlet| keep_outlet_timer(logger, host, outlet, end_ms))).await;
-}
-
+/// Keeps the timer of an outlet, unless one runs: stores what becomes due, and before it ends whatever is there.
 async fn keep_outlet_timer(
     logger: &RefCell<EdgeLogger>,
     host: &(impl EdgeHost + DurableBuffer),

@@ -4,13 +4,12 @@
 //!
 //! A request ends within its time limit, whatever the origin does. No address, header or text of the origin is logged.
 
-use futures_util::future::{Either, select};
 use serde_json::json;
-use worker::js_sys::Uint8Array;
-use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+use worker::{AbortController, Fetch, Request, RequestInit, RequestRedirect, Response};
 
 use super::edge_host::WorkerHost;
-use super::{env, log, sleep};
+use super::post::{answer_within, post_request};
+use super::{env, log};
 use crate::config::LogLevel;
 use crate::edge::{CollectHost, CollectSettings, ForwardReport, ForwardResult, OriginAnswer, OriginUrl, ReportWindow};
 use crate::limits::{COLLECT_ASK_MS, COLLECT_POST_MS};
@@ -59,10 +58,7 @@ impl WorkerHost {
             };
             response.ok().map(|response| answer_of(&response))
         };
-        let answer = match select(Box::pin(work), Box::pin(sleep::sleep(time_ms))).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => None,
-        };
+        let answer = answer_within(time_ms, work).await;
         // The body of the answer says nothing more.
         controller.abort();
         answer
@@ -71,19 +67,10 @@ impl WorkerHost {
 
 /// Creates the request of a window.
 fn window_request(settings: &CollectSettings, window: &ReportWindow) -> worker::Result<Request> {
-    let headers = Headers::new();
-    for (name, value) in &settings.headers.0 {
-        headers.set(name, value)?;
-    }
-    headers.set("content-type", settings.form.content_type())?;
-    headers.set(WINDOW_HEADER, &window.name())?;
-    headers.set(COUNTS_HEADER, &window.label_text())?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_redirect(RequestRedirect::Manual)
-        .with_headers(headers)
-        .with_body(Some(Uint8Array::from(window.body.as_slice()).into()));
-    Request::new_with_init(&settings.url.url(), &init)
+    let (name, counts) = (window.name(), window.label_text());
+    let own = [("content-type", settings.form.content_type()), (WINDOW_HEADER, &name), (COUNTS_HEADER, &counts)];
+    let given = settings.headers.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    post_request(&settings.url.url(), given.chain(own), &window.body)
 }
 
 fn answer_of(response: &Response) -> OriginAnswer {

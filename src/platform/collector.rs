@@ -6,18 +6,17 @@
 //! token in it.
 
 use futures_util::StreamExt;
-use futures_util::future::{Either, select};
-use worker::js_sys::Uint8Array;
-use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+use worker::{AbortController, Fetch, Response};
 
-use super::sleep;
+use super::post::{answer_within, post_request};
 use crate::edge::{CollectorAnswer, CollectorPost};
 use crate::limits::COLLECTOR_ANSWER_BYTES;
 
 /// Sends a request and waits for the answer; `None` if there is none.
 pub(super) async fn post(post: CollectorPost) -> Option<CollectorAnswer> {
     let timeout_ms = post.timeout_ms;
-    let request = request(&post).ok()?;
+    let headers = post.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let request = post_request(&post.url, headers, &post.body).ok()?;
     drop(post);
     let controller = AbortController::default();
     let signal = controller.signal();
@@ -27,26 +26,10 @@ pub(super) async fn post(post: CollectorPost) -> Option<CollectorAnswer> {
         let body = read(&mut response).await?;
         Some(CollectorAnswer { status: response.status_code(), retry_after, body })
     };
-    let answered = match select(Box::pin(work), Box::pin(sleep::sleep(timeout_ms))).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right(_) => None,
-    };
+    let answered = answer_within(timeout_ms, work).await;
     // Ends whatever is still in progress: the POST, or the rest of the answer.
     controller.abort();
     answered
-}
-
-fn request(post: &CollectorPost) -> worker::Result<Request> {
-    let headers = Headers::new();
-    for (name, value) in &post.headers {
-        headers.set(name, value)?;
-    }
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_redirect(RequestRedirect::Manual)
-        .with_headers(headers)
-        .with_body(Some(Uint8Array::from(post.body.as_slice()).into()));
-    Request::new_with_init(&post.url, &init)
 }
 
 /// Reads the answer's body, of a long one only the beginning; `None` if it breaks off, since what it says matters.

@@ -34,6 +34,7 @@ mod messages;
 mod objects;
 mod parse_queue;
 mod partner;
+mod post;
 mod producer;
 mod queue;
 mod random;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use worker::js_sys::Uint8Array;
-use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+use worker::{AbortController, Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Response};
 
 use super::log;
+use super::post::post_request;
 use crate::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
 use crate::limits::{CONNECT_MS, POST_ANSWER_MAX, REFUSAL_BYTES};
 
@@ -73,17 +73,13 @@ impl PartnerClient for FetchPartner {
 
 /// Creates the request of a POST.
 fn request(post: &PartnerPost) -> worker::Result<Request> {
-    let headers = Headers::new();
-    headers.set("Content-Type", "text/plain; charset=utf-8")?;
-    // The body is already gzip, and the platform sends it unchanged.
-    headers.set("Content-Encoding", "gzip")?;
-    headers.set("X-Batch-Id", &post.batch_id)?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_redirect(RequestRedirect::Manual)
-        .with_headers(headers)
-        .with_body(Some(Uint8Array::from(post.body.as_slice()).into()));
-    Request::new_with_init(&post.url, &init)
+    let headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        // The body is already gzip, and the platform sends it unchanged.
+        ("Content-Encoding", "gzip"),
+        ("X-Batch-Id", &post.batch_id),
+    ];
+    post_request(&post.url, headers, &post.body)
 }
 
 fn answer_of(response: &Response) -> PostAnswer {

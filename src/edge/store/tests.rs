@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
-use super::{DurableBuffer, EdgeHost, StoreReport, bring_batches, keep_timer, store_due};
+use super::{DurableBuffer, EdgeHost, StoreReport, bring_batches, store_due};
 use crate::backend::{BackendError, ObjectHead};
 use crate::edge::{
     CollectorAnswer, CollectorClient, CollectorPost, EdgeBatch, EdgeLogger, EdgeMode, EdgeSettings, FlushBounds,
@@ -155,7 +155,7 @@ fn timer_stores_what_is_open_and_retries() {
     let (host, logger) = (FakeHost::default(), logger());
     host.puts.borrow_mut().push_back(false);
     logger.borrow_mut().buffer.record(b"{}", 0);
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!(*host.results.borrow(), [StoreResult::Failed, StoreResult::Stored]);
     assert_eq!((host.now_ms(), logger.borrow().buffer.next_due_ms(0)), (11_000, None));
 }
@@ -166,7 +166,7 @@ fn timer_that_ends_leaves_nothing_open() {
     // The last one would be due after the timer's end.
     *host.arrivals.borrow_mut() = [9_000, 9_500, 10_001].map(|at_ms| (at_ms, Rc::clone(&logger))).into();
     logger.borrow_mut().buffer.record(b"{}", 1);
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!((logger.borrow().buffer.lines_held(), &lines(&host.objects.borrow())[..]), (0, &[3, 1][..]));
     assert_eq!(host.now_ms(), 10_001);
 }
@@ -176,7 +176,7 @@ fn unannounced_object_is_announced_and_not_written_again() {
     let (host, logger) = (FakeHost::default(), logger());
     host.announcements.borrow_mut().push_back(false);
     logger.borrow_mut().buffer.record(b"{}", 0);
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!(*host.results.borrow(), [StoreResult::Unannounced, StoreResult::Stored]);
     assert_eq!((host.objects.borrow().len(), host.events.borrow().len()), (1, 1));
 }
@@ -186,7 +186,7 @@ fn only_one_timer_runs_at_a_time() {
     let (host, logger) = (FakeHost::default(), logger());
     logger.borrow_mut().buffer.record(b"{}", 0);
     assert!(logger.borrow_mut().buffer.start_timer(0, 0, 20_000));
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!((host.now_ms(), host.objects.borrow().len()), (0, 0));
 }
 
@@ -205,7 +205,7 @@ fn failing_collector_delays_no_object() {
     run(store_due(&logger, &host));
     assert_eq!((host.objects.borrow().len(), host.posts.borrow().len()), (1, 1));
     assert_eq!(logger.borrow().buffer.lines_held(), 0, "the bucket has its lines");
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!((host.objects.borrow().len(), host.posts.borrow().len(), host.now_ms()), (1, 3, 4_000));
     let counts = logger.borrow().buffer.sink_counts();
     assert_eq!((counts["a"].handed, counts["a"].lines(), counts["r2"].handed), (3, 3, 3));
@@ -245,7 +245,7 @@ fn timer_ends_though_a_collector_hangs() {
     host.post_ms.set(60_000);
     host.answers.borrow_mut().extend([const { None }; 9]);
     logger.borrow_mut().buffer.record(b"{}", 0);
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert!(host.now_ms() < 30_000, "{}", host.now_ms());
     let counts = logger.borrow().buffer.sink_counts();
     assert_eq!((counts["a"].waiting, counts["r2"].handed), (1, 1));
@@ -257,7 +257,7 @@ fn batches_are_handed_over_in_milliseconds() {
     let (host, logger) = (FakeHost::default(), logger_with(sinks(both)));
     host.handovers.borrow_mut().push_back(false);
     logger.borrow_mut().buffer.record(b"{}", 0);
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     assert_eq!(host.now_ms(), 1_250, "and once more a second later");
     let handed = host.handed.borrow();
     let (object, HandOver { batch, oldest, sinks }) = &handed[0];
@@ -300,7 +300,7 @@ fn messages_stay_below_the_size_of_queues() {
     for size in sizes {
         logger.borrow_mut().buffer.record(&noise(size), 0);
     }
-    run(keep_timer(&logger, &host));
+    run(bring_batches(&logger, &host));
     let messages = host.messages.borrow();
     assert!(
         messages.iter().all(|message| message.body.len() < 120_000),
