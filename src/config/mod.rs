@@ -158,6 +158,8 @@ impl Config {
         let reason_roles = reader.read(&settings::REASON_ROLES, roles);
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
+        // Only the platform uses it; a wrong one must not be passed over until then.
+        let _jurisdiction = reader.read(&settings::JURISDICTION, |name| one_of(name, &JURISDICTIONS, |known| known));
         let log_prefix = datasets::read(reader);
         let retention_days = reader.read(&settings::RETENTION, retention_days);
         let queues = queues::read(reader);
@@ -190,6 +192,9 @@ fn zones(value: &str) -> Result<Vec<(String, String)>, String> {
     })?;
     Ok(zones.into_iter().collect())
 }
+
+/// The jurisdictions in which Durable Objects can be kept.
+const JURISDICTIONS: [&str; 2] = ["eu", "fedramp"];
 
 /// Checks the name of a bucket by the rules of R2.
 fn bucket_name(value: &str) -> Result<String, String> {
@@ -367,6 +372,7 @@ mod tests {
             ("ACCESS_TEAM", "https://hunter2@hunter2"),
             ("ACCESS_GRANTS", r#"[{"email":"hunter2","scopes":["hunter2"],"role":"hunter2"}]"#),
             ("BUCKET_NAME", "-hunter2"),
+            ("JURISDICTION", "hunter2"),
             ("LOG_PREFIX", "hunter2"),
             ("LOG_RETENTION_DAYS", "hunter2"),
             ("PARTNER_TENANT", "hunter2\u{1}x"),

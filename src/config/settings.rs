@@ -70,6 +70,8 @@ pub const DEFAULT_BUCKET_NAME: &str = "cdn-logs-raw";
 /// The name of the bucket that Logpush writes to: part of every batch's identity, and required in its events.
 pub const BUCKET_NAME: SettingSpec =
     SettingSpec::variable("BUCKET_NAME", SettingRequirement::Default(DEFAULT_BUCKET_NAME)).also("R2_BUCKET_NAME");
+/// Where the Durable Objects are.
+pub const JURISDICTION: SettingSpec = SettingSpec::variable("JURISDICTION", SettingRequirement::Optional);
 /// The folders that Logpush writes to, separated by commas; empty for the whole bucket.
 pub const PREFIX: SettingSpec =
     SettingSpec::variable("LOG_PREFIX", SettingRequirement::Default("logs/")).also("RAW_LOG_PREFIX");
@@ -200,6 +202,7 @@ pub const SETTINGS: [SettingSpec; 59] = [
     REASON_ROLES,
     ZONES,
     BUCKET_NAME,
+    JURISDICTION,
     PREFIX,
     DATASETS,
     RETENTION,

@@ -3,13 +3,16 @@
 //!
 //! No other file spells the name of a binding or of a queue. A missing binding is an error, not a trap.
 
-use worker::js_sys::Reflect;
-use worker::{Env, Fetcher, Result};
+use worker::js_sys::{Function, Reflect};
+use worker::wasm_bindgen::JsCast;
+use worker::{Env, Fetcher, ObjectNamespace, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use crate::config::{Config, ConfigFault, QueueNames, read_collect_settings, read_edge_mode, read_edge_settings};
+use crate::config::{
+    Config, ConfigFault, QueueNames, read_collect_settings, read_edge_mode, read_edge_settings, settings,
+};
 use crate::edge::{CollectSettings, EdgeMode, EdgeSettings};
 
 /// The R2 bucket that Logpush writes to.
@@ -91,24 +94,36 @@ pub(super) fn data_bucket(env: &Env) -> Result<R2Bucket> {
     }
 }
 
+/// Returns the Durable Objects of a binding: those of the jurisdiction that the deployment names, if it names one.
+fn objects(env: &Env, binding: &str) -> Result<ObjectNamespace> {
+    let objects = env.durable_object(binding)?;
+    let jurisdiction = env.var(settings::JURISDICTION.name).map(|value| value.to_string()).unwrap_or_default();
+    if jurisdiction.trim().is_empty() {
+        return Ok(objects);
+    }
+    // A name that the platform does not know is its error: nothing is stored elsewhere instead.
+    let within: Function = Reflect::get(objects.as_ref(), &"jurisdiction".into())?.dyn_into()?;
+    Ok(within.call1(objects.as_ref(), &jurisdiction.trim().into())?.unchecked_into())
+}
+
 /// Returns the shards of the index.
 pub(super) fn shards(env: &Env) -> Result<NamedObjects> {
-    env.durable_object(RAY_SHARD).map(|objects| NamedObjects::new(objects, "calling a shard"))
+    objects(env, RAY_SHARD).map(|objects| NamedObjects::new(objects, "calling a shard"))
 }
 
 /// Returns the Durable Objects of the ledgers.
 pub(super) fn ledgers(env: &Env) -> Result<NamedObjects> {
-    env.durable_object(LEDGER).map(|objects| NamedObjects::new(objects, "calling a ledger"))
+    objects(env, LEDGER).map(|objects| NamedObjects::new(objects, "calling a ledger"))
 }
 
 /// Returns the Durable Object of the audit log.
 pub(super) fn audit_log(env: &Env) -> Result<NamedObjects> {
-    env.durable_object(AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
+    objects(env, AUDIT).map(|objects| NamedObjects::new(objects, "calling the audit log"))
 }
 
 /// Returns the Durable Objects of the durable buffer.
 pub(super) fn edge_spools(env: &Env) -> Result<NamedObjects> {
-    env.durable_object(EDGE_SPOOL).map(|objects| NamedObjects::new(objects, "handing a batch over"))
+    objects(env, EDGE_SPOOL).map(|objects| NamedObjects::new(objects, "handing a batch over"))
 }
 
 /// Returns the queue of the edge logger's batches.
