@@ -83,6 +83,8 @@ pub mod api;
 
 pub mod cloudflare_api;
 
+pub mod mcp;
+
 pub mod web;
 
 pub mod router;

@@ -14,6 +14,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use super::grant::{GrantFields, entries};
 use super::{AuthFailure, Caller, Grant, GrantFault};
 use crate::limits::TOKENS_OF_ONE;
+use crate::mask::Role;
 
 /// The id of the token that `API_TOKEN_SHA256` is the hash of.
 pub const MAIN: &str = "main";
@@ -121,6 +122,19 @@ pub fn admit(rules: &[TokenRule], authorization: Option<&str>, now_ms: i64) -> R
     Ok(Caller::new(&rule.id, &rule.grant).until(rule.expires_ms))
 }
 
+impl Caller {
+    /// The same caller, as an assistant asks for them. The main token names no role, and what an assistant reads leaves the
+    /// company: with that token it sees what `viewer` sees. Every other token or grant names its role.
+    #[must_use]
+    pub fn by_assistant(&self) -> Self {
+        let mut caller = self.clone();
+        if caller.name == MAIN {
+            caller.role = Role::Viewer;
+        }
+        caller
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use sha2::{Digest, Sha256};
@@ -166,6 +180,12 @@ mod tests {
         let main = ask("Bearer main").unwrap();
         assert!(Scope::ALL.iter().all(|scope| main.may(*scope)) && main.role == Role::Forensics);
         assert_eq!(main.visibility(), Visibility::Everything);
+    }
+
+    #[test]
+    fn main_token_lets_assistants_see_little() {
+        assert_eq!(ask("Bearer main").unwrap().by_assistant().role, Role::Viewer);
+        assert_eq!(ask("Bearer new").unwrap().by_assistant(), ask("Bearer new").unwrap());
     }
 
     #[test]

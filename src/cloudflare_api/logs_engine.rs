@@ -204,7 +204,9 @@ fn check_bucket<D: Services>(
     if !known.may_hold(prefix) {
         return Err(Box::new(error_reply(404, NO_BUCKET, "This deployment does not read logs under that prefix.")));
     }
-    Ok(match known.claim(&format!("{prefix}/")) {
+    // A setting names the dataset of keys, which have a day where the prefix has the placeholder.
+    let folder = prefix.replace(DATE, &day(client.services.now_ms()));
+    Ok(match known.claim(&format!("{folder}/")) {
         DatasetClaim::Named(dataset) | DatasetClaim::Alias(dataset) => dataset,
         DatasetClaim::Unnamed | DatasetClaim::Unknown => Dataset::HttpRequests,
     })

@@ -10,6 +10,7 @@ mod body_members;
 mod delivery_problems;
 pub(crate) mod entity_tag;
 mod instant;
+mod mcp_problems;
 pub(crate) mod media_type;
 mod negotiation;
 mod neighbour_problems;

@@ -19,6 +19,7 @@ pub use super::backfill_problems::{
     start_after_end,
 };
 pub use super::delivery_problems::{delivery_stopped, expected_missing, not_a_decision, payloads_changed};
+pub use super::mcp_problems::{bad_argument, missing_argument, unknown_argument};
 pub use super::neighbour_problems::{compared_field_masked, not_comparable};
 pub use super::token_problems::{
     cross_site, cross_site_read, exceeds_own_rights, no_such_token, no_tokens, not_a_token, token_exists,

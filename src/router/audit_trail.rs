@@ -17,7 +17,7 @@ use super::authenticate::{AuthenticatedCaller, failure_problem};
 use super::canonical::RequestRecord;
 use super::proof::CallerProof;
 use super::registry_tokens::{RegistryToken, admit_registry_token};
-use super::routes::RouteSpec;
+use super::routes::{Route, RouteSpec};
 use crate::access::{AuthFailure, RefusedRequests, UnknownReport, UnknownRequest};
 use crate::audit::AUDIT;
 use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
@@ -29,6 +29,10 @@ use crate::services::Services;
 
 /// The method of a caller whom nothing authenticated.
 const NONE: &str = "none";
+/// The values of a request that a tool of an assistant made: what it came by, and which tool.
+const VIA: &str = "via";
+const MCP: &str = "mcp";
+const TOOL: &str = "tool";
 /// The action of requests of unknown callers.
 const UNAUTHENTICATED: &str = "unauthenticated";
 
@@ -133,7 +137,11 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// Sends the event to the audit log, with what the isolate refused before.
     async fn send(&self, record: &RequestRecord, mode: AuditMode, per_minute: u32) -> Result<AppendAnswer, Problem> {
-        let RequestRecord { resource, values, reason } = record.clone();
+        let RequestRecord { resource, mut values, reason } = record.clone();
+        if let Route::Tool(tool) = self.spec.route {
+            values.insert(VIA.to_owned(), MCP.into());
+            values.insert(TOOL.to_owned(), tool.name().into());
+        }
         let event = AuditEvent {
             auth_method: self.auth_method.to_owned(),
             role: self.role.to_owned(),

@@ -20,9 +20,11 @@ use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, find_route, is_cloudflare_path, is_known_path, is_page_path,
+    CloudflareRoute, HEALTH_DETAILS, MCP_SIMPLE, Route, RouteSpec, find_route, is_cloudflare_path, is_known_path,
+    is_page_path,
 };
 use super::same_origin::{check_media_type, check_origin};
+use super::tool_call::{NoBody, ToolRequest, read_message};
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
@@ -33,6 +35,7 @@ use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
 use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems, read_body};
+use crate::mcp::{McpRequest, ToolCall, call_tool};
 use crate::memory::Reservation;
 use crate::services::Services;
 use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
@@ -170,6 +173,9 @@ async fn admit_request<D: Services + 'static>(
     if spec.route == Route::Page(PageRoute::GoToRays) {
         return find_pasted(&trail, services.base(), (spec, &caller), (&head, body)).await;
     }
+    if spec.route == Route::Mcp {
+        return Box::pin(answer_message(config, services, (spec, &caller), (&head, body))).await;
+    }
     if let Route::Page(PageRoute::Operate(target)) = spec.route {
         let form = (spec, target, &caller.caller);
         let operation = match read_operation(services.base(), form, arguments, (&head, body)).await {
@@ -182,6 +188,49 @@ async fn admit_request<D: Services + 'static>(
         return web::after_operation(services.memory(), viewer, (target, decision), reply);
     }
     answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
+}
+
+/// Answers a message of an assistant. One that asks for no log line is counted; a call goes the way of what it asks.
+async fn answer_message<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<RequestServices<D>>,
+    (spec, caller): (&'static RouteSpec, &AuthenticatedCaller),
+    (head, body): (&HttpRequest<()>, impl ByteStream),
+) -> Result<Reply, Problem> {
+    let trail = |spec| AuditTrail::new(config, services.of_deployment(), spec, caller, head);
+    let message = match read_message(services, spec, (head, body)).await {
+        Ok(message) => message,
+        Err(problem) => return Err(trail(spec).deny(&RequestRecord::default(), problem).await),
+    };
+    if let McpRequest::Call(call) = message {
+        let found = answer_call(config, services, caller, head, &call).await;
+        return Ok(call.reply(services.memory(), found)?);
+    }
+    trail(&MCP_SIMPLE).admit(&RequestRecord::default()).await?;
+    match message {
+        McpRequest::Simple(request) => Ok(request.answer(services.memory())?),
+        McpRequest::Notification | McpRequest::Call(_) => Ok(McpRequest::accepted()),
+    }
+}
+
+/// Answers what a tool asks of the API.
+async fn answer_call<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<RequestServices<D>>,
+    caller: &AuthenticatedCaller,
+    head: &HttpRequest<()>,
+    call: &ToolCall,
+) -> Result<Reply, Problem> {
+    let ToolRequest { spec, caller, asked } = ToolRequest::new(caller, head, call)?;
+    match asked {
+        Ok((head, arguments)) => {
+            Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, NoBody))).await
+        }
+        Err(problem) => {
+            let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, head);
+            Err(trail.deny(&RequestRecord::default(), problem).await)
+        }
+    }
 }
 
 /// Records and answers a request whose caller may make it.
@@ -357,9 +406,12 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
                     cloudflare_api::ClientRequest { config, services: self.services, caller, request, arguments };
                 answer_client(&client, route).await
             }
+            Route::Tool(tool) => {
+                Box::pin(call_tool(config, self.services, &self.caller, (tool, request, argument))).await
+            }
             // Kept out of the future of every request: pages ask for several answers.
             Route::Page(route) => Box::pin(self.show_page(route)).await,
-            Route::IngestBatch | Route::GetOpenApi | Route::GetHealth => Err(problems::no_such_path()),
+            Route::IngestBatch | Route::GetOpenApi | Route::GetHealth | Route::Mcp => Err(problems::no_such_path()),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
 //! `page_operations` makes requests of the API of the forms of its operators.
+//! `tool_call` makes such requests of what assistants ask.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod admission_gate;
@@ -23,8 +24,10 @@ mod request_services;
 mod route_inputs;
 mod routes;
 mod same_origin;
+mod tool_call;
 mod upload;
 
+pub use crate::mcp::ToolName;
 pub use crate::web::{OperationTarget, PageRoute};
 pub use dispatch::answer_request;
-pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, find_route};
+pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TOOL_ROUTES, find_route};

@@ -10,6 +10,7 @@ use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
 use crate::http::{Problem, percent_decoded, problems};
 use crate::ledger::calls::DeliveryDecision;
+use crate::mcp::ToolName;
 use crate::page::ops::DECISION_FILTER;
 use crate::page::search::SEARCH_PARAMETERS;
 use crate::web::{OperationTarget, PageRoute};
@@ -83,6 +84,10 @@ pub enum Route {
     GetHealth,
     /// A route of Logpull or the Logs Engine under `/client/v4`.
     Cloudflare(CloudflareRoute),
+    /// A message of an assistant: `POST /mcp`.
+    Mcp,
+    /// What such a message asks of the API.
+    Tool(ToolName),
     /// A route of the support desk's page.
     Page(PageRoute),
 }
@@ -175,6 +180,8 @@ impl RouteSpec {
             | Route::GetOpenApi
             | Route::GetHealth
             | Route::Cloudflare(_)
+            | Route::Mcp
+            | Route::Tool(_)
             | Route::Page(_) => Visibility::Zones,
             _ => Visibility::Everything,
         }
@@ -205,7 +212,9 @@ impl RouteSpec {
             | Route::DiffRays
             | Route::FindNeighbours
             | Route::SearchLogs
-            | Route::CountRecords => true,
+            | Route::CountRecords
+            | Route::Mcp
+            | Route::Tool(_) => true,
             Route::Cloudflare(route) => matches!(
                 route,
                 CloudflareRoute::ReceivedLogs
@@ -322,7 +331,25 @@ pub const ROUTES: &[RouteSpec] = &[
     client("GET", "/client/v4/accounts/{account}/logs/rayids/{ray}", CloudflareRoute::AccountRay, READ)
         .taking(&["bucket", "prefix", CVE_SWITCH])
         .audited(),
+    RouteSpec::new("POST", "/mcp", Route::Mcp, READ).audited(),
 ];
+
+/// The row by which a message is counted that asks for no log line: a handshake, or the list of the tools.
+pub(super) const MCP_SIMPLE: RouteSpec = RouteSpec::new("POST", "/mcp", Route::Mcp, READ);
+
+/// What each tool asks of the API, as the audit log records it. No path leads to these rows.
+pub const TOOL_ROUTES: &[RouteSpec] = &[
+    tool("/v1/rays/{ray}", ToolName::Ray).taking(&["dataset", "fields", "subrequests", "depth", "limit", "cursor"]),
+    tool("/v1/rays/{ray}", ToolName::WhyNotFound).taking(&["dataset"]),
+    tool("/v1/rays/{ray}/deliveries", ToolName::Deliveries),
+    tool("/v1/logs", ToolName::Search).taking(&["start", "end", "dataset", "filter", "fields", "limit", "cursor"]),
+    tool("/v1/counts", ToolName::Counts).taking(&["start", "end", "dataset", "filter", "by", "step", "top"]),
+];
+
+/// The row of what a tool asks.
+const fn tool(path: &'static str, tool: ToolName) -> RouteSpec {
+    RouteSpec::new("GET", path, Route::Tool(tool), READ).audited()
+}
 
 /// Every route of the support desk's page. What it shows is what a route of [`ROUTES`] answers the same caller.
 pub const PAGES: &[RouteSpec] = &[

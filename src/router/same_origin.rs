@@ -38,6 +38,9 @@ pub(super) fn check_origin<B>(spec: &RouteSpec, head: &HttpRequest<B>) -> Result
     if spec.method == "GET" {
         return check_reader(head);
     }
+    if spec.route == Route::Mcp && is_of_other_site(head) {
+        return Err(problems::cross_site());
+    }
     if !needs_origin(spec, head) {
         return Ok(());
     }
@@ -52,6 +55,12 @@ pub(super) fn check_origin<B>(spec: &RouteSpec, head: &HttpRequest<B>) -> Result
         || head.header(ACCESS_ASSERTION).is_some_and(|assertion| is_of_person(&assertion));
     let is_allowed = (is_own || is_own_form) && is_same && !(says_nothing && is_person);
     if is_allowed { Ok(()) } else { Err(problems::cross_site()) }
+}
+
+/// Whether a browser sends it for a page of another site. Whatever proves the caller: a page that got hold of an assistant's
+/// server by a name of its own (DNS rebinding) is refused too.
+fn is_of_other_site<B>(head: &HttpRequest<B>) -> bool {
+    head.header(ORIGIN).is_some_and(|origin| !is_own_origin(&origin, head.header(HOST).as_deref()))
 }
 
 /// Checks that no part of a page of another site reads with what a browser adds: an image, a frame or a script.

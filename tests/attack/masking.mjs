@@ -1,5 +1,5 @@
 // A thousand plants of addresses and secrets in all fields: no viewer sees one of them in any form, and support sees no secret.
-import { ask, inTurns } from "./lib/http.mjs";
+import { ask, inTurns, toolCall } from "./lib/http.mjs";
 import { fieldsOf, plantOf, seenIn, valueOf } from "./lib/plants.mjs";
 import { firewallEvent, keyOf, rayAt, request } from "./lib/records.mjs";
 import { startWorld, ZONE } from "./lib/world.mjs";
@@ -107,6 +107,13 @@ function questions(ms, plants, fields) {
   // Each field alone: one that is hidden is refused.
   for (const dataset of DATASETS) for (const field of fields[dataset]) asked.push({ what: `counts of ${dataset} by each field`, path: `/v1/counts?${range}&dataset=${dataset}&by=${field}` });
   for (let at = 0; at < plants.length; at += 100) asked.push({ what: "lists of rays", path: "/v1/rays", body: JSON.stringify({ rays: plants.slice(at, at + 100).map(({ ray }) => ray) }) });
+  const [start, end] = [new Date(ms - 1_000).toISOString(), new Date(ms + 60_000).toISOString()];
+  const assistant = (tool, given) => asked.push({ what: `the tool ${tool}`, path: "/mcp", body: toolCall(tool, given) });
+  for (const dataset of DATASETS) {
+    for (let at = 0; at < fields[dataset].length; at += 20) assistant("search", { start, end, dataset, fields: fields[dataset].slice(at, at + 20), limit: 20 });
+    for (const field of fields[dataset]) assistant("counts", { start, end, dataset, by: [field] });
+    for (const { ray } of plants.filter((plant) => plant.dataset === dataset).slice(0, LOOKED_UP)) assistant("ray", { ray, dataset });
+  }
   const own = plants.filter(({ dataset }) => dataset === "http_requests");
   for (const { ray } of own.slice(0, LOOKED_UP)) {
     asked.push({ what: "Logpull's lookup", path: `/client/v4/zones/${ZONE}/logs/rayids/${ray}` });

@@ -29,9 +29,9 @@ const WORLDS = {
     settings: {},
     record: (ray, ms) => ({ RayID: ray, EdgeStartTimestamp: ms * 1_000_000, EdgeResponseStatus: 200, ClientRequestHost: "www.example.com" }),
   },
-  // Records of Workers at the root of the bucket: no folder names them, so a setting does.
+  // Records of Workers at the root of the bucket: no folder names them, so a setting does, by the century of their days.
   workers_trace_events: {
-    settings: { DATASETS: JSON.stringify({ "": { dataset: "workers_trace_events" } }) },
+    settings: { DATASETS: JSON.stringify({ 20: { dataset: "workers_trace_events" } }) },
     record: (ray, ms) => ({
       Event: { RayID: ray, Request: { URL: "https://www.example.com/", Method: "GET" } },
       EventTimestampMs: ms,

@@ -165,3 +165,8 @@ export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? NaN;
 }
+
+/** The body of a call of an assistant's tool. */
+export function toolCall(name, given) {
+  return JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: given } });
+}

@@ -1,4 +1,5 @@
 // Random questions of callers who may see one zone, over every route of the table that they may ask.
+import { toolCall } from "./http.mjs";
 import { SUMMARY } from "./names.mjs";
 import { ROWS } from "./routes.mjs";
 import { OTHER_ZONE, ZONE } from "./world.mjs";
@@ -28,6 +29,16 @@ const KINDS = {
   "GET /r/{ray}": (q) => get(`/r/${q.ray()}`, [{}, { tab: "json" }, { tab: "neighbours", by: "client", within: "60" }, { tab: "compare", with: q.ray() }][q.below(4)]),
   "GET /rays": (q) => get("/rays", { ids: `${q.ray()},${q.ray()}` }),
   "GET /search": (q) => get("/search", { ...q.range(), dataset: q.maybe(q.dataset), filter: q.maybe(q.filter) }),
+  "POST /mcp": (q) => {
+    const [tool, asked] = [
+      ["ray", { ray: q.ray(), dataset: q.maybe(q.dataset), fields: q.maybe(() => q.fields().split(",")) }],
+      ["why_not_found", { ray: q.ray() }],
+      ["deliveries", { ray: q.ray() }],
+      ["search", { ...q.range(), dataset: q.maybe(q.dataset), filter: q.maybe(() => JSON.parse(q.filter())), limit: 1 + q.below(20) }],
+      ["counts", { ...q.range(), filter: q.maybe(() => JSON.parse(q.filter())), by: q.maybe(() => q.by().split(",")) }],
+    ][q.below(5)];
+    return { method: "POST", path: "/mcp", body: toolCall(tool, asked) };
+  },
   "GET /metrics": () => get("/metrics", {}),
   "GET /healthz": () => get("/healthz", {}),
   "GET /client/v4/zones/{zone}/logs/received": (q) => get(`/client/v4/zones/${q.zone()}/logs/received`, { ...q.range(true), count: q.maybe(q.limit), fields: q.maybe(q.fields), timestamps: q.maybe(q.timestamps) }),

@@ -76,7 +76,7 @@ export function comparable({ status, headers, text, broken }) {
 function timeless(text) {
   return text
     .replace(/("?(?:elapsed_ms|uptime_ms)"?[:=] ?)\d+/g, "$1<ms>")
-    .replace(/"((?:next_)?cursor)":"([^"]*)"/g, (_, name, cursor) => `"${name}":"<${cursor.length} signs>"`)
+    .replace(/"((?:next_)?cursor)\\?":\\?"([^"\\]*)\\?"/g, (_, name, cursor) => `"${name}":"<${cursor.length} signs>"`)
     .replace(/((?:&amp;|\?)cursor=)([\w-]+)/g, (_, name, cursor) => `${name}<${cursor.length} signs>`)
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, "http://<host>")
     .replace(/>(?:in )?(?:now|\d+ (?:s|min|h|days)(?: ago)?)</g, "><age><")

@@ -1,4 +1,5 @@
 // What the names in braces of routes.json stand for: the worst request of each row.
+import { toolCall } from "./http.mjs";
 import { keyOf, manyOfRay, rayAt } from "./records.mjs";
 
 /** How much later the records are that are looked up by their rays, beyond the range that is searched, in milliseconds. */
@@ -40,6 +41,8 @@ export function valuesOf({ ms, now, batch = "h.1" }) {
     key: JSON.stringify({ key: keyOf("http_requests", ms - 90_000_000, 0x100000) }),
     // Of a time without objects: what is attacked is the answer, and not what a backfill does later.
     range: JSON.stringify({ start: "2020-01-01T00:00:00Z", end: "2020-01-01T00:01:00Z", index: true, deliver: false }),
+    assistantRay: toolCall("ray", { ray: rayAt(ms + 1_000, 0x10000), subrequests: "list" }),
+    assistantSearch: toolCall("search", { start: new Date(ms - 60_000).toISOString(), end: new Date(ms + 600_000).toISOString(), limit: 20 }),
     flag: JSON.stringify({ flag: true }),
     indexRange: JSON.stringify({ start: week, end: new Date(now).toISOString(), bucket: "cdn-logs-raw", prefix: "logs/http_requests/{DATE}" }),
   };

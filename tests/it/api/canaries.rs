@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::access::deployment;
+use super::mcp::call;
 use super::plant::Places;
 use super::support::records::ray;
 use super::support::world::TOKEN;
@@ -113,6 +114,7 @@ fn everything(rays: u64) -> Vec<Ask> {
         let names: Vec<&str> = fields(dataset).iter().map(|(name, _)| *name).filter(|name| !is_hidden(name)).collect();
         let by = names.chunks(2).map(|names| names.join(",")).chain(["Novel".to_owned(), "Cookies".to_owned()]);
         asks.extend(by.map(|by| Ask::get(&format!("/v1/counts?{range}&dataset={dataset}&by={by}&step=1h"))));
+        asks.extend(of_assistants(rays, dataset, &names));
         let all: Vec<String> = (0..rays.min(100)).map(|number| ray(number).to_string()).collect();
         let body = json!({ "rays": all }).to_string().into_bytes();
         asks.push(Ask { body, ..Ask::new("POST", &format!("/v1/rays?dataset={dataset}")) });
@@ -137,6 +139,28 @@ fn everything(rays: u64) -> Vec<Ask> {
         .iter()
         .map(|path| Ask::get(path)),
     );
+    asks
+}
+
+/// What an assistant can ask of a dataset, by every tool.
+fn of_assistants(rays: u64, dataset: Dataset, names: &[&str]) -> Vec<Ask> {
+    let (start, end, dataset) = ("2026-03-28T07:00:00Z", "2026-03-28T09:00:00Z", dataset.name());
+    let mut asks = Vec::new();
+    for number in (0..rays).step_by(13) {
+        let fields = ["Cookies", "ClientRequestURI", "Novel", "Event", "Logs"];
+        asks.push(call("ray", &json!({ "ray": ray(number).to_string(), "subrequests": "list" })));
+        asks.push(call("ray", &json!({ "ray": ray(number).to_string(), "dataset": dataset, "fields": fields })));
+        asks.push(call("deliveries", &json!({ "ray": ray(number).to_string() })));
+        asks.push(call("why_not_found", &json!({ "ray": ray(number).to_string(), "dataset": dataset })));
+    }
+    for names in names.chunks(2) {
+        let range = json!({ "start": start, "end": end, "dataset": dataset, "by": names, "top": 100 });
+        asks.push(call("counts", &range));
+        asks.push(call(
+            "search",
+            &json!({ "start": start, "end": end, "dataset": dataset, "fields": names, "limit": 20 }),
+        ));
+    }
     asks
 }
 

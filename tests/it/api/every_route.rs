@@ -91,6 +91,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("{ACCOUNT}/retrieve?{RANGE}&{bucket}")),
         sent(&format!("{ACCOUNT}/rayids/index"), &indexed),
         Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
+        sent("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     ];
     (fakes, asks)
 }

@@ -38,6 +38,7 @@ mod layout;
 mod logpull_switches;
 mod logs;
 mod many;
+mod mcp;
 mod memory;
 mod merge;
 mod metrics;

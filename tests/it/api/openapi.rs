@@ -22,6 +22,7 @@ const PROBLEMS: &str = concat!(
     include_str!("../../../src/http/problems.rs"),
     include_str!("../../../src/http/backfill_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/mcp_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
     include_str!("../../../src/http/upload_problems.rs")

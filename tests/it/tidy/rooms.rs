@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 33] = [
+const ROOMS: [&str; 34] = [
     "limits",
     "memory",
     "time",
@@ -35,6 +35,7 @@ const ROOMS: [&str; 33] = [
     "page",
     "api",
     "cloudflare_api",
+    "mcp",
     "web",
     "router",
 ];

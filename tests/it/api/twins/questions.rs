@@ -7,6 +7,7 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::time::rfc3339;
 use serde_json::json;
 
+use super::super::mcp::call;
 use super::world::{SPAN_MS, START_MS};
 use super::{Ask, Random, World, random_ray};
 
@@ -31,6 +32,7 @@ pub(super) fn question(random: &mut Random, world: &World) -> Ask {
         10..=12 => logs(random),
         13 | 14 => counts(random),
         15 => small(random, world),
+        16 => assistant(random, world),
         _ => cloudflare(random, world),
     }
 }
@@ -98,6 +100,25 @@ fn neighbours(random: &mut Random, world: &World) -> Ask {
     maybe(random, &mut query, "limit", &["1", "3", "500", "501"]);
     maybe(random, &mut query, "format", &["json", "ndjson"]);
     Ask::get(&format!("/v1/rays/{}/neighbours?{query}", any_ray(random, world)))
+}
+
+/// What an assistant asks. A search of one is a search, whose cursors others follow.
+fn assistant(random: &mut Random, world: &World) -> Ask {
+    let (range, ray) =
+        (json!({ "start": rfc3339(START_MS), "end": rfc3339(START_MS + SPAN_MS) }), any_ray(random, world));
+    let with = |mut asked: serde_json::Value, name: &str, value: serde_json::Value| {
+        asked[name] = value;
+        asked
+    };
+    match random.below(5) {
+        0 => call("ray", &json!({ "ray": ray })),
+        1 => {
+            call("ray", &json!({ "ray": ray, "subrequests": "list", "fields": ["RayID", "Hidden_Field", "Our_Field"] }))
+        }
+        2 => call("why_not_found", &json!({ "ray": ray })),
+        3 => call("deliveries", &json!({ "ray": ray })),
+        _ => call("counts", &with(range, "by", json!([random.of(&["ClientRequestHost", "Hidden_Field", "ZoneName"])]))),
+    }
 }
 
 fn many(random: &mut Random, world: &World) -> Ask {
