@@ -65,6 +65,8 @@ pub mod ledger;
 
 pub mod spool;
 
+pub mod otlp;
+
 pub mod story;
 
 pub mod services;
@@ -82,6 +84,8 @@ pub mod page;
 pub mod api;
 
 pub mod cloudflare_api;
+
+pub mod tempo;
 
 pub mod web;
 

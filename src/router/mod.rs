@@ -25,6 +25,7 @@ mod routes;
 mod same_origin;
 mod upload;
 
+pub use crate::tempo::TempoVersion;
 pub use crate::web::{OperationTarget, PageRoute};
 pub use dispatch::answer_request;
-pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, find_route};
+pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TempoRoute, find_route};

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 33] = [
+const ROOMS: [&str; 35] = [
     "limits",
     "memory",
     "time",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 33] = [
     "edge",
     "ledger",
     "spool",
+    "otlp",
     "story",
     "services",
     "audit",
@@ -35,6 +36,7 @@ const ROOMS: [&str; 33] = [
     "page",
     "api",
     "cloudflare_api",
+    "tempo",
     "web",
     "router",
 ];
