@@ -65,6 +65,8 @@ pub mod ledger;
 
 pub mod spool;
 
+pub mod otlp;
+
 pub mod story;
 
 pub mod services;
@@ -84,6 +86,8 @@ pub mod api;
 pub mod cloudflare_api;
 
 pub mod mcp;
+
+pub mod tempo;
 
 pub mod web;
 

@@ -83,14 +83,14 @@ pub(crate) async fn find_missing_reasons(
 }
 
 /// The ledgers whose batches may hold records of a range.
-pub(super) struct RangeLedgers {
+pub(crate) struct RangeLedgers {
     names: Vec<String>,
     /// Unix milliseconds up to which the sweep has looked for objects.
     swept_ms: Option<i64>,
     /// Unix milliseconds until which every object was written that the last sweep found finished.
     pub(super) finished_ms: Option<i64>,
     /// Whether these are all of them.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Why the time of the ray that was asked about is in doubt, if it is.
     pub(super) doubt: Option<LayoutDoubt>,
 }
@@ -100,7 +100,7 @@ impl RangeLedgers {
     ///
     /// # Errors
     /// [`CallError`] if it cannot be reached.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         services: &impl Services,
         now_ms: i64,
         range: &Range<i64>,
@@ -118,7 +118,7 @@ impl RangeLedgers {
     ///
     /// # Errors
     /// [`CallError`] if one cannot be reached.
-    pub(super) async fn sum<C: Call<Answer: Default>>(
+    pub(crate) async fn sum<C: Call<Answer: Default>>(
         &self,
         services: &impl Services,
         call: &C,

@@ -155,6 +155,12 @@ impl FamilyWish {
         Self { records: true, tree: true, deliveries: false, subrequests, levels, limit, named }
     }
 
+    /// The records of the whole tree, with the ray at its top, and at most this number of rays.
+    pub(crate) const fn for_trace(limit: Option<usize>) -> Self {
+        let subrequests = SubrequestForm::Listed;
+        Self { records: true, tree: true, deliveries: false, subrequests, levels: 0, limit, named: None }
+    }
+
     /// Returns whether more than the records of the ray itself is needed.
     pub(crate) const fn is_for_family(&self) -> bool {
         self.tree || self.shows_subrequests()

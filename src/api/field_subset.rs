@@ -9,11 +9,11 @@ use crate::record::{NamePlaces, NamedValues};
 
 /// Names of fields, by which records are reduced.
 #[derive(Debug)]
-pub(super) struct FieldSubset(NamePlaces);
+pub(crate) struct FieldSubset(NamePlaces);
 
 impl FieldSubset {
     /// Creates the subset with these names.
-    pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+    pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut places = NamePlaces::new();
         for name in names {
             let next = places.len();
@@ -23,7 +23,7 @@ impl FieldSubset {
     }
 
     /// Returns the record with these fields alone, by name; `None` for a line that is no record.
-    pub(super) fn reduced(&self, line: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn reduced(&self, line: &[u8]) -> Option<Vec<u8>> {
         let text = line_text(line);
         let values = NamedValues::read(&text, &self.0).ok()?;
         let mut out = vec![b'{'];

@@ -22,27 +22,27 @@ use crate::query::{QueryCursor, QueryEnd, QueryError, QueryLine, QueryRun, Query
 use crate::services::Services;
 
 /// What is scanned.
-pub(super) struct ScanRequest {
+pub(crate) struct ScanRequest {
     /// The caller's view of the records, with the filter.
-    pub(super) view: Rc<RecordView>,
-    pub(super) range: TimeRange,
+    pub(crate) view: Rc<RecordView>,
+    pub(crate) range: TimeRange,
     /// The share of the records to return, above 0 and up to 1.
-    pub(super) sample: Option<f64>,
+    pub(crate) sample: Option<f64>,
     /// Maximum number of records to return.
-    pub(super) limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// The cursor at which an earlier stream ended.
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// What else the answer depends on, and so its cursors.
-    pub(super) bound_to: Option<String>,
+    pub(crate) bound_to: Option<String>,
     /// Memory of what is made of the records, beside that of reading them.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// A scan in progress.
-pub(super) struct RangeScan<D: Services> {
-    pub(super) services: Rc<D>,
-    pub(super) run: QueryRun<<D::Bucket as Bucket>::Body>,
-    pub(super) view: Rc<RecordView>,
+pub(crate) struct RangeScan<D: Services> {
+    pub(crate) services: Rc<D>,
+    pub(crate) run: QueryRun<<D::Bucket as Bucket>::Body>,
+    pub(crate) view: Rc<RecordView>,
     range: TimeRange,
     /// Of what reading holds, [`STREAM_BYTES`], and of what is made of the records.
     reservation: Reservation,
@@ -51,7 +51,7 @@ pub(super) struct RangeScan<D: Services> {
 }
 
 /// What one step of a scan comes to.
-pub(super) enum ScanStep {
+pub(crate) enum ScanStep {
     /// Lines that the sink shows.
     Lines(Vec<QueryLine>),
     /// Nothing yet; the others of the isolate have had their turn.
@@ -60,7 +60,7 @@ pub(super) enum ScanStep {
 }
 
 /// The reason why a scan ended.
-pub(super) enum ScanEnd {
+pub(crate) enum ScanEnd {
     /// The query ended: complete, at a limit, or at its budget.
     Query(QueryEnd, Vec<MissingReason>),
     /// A problem interrupted it; it can continue at the cursor.
@@ -68,7 +68,7 @@ pub(super) enum ScanEnd {
 }
 
 impl ScanEnd {
-    pub(super) fn broken(problem: Problem, cursor: QueryCursor) -> Self {
+    pub(crate) fn broken(problem: Problem, cursor: QueryCursor) -> Self {
         Self::Broken(Box::new(problem), cursor)
     }
 }
@@ -78,7 +78,7 @@ impl<D: Services> RangeScan<D> {
     ///
     /// # Errors
     /// The [`Problem`] of a caller whose scans did not end in time, of a cursor that is not of this query, or of memory.
-    pub(super) async fn begin(services: &Rc<D>, caller: &Caller, request: ScanRequest) -> Result<Self, Problem> {
+    pub(crate) async fn begin(services: &Rc<D>, caller: &Caller, request: ScanRequest) -> Result<Self, Problem> {
         let permit = acquire_scan(services.as_ref(), caller).await?;
         let reservation = services.memory().reservation();
         let content_bytes = request.bytes;
@@ -109,7 +109,7 @@ impl<D: Services> RangeScan<D> {
     ///
     /// # Errors
     /// [`OutOfMemory`] if the next line does not fit. The next step tries it again.
-    pub(super) async fn step(&mut self, sink: &mut impl RecordSink) -> Result<ScanStep, OutOfMemory> {
+    pub(crate) async fn step(&mut self, sink: &mut impl RecordSink) -> Result<ScanStep, OutOfMemory> {
         let services = self.services.as_ref();
         let (directory, clock) = (RegistryDirectory(services.ledgers()), || services.now_ms());
         let step = match self.run.next(services.batch_store(), services.shards(), &directory, &clock, sink).await {
@@ -145,17 +145,17 @@ impl<D: Services> RangeScan<D> {
     }
 
     /// Returns the memory of the reading, which has ended, so that what is left to write has room.
-    pub(super) fn release_reading(&self) {
+    pub(crate) fn release_reading(&self) {
         self.reservation.shrink_to(self.content_bytes);
     }
 
     /// Returns all memory of a scan that ended.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         self.reservation.release_all();
     }
 
     /// Returns the cursor as the client gets it; the error that there is none if it cannot be sealed.
-    pub(super) async fn sealed_cursor(
+    pub(crate) async fn sealed_cursor(
         &self,
         cursor: Option<QueryCursor>,
         error: Option<Problem>,

@@ -21,7 +21,7 @@ use crate::memory::Reservation;
 use crate::record::{RayId, RayKey};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
-use crate::story::{FamilyCursor, FamilyPage, FamilyPageStart, FamilyQuery, find_family};
+use crate::story::{FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, find_family};
 
 /// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
 /// problem is the same as for a ray without records, and comes after as long a time.
@@ -36,11 +36,11 @@ pub(crate) async fn find_ray(
 
 /// What is found of a ray.
 #[derive(Default)]
-pub(super) struct RayStory {
+pub(crate) struct RayStory {
     /// The records that are listed.
-    pub(super) found: LookupResult,
+    pub(crate) found: LookupResult,
     /// What finding them cost, if the caller may know it.
-    pub(super) cost: Option<LookupCost>,
+    pub(crate) cost: Option<LookupCost>,
     /// The page of the tree, if it is wished for.
     pub(super) tree: Option<TreeResponse>,
     tree_goes_on: Option<FamilyCursor>,
@@ -49,8 +49,13 @@ pub(super) struct RayStory {
 
 impl RayStory {
     /// Returns whether the tree, or the records, have another page.
-    pub(super) const fn goes_on(&self) -> [bool; 2] {
+    pub(crate) const fn goes_on(&self) -> [bool; 2] {
         [self.tree_goes_on.is_some(), self.records_go_on.is_some()]
+    }
+
+    /// Returns whether there are more records than these, or some could not be read.
+    pub(crate) const fn is_truncated(&self) -> bool {
+        self.found.truncated || self.records_go_on.is_some()
     }
 
     /// Gives the tree the cursor of its next page; returns that of the records.
@@ -88,6 +93,45 @@ pub(super) async fn find_story(
         Ok(found) => Ok(found),
         Err(problem) => Err(explain_absence(config, services, (views, key), problem).await),
     }
+}
+
+/// Like [`find_story`], with the records of the whole tree that the ray is in, from its top: returns the ray there too. `cursor`
+/// is one that an earlier answer for any ray of the tree had.
+pub(crate) async fn find_trace(
+    (config, services): (&Config, &impl Services),
+    views: &DatasetViews,
+    ray: RayId,
+    (limit, cursor): (Option<usize>, Option<&str>),
+    reservation: &Reservation,
+) -> Result<(RayId, RayStory), Problem> {
+    let wish = FamilyWish::for_trace(limit);
+    let mut climb = wish;
+    if cursor.is_some() {
+        climb.subrequests = SubrequestForm::Omitted;
+    }
+    let story = find_story((config, services), views, &RayKey::Ray(ray), (&climb, None), reservation).await?;
+    let root = story.tree.as_ref().map_or(ray, TreeResponse::root);
+    if root == ray && cursor.is_none() {
+        return Ok((root, story));
+    }
+    story.found.records.iter().for_each(|record| reservation.release(record.held_bytes()));
+    drop(story);
+    let (key, mut wish) = (RayKey::Ray(root), wish);
+    wish.tree = false;
+    let asked = FamilyAsked { views, wish: &wish };
+    let start = match cursor {
+        None => (FamilyPageStart::First, false),
+        Some(cursor) => asked.open(services, &key, cursor).await?,
+    };
+    let found = match find_wished(services, &asked, &key, start, reservation).await {
+        // Requests name a root that no record is known of.
+        Err(problem) if problem.status == 404 && cursor.is_none() => {
+            let start = FamilyPageStart::Records(FamilyPlace::start(root));
+            find_wished(services, &asked, &key, (start, false), reservation).await
+        }
+        found => found,
+    };
+    Ok((root, found?))
 }
 
 /// Looks up the records of the ray, or of its family.

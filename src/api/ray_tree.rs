@@ -111,7 +111,8 @@ fn is_inside(inner: &KinRecord, outer: &KinRecord) -> bool {
 /// A page of the tree of requests around a ray.
 #[derive(Serialize)]
 pub(crate) struct TreeResponse {
-    root: String,
+    #[serde(serialize_with = "serialize_ray")]
+    root: RayId,
     truncated: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cyclic: bool,
@@ -136,6 +137,11 @@ struct NodeResponse {
 }
 
 impl TreeResponse {
+    /// Returns the ray at the top.
+    pub(super) const fn root(&self) -> RayId {
+        self.root
+    }
+
     /// Returns the rays that it shows.
     pub(crate) fn rays(&self) -> impl Iterator<Item = RayId> {
         self.nodes.iter().map(|node| node.ray)
@@ -158,7 +164,7 @@ impl TreeResponse {
             records: records.into_iter().map(|(dataset, count)| (dataset.name(), count)).collect(),
         };
         let nodes = nodes.into_iter().map(node).collect();
-        Self { root: root.to_string(), truncated, cyclic, nodes, next_cursor: None }
+        Self { root, truncated, cyclic, nodes, next_cursor: None }
     }
 }
 

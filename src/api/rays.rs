@@ -31,8 +31,8 @@ use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::services::Services;
 
-/// The formats of a lookup: those of records, and those of [`super::ray_explain`] and [`super::ray_har`].
-const FORMATS: &str = "json, native, partner, csv, explain or har";
+/// The formats of a lookup: those of records, and those of [`super::ray_explain`], [`super::ray_har`] and [`super::ray_otlp`].
+const FORMATS: &str = "json, native, partner, csv, explain, har or otlp";
 
 /// Answers with the records of the ray in the format that the client accepts, or 404.
 pub(crate) async fn get_ray(

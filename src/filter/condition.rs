@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use serde_json::value::RawValue;
 
+use super::header::any_value;
 use super::operator::{FieldTest, FilterScalar, NumberSide};
 use crate::record::FieldValue;
 use crate::record::decimal::Decimal;
@@ -18,6 +19,8 @@ use crate::record::decimal::Decimal;
 pub(super) struct FilterCondition {
     /// The position of its field among the names of the filter.
     pub(super) field: usize,
+    /// The header that it is on, if the field has headers.
+    pub(super) header: Option<Box<str>>,
     /// Whether its operator begins with `!`.
     pub(super) negated: bool,
     /// The test applied to the field.
@@ -27,15 +30,23 @@ pub(super) struct FilterCondition {
 impl FilterCondition {
     /// Returns whether a record with this field satisfies it.
     pub(super) fn holds(&self, field: &FieldValue<'_>) -> bool {
-        let is_true = match &self.test {
+        let is_true = match &self.header {
+            Some(header) => any_value(field, header, &|value| self.is_true(value)),
+            None => self.is_true(field),
+        };
+        is_true != self.negated
+    }
+
+    /// Returns whether a value satisfies the test.
+    fn is_true(&self, field: &FieldValue<'_>) -> bool {
+        match &self.test {
             FieldTest::Equals(value) => equals(value, field),
             FieldTest::In(values) => values.iter().any(|value| equals(value, field)),
             FieldTest::Compares(side, value) => compares(*side, value, field),
             FieldTest::StartsWith(start) => text(field).is_some_and(|text| text.starts_with(&**start)),
             FieldTest::EndsWith(end) => text(field).is_some_and(|text| text.ends_with(&**end)),
             FieldTest::Contains(value) => contains(value, field),
-        };
-        is_true != self.negated
+        }
     }
 }
 

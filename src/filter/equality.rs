@@ -31,6 +31,7 @@ impl Filter {
             documents.push(json!({ "key": name, "operator": "eq", "value": text }));
             nodes.push(FilterNode::Leaf(FilterCondition {
                 field: place,
+                header: None,
                 negated: false,
                 test: FieldTest::Equals(scalar),
             }));

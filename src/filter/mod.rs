@@ -18,6 +18,8 @@
 //!   regardless of its size, and counts as text if text is required. `true` equals `"true"`.
 //! * On a field of addresses ([`crate::record::ADDRESS_FIELDS`]), an operand of `eq`, `in` and `contains` with a slash is a
 //!   network ([`IpNetwork`]), which an address in it equals.
+//! * `RequestHeaders.name` and `ResponseHeaders.name` are one header of those fields, in any case; of several values, one has
+//!   to satisfy the condition.
 //! * A field that is absent, `null`, an object, or of a type that the operator does not support, does not match.
 //! * An operator with `!` is the exact complement of the one without: an absent field satisfies `!eq`.
 //!
@@ -30,6 +32,7 @@
 mod condition;
 mod equality;
 mod error;
+mod header;
 mod network;
 mod operator;
 mod parse;
@@ -129,7 +132,9 @@ impl FilterNode {
     fn gather_operands<'a>(&'a self, field: usize, operands: &mut Vec<&'a str>) -> bool {
         match self {
             Self::And(nodes) | Self::Or(nodes) => nodes.iter().all(|node| node.gather_operands(field, operands)),
-            Self::Leaf(condition) => condition.field != field || condition.test.gather_operands(operands),
+            Self::Leaf(condition) => {
+                condition.field != field || condition.header.is_none() && condition.test.gather_operands(operands)
+            }
         }
     }
 }

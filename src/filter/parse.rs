@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::condition::FilterCondition;
 use super::error::{FilterError, FilterFault};
+use super::header::split_header;
 use super::{FilterNode, operator};
 use crate::limits::{FILTER_BYTES, FILTER_CONDITIONS, FILTER_DEPTH};
 use crate::record::fields::MemberName;
@@ -85,7 +86,7 @@ impl FilterParser {
                 key: Some(MemberName(key)),
                 operator: Some(operator),
                 value: Some(value),
-            } => self.condition(key.into_owned(), &operator, value).map(FilterNode::Leaf),
+            } => self.condition(&key, &operator, value).map(FilterNode::Leaf),
             _ => Err(FilterFault::NotANode),
         }
     }
@@ -107,7 +108,7 @@ impl FilterParser {
         Ok(parsed)
     }
 
-    fn condition(&mut self, key: String, operator: &str, value: &RawValue) -> Result<FilterCondition, FilterFault> {
+    fn condition(&mut self, key: &str, operator: &str, value: &RawValue) -> Result<FilterCondition, FilterFault> {
         self.conditions += 1;
         if self.conditions > FILTER_CONDITIONS {
             return Err(FilterFault::TooManyConditions);
@@ -116,12 +117,13 @@ impl FilterParser {
             return Err(FilterFault::Key);
         }
         let (test, negated) = operator::read(operator, value)?;
-        let test = if is_address_field(&key) { test.of_addresses()? } else { test };
+        let test = if is_address_field(key) { test.of_addresses()? } else { test };
+        let (name, header) = split_header(key).map_or((key, None), |(field, header)| (field, Some(header.into())));
         let next = self.names.len();
-        let field = *self.names.entry(key.into()).or_insert(next);
+        let field = *self.names.entry(name.into()).or_insert(next);
         if field == next {
             self.named_at.push(self.at.concat().into());
         }
-        Ok(FilterCondition { field, negated, test })
+        Ok(FilterCondition { field, header, negated, test })
     }
 }

@@ -12,3 +12,7 @@ pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";
 /// A page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
+/// Protobuf, as Grafana's data source of Tempo asks for it.
+pub(crate) const PROTOBUF: &str = "application/protobuf";
+/// Protobuf, as OTLP over HTTP names it.
+pub(crate) const OTLP_PROTOBUF: &str = "application/x-protobuf";

@@ -22,6 +22,7 @@ mod session_cookie;
 mod stream_end;
 mod timed_body;
 mod token_problems;
+mod trace_problems;
 mod upload_problems;
 
 pub(crate) use body::read_body;

@@ -129,6 +129,8 @@ classes! {
     Message "message" Hidden Scrubbed;
     /// A header's value of no special kind.
     Header "header" Hidden Scrubbed;
+    /// The header `traceparent`: the IDs of a span of another trace.
+    TraceContext "trace_context" Hidden Checked;
     /// The headers of a request or an answer.
     Headers "headers" Members Members;
     /// Members that a rule adds.

@@ -179,6 +179,8 @@ fn header(name: &str) -> FieldClass {
         FieldClass::Number
     } else if name.eq_ignore_ascii_case("content-type") {
         FieldClass::Mime
+    } else if name.eq_ignore_ascii_case("traceparent") {
+        FieldClass::TraceContext
     } else if names_secret(name) {
         FieldClass::Secret
     } else {

@@ -65,6 +65,7 @@ pub(super) fn fits(role: Role, class: FieldClass, text: &str) -> bool {
             FieldClass::Fingerprint => {
                 is(64, |byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) && (is_ja4(text) || is_id(text))
             }
+            FieldClass::TraceContext => is_trace_context(text),
             _ => text == MASKED,
         }
 }
@@ -129,6 +130,13 @@ fn is_id(text: &str) -> bool {
     let digits = text.split_once(':').map_or(text, |(mark, digits)| if mark.len() == 1 { digits } else { text });
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_mixed_hex(digits) || !has_card(text) && (is_hex || is_uuid(text.as_bytes()) || !is_token(text))
+}
+
+/// A header of W3C's Trace Context in its first version: lower-case digits of a version, two IDs and flags.
+fn is_trace_context(text: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let parts: Vec<&str> = text.splitn(5, '-').collect();
+    parts.iter().map(|part| part.len()).eq([2, 32, 16, 2]) && parts.into_iter().all(digits)
 }
 
 /// A fingerprint JA4: what was offered, and two digests of 12 hexadecimal digits.
@@ -253,6 +261,15 @@ mod tests {
                     "x:9f78e0ed210960d7693b167e",
                 ],
                 &["sk_live_4eC39HqLyjWDarjt", "t13d1516h2_8daaf6152771_02713d6af862_x1", "a@b"],
+            ),
+            (
+                FieldClass::TraceContext,
+                &["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+                &[
+                    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+                    "4bf92f3577b34da6a3ce929d0e0e4736",
+                    "a-b-c-d",
+                ],
             ),
         ]);
     }

@@ -116,6 +116,17 @@ impl ReservedWriter {
         self.list.push(bytes)
     }
 
+    /// Writes bytes before all others, such as a length that is known when everything is written.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if they do not fit; none of them is written then.
+    pub fn prepend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.list.reservation.reserve(bytes.len())?;
+        self.list.chunks.insert(0, bytes.to_vec());
+        self.list.len += bytes.len();
+        Ok(())
+    }
+
     /// Appends a value as JSON.
     ///
     /// # Errors

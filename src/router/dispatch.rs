@@ -20,8 +20,8 @@ use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, MCP_SIMPLE, Route, RouteSpec, find_route, is_cloudflare_path, is_known_path,
-    is_page_path,
+    CloudflareRoute, HEALTH_DETAILS, MCP_SIMPLE, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path,
+    is_known_path, is_page_path, is_tempo_path,
 };
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{NoBody, ToolRequest, read_message};
@@ -29,7 +29,7 @@ use super::upload;
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
-    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, rays, stats, tokens,
+    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -38,6 +38,7 @@ use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems
 use crate::mcp::{McpRequest, ToolCall, call_tool};
 use crate::memory::Reservation;
 use crate::services::Services;
+use crate::tempo;
 use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
 
 /// Answers one request, an invalid one with a problem in the format of the API that its path belongs to.
@@ -78,6 +79,8 @@ enum Audience {
     Api,
     /// A client of Cloudflare's API.
     Cloudflare,
+    /// A client of Tempo's API.
+    Tempo,
     /// A person with a browser.
     Person(Box<Visit>),
 }
@@ -86,6 +89,8 @@ impl Audience {
     fn of_request<B>(request: &HttpRequest<B>) -> Self {
         if is_cloudflare_path(&request.path) {
             Self::Cloudflare
+        } else if is_tempo_path(&request.path) {
+            Self::Tempo
         } else if is_page_path(&request.path) || is_lost(request) {
             Self::Person(Box::new(Visit::new(request)))
         } else {
@@ -104,6 +109,7 @@ impl Audience {
         match self {
             Self::Api => problem.into(),
             Self::Cloudflare => cloudflare_api::problem_reply(&problem),
+            Self::Tempo => tempo::problem_reply(&problem),
             Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
         }
     }
@@ -289,8 +295,10 @@ async fn read_request<D: Services>(
     arguments: &[String],
     (head, body): (&HttpRequest<()>, impl ByteStream),
 ) -> Result<CanonicalRequest, Problem> {
-    if !spec.is_client() {
+    if !spec.ignores_parameters() {
         head.check_parameters(spec.parameters)?;
+    } else if let Some(name) = head.repeated_parameter(spec.parameters).filter(|_| !spec.is_client()) {
+        return Err(problems::repeated_parameter(name));
     }
     let body = read_body(head, body, services.base()).await?;
     check_media_type(spec, head, !body.is_empty())?;
@@ -365,6 +373,9 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetRay if ray_har::is_asked(request) => {
                 ray_har::archive_ray(config, services, &self.caller, request, argument).await
             }
+            Route::GetRay if ray_otlp::is_asked(request) => {
+                ray_otlp::trace_ray(config, services, &self.caller, request, argument).await
+            }
             Route::GetRay => rays::get_ray(config, services, &self.caller, request, argument).await,
             Route::LookUpRays => ray_list::look_up_rays(config, self.services, &self.caller, request).await,
             Route::GetDeliveries => deliveries::get_deliveries(config, services, &self.caller, argument).await,
@@ -409,6 +420,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::Tool(tool) => {
                 Box::pin(call_tool(config, self.services, &self.caller, (tool, request, argument))).await
             }
+            Route::Tempo(route) => Box::pin(self.answer_tempo(route)).await,
             // Kept out of the future of every request: pages ask for several answers.
             Route::Page(route) => Box::pin(self.show_page(route)).await,
             Route::IngestBatch | Route::GetOpenApi | Route::GetHealth | Route::Mcp => Err(problems::no_such_path()),
@@ -435,6 +447,26 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
                 web::count_payloads(self.config, self.services.as_ref(), viewer, &self.request).await
             }
             _ => Err(problems::no_such_path()),
+        }
+    }
+}
+
+impl<D: Services + 'static> AdmittedRequest<'_, D> {
+    /// Answers a route of Tempo's API.
+    async fn answer_tempo(&self, route: TempoRoute) -> Result<Reply, Problem> {
+        let (services, caller, request) = (self.services, &self.caller, &self.request);
+        let argument = self.arguments.first().map_or("", String::as_str);
+        match route {
+            TempoRoute::Echo => Ok(tempo::answer_echo()),
+            TempoRoute::BuildInfo => Ok(tempo::build_info(services.memory())?),
+            TempoRoute::GetTrace(version) => {
+                tempo::get_trace(self.config, services, caller, request, (argument, version)).await
+            }
+            TempoRoute::Search => tempo::search_traces(services, caller, request).await,
+            TempoRoute::ListTags(version) => tempo::list_tags(services.memory(), caller, request, version),
+            TempoRoute::ListTagValues(version) => {
+                tempo::list_tag_values(services, caller, request, (argument, version)).await
+            }
         }
     }
 }

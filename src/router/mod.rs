@@ -28,6 +28,7 @@ mod tool_call;
 mod upload;
 
 pub use crate::mcp::ToolName;
+pub use crate::tempo::TempoVersion;
 pub use crate::web::{OperationTarget, PageRoute};
 pub use dispatch::answer_request;
-pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TOOL_ROUTES, find_route};
+pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TOOL_ROUTES, TempoRoute, find_route};

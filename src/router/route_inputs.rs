@@ -40,3 +40,12 @@ pub(super) const BACKFILL: &[&str] =
 
 /// The members of a new token's body.
 pub(super) const TOKEN: &[&str] = &["id", "scopes", "role", "zones", "datasets", "scans", "days", "expires"];
+
+/// The query parameters of a trace of Tempo's API: the range in which its ID is searched for in headers.
+pub(super) const TRACE_RANGE: &[&str] = &["start", "end"];
+
+/// The query parameters of `GET /tempo/api/search`.
+pub(super) const TRACE_SEARCH: &[&str] = &["q", "tags", "minDuration", "maxDuration", "limit", "spss", "start", "end"];
+
+/// The query parameters of the values of an attribute.
+pub(super) const TAG_VALUES: &[&str] = &["q", "limit", "start", "end"];

@@ -4,7 +4,8 @@
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
 use super::route_inputs::{
-    AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TOKEN,
+    AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TAG_VALUES, TOKEN,
+    TRACE_RANGE, TRACE_SEARCH,
 };
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
@@ -13,6 +14,7 @@ use crate::ledger::calls::DeliveryDecision;
 use crate::mcp::ToolName;
 use crate::page::ops::DECISION_FILTER;
 use crate::page::search::SEARCH_PARAMETERS;
+use crate::tempo::TempoVersion;
 use crate::web::{OperationTarget, PageRoute};
 
 /// What a request asks for.
@@ -88,8 +90,27 @@ pub enum Route {
     Mcp,
     /// What such a message asks of the API.
     Tool(ToolName),
+    /// A route of Tempo's API under `/tempo`.
+    Tempo(TempoRoute),
     /// A route of the support desk's page.
     Page(PageRoute),
+}
+
+/// A route of Tempo's API that raydex answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TempoRoute {
+    /// Whether anyone is there.
+    Echo,
+    /// The version of the API.
+    BuildInfo,
+    /// A trace by its ID.
+    GetTrace(TempoVersion),
+    /// The traces of a time range.
+    Search,
+    /// The names of attributes.
+    ListTags(TempoVersion),
+    /// The values of an attribute.
+    ListTagValues(TempoVersion),
 }
 
 /// A route of Cloudflare's API that raydex answers.
@@ -182,6 +203,7 @@ impl RouteSpec {
             | Route::Cloudflare(_)
             | Route::Mcp
             | Route::Tool(_)
+            | Route::Tempo(_)
             | Route::Page(_) => Visibility::Zones,
             _ => Visibility::Everything,
         }
@@ -195,6 +217,11 @@ impl RouteSpec {
     /// Whether it is a route of Cloudflare's API.
     pub(crate) const fn is_client(&self) -> bool {
         matches!(self.route, Route::Cloudflare(_))
+    }
+
+    /// Whether its clients may send parameters that it does not read.
+    pub(crate) const fn ignores_parameters(&self) -> bool {
+        matches!(self.route, Route::Cloudflare(_) | Route::Tempo(_))
     }
 
     /// Whether it is a route of the support desk's page.
@@ -222,6 +249,9 @@ impl RouteSpec {
                     | CloudflareRoute::RetrieveLogs
                     | CloudflareRoute::AccountRay
             ),
+            Route::Tempo(route) => {
+                matches!(route, TempoRoute::GetTrace(_) | TempoRoute::Search | TempoRoute::ListTagValues(_))
+            }
             Route::Page(route) => route.shows_records(),
             _ => false,
         }
@@ -344,6 +374,19 @@ pub const TOOL_ROUTES: &[RouteSpec] = &[
     tool("/v1/rays/{ray}/deliveries", ToolName::Deliveries),
     tool("/v1/logs", ToolName::Search).taking(&["start", "end", "dataset", "filter", "fields", "limit", "cursor"]),
     tool("/v1/counts", ToolName::Counts).taking(&["start", "end", "dataset", "filter", "by", "step", "top"]),
+    tempo("/tempo/api/echo", TempoRoute::Echo),
+    tempo("/tempo/api/status/buildinfo", TempoRoute::BuildInfo),
+    tempo("/tempo/api/traces/{trace}", TempoRoute::GetTrace(TempoVersion::V1)).taking(TRACE_RANGE).audited(),
+    tempo("/tempo/api/v2/traces/{trace}", TempoRoute::GetTrace(TempoVersion::V2)).taking(TRACE_RANGE).audited(),
+    tempo("/tempo/api/search", TempoRoute::Search).taking(TRACE_SEARCH).audited(),
+    tempo("/tempo/api/search/tags", TempoRoute::ListTags(TempoVersion::V1)).taking(&["scope"]),
+    tempo("/tempo/api/v2/search/tags", TempoRoute::ListTags(TempoVersion::V2)).taking(&["scope"]),
+    tempo("/tempo/api/search/tag/{tag}/values", TempoRoute::ListTagValues(TempoVersion::V1))
+        .taking(TAG_VALUES)
+        .audited(),
+    tempo("/tempo/api/v2/search/tag/{tag}/values", TempoRoute::ListTagValues(TempoVersion::V2))
+        .taking(TAG_VALUES)
+        .audited(),
 ];
 
 /// The row of what a tool asks.
@@ -396,6 +439,16 @@ const fn client(
     scopes: &'static [Scope],
 ) -> RouteSpec {
     RouteSpec::new(method, path, Route::Cloudflare(route), scopes)
+}
+
+/// The row of a route of Tempo's API.
+const fn tempo(path: &'static str, route: TempoRoute) -> RouteSpec {
+    RouteSpec::new("GET", path, Route::Tempo(route), READ)
+}
+
+/// Whether the path belongs to Tempo's API, whose clients show errors as they are.
+pub(crate) fn is_tempo_path(path: &str) -> bool {
+    path.starts_with("/tempo/")
 }
 
 /// Whether the path belongs to Cloudflare's API, whose clients expect its envelope for errors.

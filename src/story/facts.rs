@@ -40,7 +40,7 @@ pub struct KinRecord {
 
 impl KinRecord {
     /// Reads the rays that a record names; `None` if its own is not one of 16 digits.
-    pub(super) fn read(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<Self> {
+    pub(crate) fn read(store: BatchStore<'_, impl Bucket>, record: FoundRecord) -> Option<Self> {
         let names = store.prefixes.key_names(&record.object.key, record.dataset);
         let RecordKey { ray, parent, merged, .. } = read_key_by(&names, &record.line).ok()?;
         let of_line = || record.merged.as_ref()?.ray.as_ref()?.ray();
@@ -49,6 +49,12 @@ impl KinRecord {
         let MergedChildren { children, beyond } =
             merged.filter(|_| record.merged.is_none()).map_or_else(MergedChildren::default, |merged| *merged);
         Some(Self { ray, parent, children, beyond, record })
+    }
+
+    /// Returns the request that caused this one, and how.
+    pub(crate) fn link(&self) -> Option<(LinkKind, RayId)> {
+        let link = if self.is_http() { LinkKind::Subrequest } else { LinkKind::Challenge };
+        self.parent.filter(|parent| *parent != self.ray).map(|parent| (link, parent))
     }
 
     /// Whether it is the record of a request, rather than of something that happened to one.
@@ -72,8 +78,7 @@ impl RayFacts {
     /// Takes another record of the ray.
     pub(super) fn take(&mut self, kin: &KinRecord) {
         self.is_cut |= kin.beyond > 0;
-        let link = if kin.is_http() { LinkKind::Subrequest } else { LinkKind::Challenge };
-        self.parents.extend(kin.parent.filter(|parent| *parent != kin.ray).map(|parent| (link, parent)));
+        self.parents.extend(kin.link());
         if self.copies.insert(copy_key(&kin.record)) && kin.is_http() {
             self.log_types.extend(LogType::of_record(&kin.record.line));
         }

@@ -21,6 +21,7 @@ use crate::ledger::{BatchId, DeliveryId};
 use crate::mask::is_listed;
 use crate::query::QueryCursor;
 use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::tempo::{canonical_query, parse_trace_id};
 use crate::time::{rfc3339, rfc3339_ns};
 
 /// The digits of the id of a zone or an account.
@@ -95,6 +96,9 @@ impl ValueReader<'_> {
             "with" => canonical_ray(text).map_or_else(|| INVALID.into(), |(_, kept)| kept.into()),
             "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
+            "q" => canonical_trace_query(text).map_or_else(redacted, Value::from),
+            "spss" => text.parse().map_or_else(|_| redacted(), |n: u64| n.into()),
+            "minDuration" | "maxDuration" if is_duration(text) => text.into(),
             "cursor" if is_sealed_form(text, QueryCursor::BYTES) => text.into(),
             "key" if self.is_batch_key(text) => self.redact_key(text).into(),
             "prefix" => redact_path(text).into(),
@@ -145,6 +149,10 @@ pub(super) fn read_argument(name: &str, text: &str) -> Option<CanonicalArgument>
         "ray" | "a" | "b" => {
             let (read, kept) = canonical_ray(text)?;
             Some(CanonicalArgument { read, kept })
+        }
+        "trace" => {
+            let kept = parse_trace_id(text)?.digits();
+            Some(CanonicalArgument { read: text.to_owned(), kept })
         }
         "batch" => known(BatchId::from_handle(text).is_some()),
         "payload" => known(DeliveryId::from_handle(text).is_some()),
@@ -212,6 +220,18 @@ fn canonical_handles(handles: &[Value]) -> CanonicalValue {
     let is_handle = |handle: &Value| handle.as_str().is_some_and(|text| DeliveryId::from_handle(text).is_some());
     let kept = handles.iter().map(|handle| if is_handle(handle) { handle.clone() } else { INVALID.into() });
     CanonicalValue { read: handles.into(), kept: kept.collect() }
+}
+
+/// A query of Tempo's API, as the filter that it is, with its durations.
+fn canonical_trace_query(text: &str) -> Option<String> {
+    let (filter, durations) = canonical_query(text)?;
+    let filter = filter.map(|filter| canonical_filter(Some(Dataset::HttpRequests), &filter));
+    Some(filter.unwrap_or_default() + &durations)
+}
+
+/// Whether a text is a number with a unit of time.
+fn is_duration(text: &str) -> bool {
+    text.len() <= 20 && text.chars().all(|sign| sign.is_ascii_digit() || "nuµmsh.".contains(sign))
 }
 
 fn is_email(text: &str) -> bool {

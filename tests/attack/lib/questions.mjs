@@ -10,7 +10,7 @@ const DATASETS = ["http_requests", "firewall_events", "workers_trace_events", "d
 
 /** Every kind of question, by the route that it asks: each must be the path of a row, and each row that twins apply to has one. */
 const KINDS = {
-  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(() => (q.below(5) === 0 ? ["explain", "har"][q.below(2)] : q.form())), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
+  "GET /v1/rays/{ray}": (q) => get(`/v1/rays/${q.ray()}`, { format: q.maybe(() => (q.below(5) === 0 ? ["explain", "har", "otlp"][q.below(3)] : q.form())), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), filter: q.maybe(q.filter), timestamps: q.maybe(q.timestamps) }),
   "GET /v1/rays/{ray}/deliveries": (q) => get(`/v1/rays/${q.ray()}/deliveries`, {}),
   "GET /v1/rays/{a}/diff/{b}": (q) => get(`/v1/rays/${q.ray()}/diff/${q.ray()}`, { dataset: q.maybe(q.dataset) }),
   "GET /v1/rays/{ray}/neighbours": (q) => get(`/v1/rays/${q.ray()}/neighbours`, { by: q.near(), within: q.maybe(() => "60m"), dataset: q.maybe(q.dataset), fields: q.maybe(q.fields), limit: q.maybe(q.limit), format: q.maybe(() => "ndjson") }),
@@ -48,8 +48,15 @@ const KINDS = {
   "GET /client/v4/accounts/{account}/logs/list": (q) => get("/client/v4/accounts/a/logs/list", { ...q.range(true), ...ENGINE }),
   "GET /client/v4/accounts/{account}/logs/retrieve": (q) => get("/client/v4/accounts/a/logs/retrieve", { ...q.range(true), ...ENGINE }),
   "GET /client/v4/accounts/{account}/logs/rayids/{ray}": (q) => get(`/client/v4/accounts/a/logs/rayids/${q.ray()}`, { bucket: "cdn-logs-raw", prefix: "logs/http_requests" }),
+  "GET /tempo/api/traces/{trace}": (q) => get(`/tempo/api/traces/${q.ray()}`, {}),
+  "GET /tempo/api/v2/traces/{trace}": (q) => get(`/tempo/api/v2/traces/${q.ray()}`, {}),
+  "GET /tempo/api/search": (q) => get("/tempo/api/search", { ...q.range(), q: pickQuery(q), limit: q.maybe(q.limit) }),
+  "GET /tempo/api/search/tag/{tag}/values": (q) => get("/tempo/api/search/tag/service.name/values", q.range()),
+  "GET /tempo/api/v2/search/tag/{tag}/values": (q) => get("/tempo/api/v2/search/tag/url.path/values", q.range()),
 };
 const ENGINE = { bucket: "cdn-logs-raw", prefix: "logs/http_requests/{DATE}" };
+/** A query in TraceQL. */
+const pickQuery = (q) => ["{}", "{ status = error }", '{ span.http.request.method = "GET" }', "{ duration > 1ms }"][q.below(4)];
 /** Kinds that show records are asked more often. */
 const OFTEN = ["GET /v1/rays/{ray}", "POST /v1/rays", "GET /v1/logs", "GET /v1/logs", "GET /v1/logs"];
 

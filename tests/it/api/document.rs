@@ -128,11 +128,13 @@ pub(crate) fn check_against_openapi(method: &str, path: &str, reply: &Reply) -> 
         }
         Err(problem) => {
             let is_path = problem.code == problems::no_such_path().code;
-            let name = match (path.starts_with("/client/"), is_path) {
-                (false, true) => "NoSuchPath",
-                (false, false) => "NoSuchMethod",
-                (true, true) => "ClientNotFound",
-                (true, false) => "ClientNoSuchMethod",
+            let name = match (path.starts_with("/client/"), path.starts_with("/tempo/"), is_path) {
+                (false, false, true) => "NoSuchPath",
+                (false, false, false) => "NoSuchMethod",
+                (true, _, true) => "ClientNotFound",
+                (true, _, false) => "ClientNoSuchMethod",
+                (_, true, true) => "TempoNotFound",
+                (_, true, false) => "TempoNoSuchMethod",
             };
             if problem.status != reply.status {
                 return Err(format!("{name} has the status {}", problem.status));

@@ -21,6 +21,21 @@ const ACCOUNT: &str = "/client/v4/accounts/a/logs";
 /// A range that holds the records of the world.
 pub(crate) const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
 
+/// A question for each route of Tempo's API.
+fn tempo_asks(ray: &str) -> Vec<Ask> {
+    vec![
+        Ask::get("/tempo/api/echo"),
+        Ask::get("/tempo/api/status/buildinfo"),
+        Ask::get(&format!("/tempo/api/traces/{ray}")),
+        Ask::get(&format!("/tempo/api/v2/traces/0000000000000000{ray}?start=1774684800&end=1774688400")),
+        Ask::get(&format!("/tempo/api/search?q=%7B%7D&limit=2&{RANGE}")),
+        Ask::get("/tempo/api/search/tags?scope=resource"),
+        Ask::get("/tempo/api/v2/search/tags?scope=intrinsic"),
+        Ask::get(&format!("/tempo/api/search/tag/service.name/values?{RANGE}")),
+        Ask::get(&format!("/tempo/api/v2/search/tag/resource.service.name/values?{RANGE}")),
+    ]
+}
+
 /// A world with one of everything, and a question for each route.
 pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let fakes = Fakes::new();
@@ -44,6 +59,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
         Ask::get(&format!("/v1/rays/{ray}?format=explain")),
         Ask::get(&format!("/v1/rays/{ray}?format=har")),
+        Ask::get(&format!("/v1/rays/{ray}?format=otlp")),
         Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
         Ask::get(&format!("/v1/rays/{ray}/neighbours?by=client&within=60s&limit=2")),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
@@ -93,7 +109,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
         sent("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     ];
-    (fakes, asks)
+    (fakes, asks.into_iter().chain(tempo_asks(&ray.to_string())).collect())
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn parameters_beside_the_columns_are_refused() {
     assert_eq!(problem(&search), (400, "bad_parameter".into()));
     assert!(!body(&search)["detail"].as_str().unwrap().contains("explain"));
     let known = body(&Ask::get(&format!("/v1/rays/{}?format=xml", ray(1))).of(&world()));
-    assert!(known["detail"].as_str().unwrap().contains("csv, explain or har"), "{known}");
+    assert!(known["detail"].as_str().unwrap().contains("csv, explain, har or otlp"), "{known}");
 }
 
 #[test]

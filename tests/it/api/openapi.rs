@@ -25,6 +25,7 @@ const PROBLEMS: &str = concat!(
     include_str!("../../../src/http/mcp_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
+    include_str!("../../../src/http/trace_problems.rs"),
     include_str!("../../../src/http/upload_problems.rs")
 );
 
@@ -178,7 +179,7 @@ fn every_reference_names_something() {
             named.insert(reference.to_owned());
         }
         // Whatever has no route of its own, and so nothing that refers to it.
-        let alone = ["NoSuchPath", "NoSuchMethod", "ClientNoSuchMethod"];
+        let alone = ["NoSuchPath", "NoSuchMethod", "ClientNoSuchMethod", "TempoNoSuchMethod"];
         for kind in ["parameters", "headers", "responses", "schemas"] {
             for (name, pointer) in members(document, &format!("/components/{kind}")) {
                 assert_ne!(named.contains(&pointer), alone.contains(&name.as_str()), "{pointer}");

@@ -27,6 +27,8 @@ fn made_up(row: &RouteSpec, number: u32) -> Ask {
         .replace("{id}", &number.to_string())
         .replace("{token}", &format!("made-up-{number}"))
         .replace("{dataset}", "http_requests")
+        .replace("{trace}", &ray(u64::from(number)).to_string())
+        .replace("{tag}", "service.name")
         .replace("{zone}", "z")
         .replace("{account}", "a");
     let query = if row.parameters.contains(&"end") { format!("?{RANGE}") } else { String::new() };

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 34] = [
+const ROOMS: [&str; 36] = [
     "limits",
     "memory",
     "time",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 34] = [
     "edge",
     "ledger",
     "spool",
+    "otlp",
     "story",
     "services",
     "audit",
@@ -36,6 +37,7 @@ const ROOMS: [&str; 34] = [
     "api",
     "cloudflare_api",
     "mcp",
+    "tempo",
     "web",
     "router",
 ];

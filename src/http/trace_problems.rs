@@ -1,0 +1,44 @@
+//! The problems of traces and of searches for them.
+//!
+//! # Invariants
+//! Those of [`super::problems`].
+
+use std::fmt::Display;
+
+use super::problem::Problem;
+
+/// The text is not the ID of a trace.
+#[must_use]
+pub fn not_a_trace() -> Problem {
+    Problem::new(400, "not_a_trace", "This is not a trace ID.")
+        .with_hint("Paste a Ray ID: 16 hexadecimal digits, or the same with 16 zeros before them.")
+}
+
+/// No request of the range has this trace in its header `traceparent`, as far as the caller sees.
+#[must_use]
+pub fn no_such_trace() -> Problem {
+    Problem::new(
+        404,
+        "no_such_trace",
+        "Trace not found: no request of this time range has its ID in the header traceparent.",
+    )
+    .with_hint("The header must be among those that the job logs, and your role must see it (support or forensics).")
+}
+
+/// The ID is that of another system's trace, and the request has no range in which to look for it.
+#[must_use]
+pub fn trace_range_required() -> Problem {
+    Problem::new(
+        404,
+        "trace_range_required",
+        "Trace not found: this is not a Ray ID, and the request has no time range in which to search headers for it.",
+    )
+    .with_hint("In the settings of the data source, turn on \"Use time range in query\".")
+}
+
+/// The query is one that a filter cannot say; `fault` says which part of it, by its name.
+#[must_use]
+pub fn bad_trace_query(fault: &impl Display) -> Problem {
+    Problem::new(400, "bad_trace_query", format!("The query cannot be answered: {fault}."))
+        .with_hint("Supported are comparisons joined by && and ||, such as { span.http.response.status_code >= 500 }.")
+}

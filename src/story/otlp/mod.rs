@@ -1,0 +1,24 @@
+//! The requests of a tree as the spans of a trace in OpenTelemetry's form.
+//!
+//! A Ray ID has the size of a span ID, so it is one; the trace's ID is the root's ray with zeros before it. A request is a
+//! span of the service that its host names, each step of its time that was measured a span below it, and so is a Worker that
+//! served it, with what that printed and threw as events. Other records are events of the request.
+//!
+//! # Invariants
+//! Spans have values of their records alone, as the caller sees these. The same records make the same spans.
+
+mod attributes;
+mod connection;
+mod event;
+mod record;
+mod request;
+mod spans;
+mod trace_parent;
+mod worker;
+
+pub use self::attributes::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES};
+pub(crate) use self::spans::{RayRecords, RequestSummary, request_summary, spans_of_ray, trace_id_of};
+pub use self::trace_parent::TRACE_PARENT;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! `GET /tempo/api/traces/{trace}` and its second version: the tree of a ray as a trace.
+//!
+//! # Invariants
+//! Every ray of a tree finds the same trace. The second version says whether it is whole, and why it may not be; the first has no
+//! place for that but a header.
+
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::TempoVersion;
+use super::partial::missing_words;
+use super::request_scan::{RequestSearch, given_range, scan_requests};
+use super::trace_id::{TraceKey, parse_trace_id};
+use crate::access::Caller;
+use crate::api::field_warnings::UnseenFields;
+use crate::api::ray_otlp::prefers_protobuf;
+use crate::api::ray_story::find_trace;
+use crate::api::record_view::DatasetViews;
+use crate::api::scan::acquire_lookup;
+use crate::api::time_range::TimeRange;
+use crate::api::trace_writer::{TraceForm, TraceRecords};
+use crate::config::Config;
+use crate::filter::Filter;
+use crate::http::media_type::{JSON, PROTOBUF};
+use crate::http::{HttpRequest, Problem, Reply, problems};
+use crate::limits::TEMPO_SEARCH_MS;
+use crate::memory::{OutOfMemory, ReservedBytes, ReservedWriter};
+use crate::record::RayId;
+use crate::services::Services;
+use crate::story::{TRACE_PARENT, request_summary};
+
+/// Fields of `TraceByIDResponse` in protobuf: the trace (1), its status (3), why it is partial (4).
+const TRACE: u8 = 0x0a;
+const STATUS: u8 = 0x18;
+const MESSAGE: u8 = 0x22;
+/// The status of a trace that lacks requests.
+const PARTIAL: u8 = 1;
+
+/// Answers with the trace, or 404.
+pub(crate) async fn get_trace<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<D>,
+    caller: &Caller,
+    request: &HttpRequest<Vec<u8>>,
+    (argument, version): (&str, TempoVersion),
+) -> Result<Reply, Problem> {
+    let range = given_range(request)?;
+    let ray = match parse_trace_id(argument).ok_or_else(problems::not_a_trace)? {
+        TraceKey::Ray(ray) => ray,
+        TraceKey::Foreign(id) => find_by_header(services, caller, range, id).await?,
+    };
+    let services = services.as_ref();
+    let views = DatasetViews::new(caller, None, None)?;
+    let _permit = acquire_lookup(services, caller).await?;
+    let reservation = services.memory().reservation();
+    let (root, mut story) = find_trace((config, services), &views, ray, (None, None), &reservation).await?;
+    let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
+    let records = std::mem::take(&mut story.found).records;
+    let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
+    let mut out = ReservedWriter::new(services.memory());
+    if form == TraceForm::Json {
+        out.push(match version {
+            TempoVersion::V1 => b"{\"batches\":[",
+            TempoVersion::V2 => b"{\"trace\":{\"resourceSpans\":[",
+        })?;
+    }
+    let mut written =
+        TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: |_: &[u8]| () };
+    let rays = written.write(services, (root, records), form, &mut out).await?;
+    let cut = is_cut.then(|| cut_words(root, rays, goes_on));
+    let words: Vec<String> = cut.into_iter().chain(missing_words(services, &views, root).await).collect();
+    let message = (!words.is_empty()).then(|| words.join(" "));
+    let body = finish(out, (form, version), message.as_deref())?;
+    let reply = Reply::new(200, if form == TraceForm::Json { JSON } else { PROTOBUF }, body);
+    let reply = if let Some(cost) = &story.cost { reply.with_cost(cost) } else { reply };
+    Ok(if is_cut { reply.with_header("raydex-truncated", "true") } else { reply })
+}
+
+/// Says that the trace is not whole.
+fn cut_words(root: RayId, rays: usize, goes_on: bool) -> String {
+    if goes_on {
+        format!("These are {rays} requests of more: /v1/rays/{root}?format=otlp has all of them, page by page.")
+    } else {
+        "Some requests of the trace could not be read, or are beyond what one answer holds.".to_owned()
+    }
+}
+
+/// Ends the answer.
+fn finish(
+    mut out: ReservedWriter,
+    (form, version): (TraceForm, TempoVersion),
+    message: Option<&str>,
+) -> Result<ReservedBytes, OutOfMemory> {
+    match (form, version) {
+        (TraceForm::Json, TempoVersion::V1) => out.push(b"]}\n")?,
+        (TraceForm::Json, TempoVersion::V2) => {
+            out.push(b"]},\"metrics\":{},\"status\":")?;
+            out.push_json(if message.is_some() { &"PARTIAL" } else { &"COMPLETE" })?;
+            if let Some(message) = message {
+                out.push(b",\"message\":")?;
+                out.push_json(&json!(message))?;
+            }
+            out.push(b"}\n")?;
+        }
+        (TraceForm::Protobuf, TempoVersion::V1) => {}
+        (TraceForm::Protobuf, TempoVersion::V2) => {
+            let mut head = vec![TRACE];
+            prost::encoding::encode_varint(out.len() as u64, &mut head);
+            out.prepend(&head)?;
+            if let Some(message) = message {
+                let mut tail = vec![STATUS, PARTIAL, MESSAGE];
+                prost::encoding::encode_varint(message.len() as u64, &mut tail);
+                tail.extend_from_slice(message.as_bytes());
+                out.push(&tail)?;
+            }
+        }
+    }
+    out.finish()
+}
+
+/// Finds the first request of the range whose header `traceparent` names the trace.
+async fn find_by_header<D: Services + 'static>(
+    services: &Rc<D>,
+    caller: &Caller,
+    range: Option<TimeRange>,
+    id: u128,
+) -> Result<RayId, Problem> {
+    let range = range.ok_or_else(problems::trace_range_required)?;
+    let key = format!("RequestHeaders.{TRACE_PARENT}");
+    let condition = json!({ "key": key, "operator": "contains", "value": format!("-{id:032x}-") });
+    let filter =
+        Filter::parse(&json!({ "where": condition }).to_string()).map_err(|error| problems::bad_filter(&error))?;
+    let search = RequestSearch { filter: Some(filter), range, fields: &["RayID"], ms: TEMPO_SEARCH_MS };
+    let mut found = None;
+    let take = |text: &str| {
+        found = request_summary(text).map(|summary| summary.ray);
+        found.is_none()
+    };
+    let is_whole = scan_requests(services, caller, search, take).await?;
+    match found {
+        Some(ray) => Ok(ray),
+        None if is_whole => Err(problems::no_such_trace()),
+        None => {
+            Err(problems::no_such_trace().with_hint("Only a part of the time range was searched: make it shorter."))
+        }
+    }
+}
