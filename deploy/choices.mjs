@@ -55,7 +55,11 @@ export function readChoices(args, root) {
   const environment = values.env ?? "production";
   if (!(environment in ENVIRONMENTS)) throw new Refused(`--env ${environment} is not known: choose ${Object.keys(ENVIRONMENTS).join(", ")}`);
   if (values.apply && values.check) throw new Refused("--check changes nothing, and --apply does: give one of them");
-  const choices = readFile(values.choices ?? path.join(root, `deploy.${environment}.json`), Boolean(values.choices));
+  const fileOf = (name) => path.join(root, `deploy.${name}.json`);
+  const own = readFile(values.choices ?? fileOf(environment), Boolean(values.choices));
+  // The edge logger writes into the bucket of production, whose spool is in the same jurisdiction.
+  const { bucket, jurisdiction } = environment === "edge" ? readFile(fileOf("production"), false) : {};
+  const choices = { ...(bucket && { bucket }), ...(jurisdiction && { jurisdiction }), ...own };
   const settings = JSON.parse(fs.readFileSync(path.join(root, "schemas/config.json"), "utf8")).settings;
   const secrets = values.secrets ? { file: path.resolve(values.secrets), names: Object.keys(readFile(values.secrets, true)) } : null;
   const faults = [...faultsOf(choices, environment), ...varFaults(choices.vars ?? {}, settings), ...secretFaults(secrets?.names ?? [], settings)];

@@ -33,12 +33,14 @@ function writeConfig(plan) {
 
 function printStep(step) {
   print(`- ${step.title}`);
-  if (step.builds) print("    scripts/build");
+  if (step.builds && fs.existsSync(path.join(ROOT, "scripts/build"))) print("    scripts/build");
   print(`    ${step.make ? shown(step.make) : step.hand}`);
 }
 
+/** Builds the Worker; a release has it built. */
 function buildWorker() {
-  if (process.env.RAYDEX_WRANGLER) return;
+  const isBuilt = !fs.existsSync(path.join(ROOT, "scripts/build")) || process.env.RAYDEX_WRANGLER;
+  if (isBuilt) return;
   const { status } = spawnSync(path.join(ROOT, "scripts/build"), { stdio: "inherit" });
   if (status !== 0) throw new Refused("scripts/build failed: see above");
 }

@@ -190,7 +190,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 59] = [
+pub const SETTINGS: [SettingSpec; 60] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,

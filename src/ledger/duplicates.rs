@@ -17,6 +17,14 @@ pub struct PlanDuplicates {
     pub listed: Vec<DuplicateLine>,
 }
 
+impl PlanDuplicates {
+    /// Returns whether each of its lines is listed.
+    #[must_use]
+    pub const fn lists_all(&self) -> bool {
+        self.listed.len() as u64 == self.lines
+    }
+}
+
 /// A batch that shares lines with another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateSource {

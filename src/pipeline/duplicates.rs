@@ -26,6 +26,7 @@ use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanN
 use crate::index::entry::{self, PartView, RayLocation};
 use crate::index::{ShardEntry, ShardName};
 use crate::ledger::BatchId;
+use crate::ledger::duplicates::{DuplicateLine, PlanDuplicates};
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PayloadSelection, PlanStanding};
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
@@ -181,16 +182,11 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let call = GetBatch { source: id.source.clone(), payloads: PayloadSelection::All };
         let details = rpc::call(self.services.ledgers(), &id.ledger, &call).await?;
         let mut lines = Vec::new();
-        // The packs lack the lines that the plan left to an earlier one, of which less may remain. These are what a
-        // repetition is to deliver.
-        let has_left_out = self.repetition.is_none()
-            && details.duplicates.iter().any(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
-        let is_read = has_left_out && self.read_object(plan, &details, keys, &mut lines).await?
-            || self.read_packs(id, plan.name.plan, &details, keys, &mut lines).await?
-            || self.read_object(plan, &details, keys, &mut lines).await?;
-        if is_read {
+        let left_out = details.duplicates.iter().find(|of_plan| of_plan.plan == plan.name.plan && !of_plan.sent);
+        let is_repeated = self.repetition.is_some() && left_out.is_some();
+        if self.read_plan_lines(id, plan, &details, left_out, keys, &mut lines).await? {
             known.delivered.extend(lines.into_iter().map(|digest| (digest, number)));
-        } else {
+        } else if !is_repeated {
             let rules = || rules_of(&details, plan.name.plan);
             let names = self.services.log_prefixes().key_names(&plan.name.key, Dataset::HttpRequests);
             let same = plan.shards.iter().filter(|(_, is_same)| *is_same);
@@ -200,6 +196,35 @@ impl<S: Services> DuplicateFinder<'_, S> {
             known.gone.extend(gone);
         }
         Ok(())
+    }
+
+    /// Reads the lines of a plan from its packs or its object; returns whether they are known. `left_out` are those that the plan
+    /// left to an earlier one, which the packs lack. Of that one less may remain, so for others they count as this plan's. A
+    /// repetition is to deliver them, and delivers all if it cannot know which they are.
+    async fn read_plan_lines(
+        &self,
+        id: &BatchId,
+        plan: &EarlierPlan,
+        details: &BatchDetails,
+        left_out: Option<&PlanDuplicates>,
+        keys: &[LineKey],
+        lines: &mut Vec<u64>,
+    ) -> Result<bool, BackendError> {
+        let number = plan.name.plan;
+        Ok(match left_out {
+            Some(left_out) if self.repetition.is_some() => {
+                self.read_packs(id, number, details, keys, lines).await?
+                    || left_out.lists_all() && self.read_object(plan, details, keys, &left_out.listed, lines).await?
+            }
+            Some(_) => {
+                self.read_object(plan, details, keys, &[], lines).await?
+                    || self.read_packs(id, number, details, keys, lines).await?
+            }
+            None => {
+                self.read_packs(id, number, details, keys, lines).await?
+                    || self.read_object(plan, details, keys, &[], lines).await?
+            }
+        })
     }
 
     /// Reads the lines from the plan's packs; returns whether all were there.
@@ -225,12 +250,14 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(packs.is_some())
     }
 
-    /// Renders the lines of the plan again from its object; returns whether the bucket still has the object.
+    /// Renders the lines of the plan again from its object, apart from those left out; returns whether the bucket still has the
+    /// object.
     async fn read_object(
         &self,
         plan: &EarlierPlan,
         details: &BatchDetails,
         keys: &[LineKey],
+        left_out: &[DuplicateLine],
         lines: &mut Vec<u64>,
     ) -> Result<bool, BackendError> {
         let rules = rules_of(details, plan.name.plan);
@@ -245,7 +272,9 @@ impl<S: Services> DuplicateFinder<'_, S> {
         self.read_lines(body, |at, line| {
             let key = read_key_by(&names, line).unwrap_or_default();
             let mut text = Vec::new();
-            if rules.covers(key.unix_ms().unwrap_or(default_ms), at) && rules.write(&mut text, &names, line).is_ok() {
+            let is_left_out = left_out.iter().any(|line| line.offset == at);
+            let is_covered = !is_left_out && rules.covers(key.unix_ms().unwrap_or(default_ms), at);
+            if is_covered && rules.write(&mut text, &names, line).is_ok() {
                 add_line(lines, keys, key.ray.as_ref().and_then(RayKey::ray), &text);
             }
         })

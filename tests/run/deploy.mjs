@@ -178,6 +178,16 @@ test("the edge logger is deployed beside production", () => {
   assert.match(config.main, /edge\.js$/);
 });
 
+test("the edge logger has the bucket and the jurisdiction of production", () => {
+  const root = fs.mkdtempSync(path.join(folder, "root-"));
+  fs.cpSync(path.join(ROOT, "schemas"), path.join(root, "schemas"), { recursive: true });
+  fs.writeFileSync(path.join(root, "deploy.production.json"), JSON.stringify({ bucket: "our-logs", jurisdiction: "eu", domain: "raydex.example.com" }));
+  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "our-logs", jurisdiction: "eu" });
+  fs.writeFileSync(path.join(root, "deploy.edge.json"), JSON.stringify({ bucket: "other-logs" }));
+  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "other-logs", jurisdiction: "eu" });
+  assert.deepEqual(readChoices(["--env", "staging"], root).choices, {});
+});
+
 test("behind Access there is no second door", () => {
   const { account, stdout } = deploy(["--apply", ...choices({ domain: "raydex.example.com", vars: { ACCESS_TEAM: "acme" } })]);
   const { config } = account.workers.raydex;

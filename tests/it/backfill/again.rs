@@ -1,5 +1,8 @@
 //! A window that is delivered once more, for a reason: exactly once more, and counted apart.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use raydex::ledger::books::AgainTotals;
 
 use super::support::partner::Reply;
@@ -147,16 +150,42 @@ fn batch_moved_since_is_repeated_too() {
 #[test]
 fn failures_repeat_nothing_of_a_moved_batch_twice() {
     let window = (instant(0, 0), instant(3, 0));
-    repeat_despite_failures(window, move_with_a_record_more, &[("ray-more", 1)]);
+    repeat_despite_failures(window, move_with_a_record_more, |_| {}, &[("ray-more", 1)]);
+}
+
+#[test]
+fn repetition_needs_no_pack_of_its_first_plan() {
+    // Someone's lifecycle rule removes the packs between the two plans of a backfill for a moved batch.
+    let window = (instant(0, 0), instant(3, 0));
+    let bodies = |consumers: &Consumers| -> BTreeSet<String> {
+        let keys = consumers.fakes.data.contents().into_keys();
+        keys.filter(|key| key.starts_with("raydex/payloads/")).collect()
+    };
+    let delivered = RefCell::new(BTreeSet::new());
+    let change = |consumers: &Consumers| {
+        move_with_a_record_more(consumers);
+        delivered.replace(bodies(consumers));
+    };
+    let remove_packs = |consumers: &Consumers| {
+        let new = bodies(consumers).into_iter().filter(|key| !delivered.borrow().contains(key));
+        new.for_each(|key| assert!(consumers.fakes.data.delete(&key)));
+    };
+    repeat_despite_failures(window, change, remove_packs, &[("ray-more", 1)]);
 }
 
 #[test]
 fn failures_on_the_way_repeat_nothing_twice() {
-    repeat_despite_failures((instant(0, 2), instant(2, 1)), |_| {}, &[]);
+    repeat_despite_failures((instant(0, 2), instant(2, 1)), |_| {}, |_| {}, &[]);
 }
 
-/// Delivers the window once more with each second call failing, after `change`, which adds these records.
-fn repeat_despite_failures(window: (i64, i64), change: impl Fn(&Consumers), more: &[(&str, usize)]) {
+/// Delivers the window once more with each second call failing, after `change`, which adds these records. `meanwhile` happens
+/// before each attempt.
+fn repeat_despite_failures(
+    window: (i64, i64),
+    change: impl Fn(&Consumers),
+    meanwhile: impl Fn(&Consumers),
+    more: &[(&str, usize)],
+) {
     let batches = 3;
     let begun = || {
         let consumers = delivered_world(batches);
@@ -168,7 +197,7 @@ fn repeat_despite_failures(window: (i64, i64), change: impl Fn(&Consumers), more
     wanted.extend(more.iter().map(|(ray, times)| ((*ray).to_owned(), *times)));
     let repeat = |consumers: &Consumers| {
         for _ in 0..4 {
-            turn(&consumers.fakes, &consumers.config);
+            turn_with(&consumers.fakes, &consumers.config, || meanwhile(consumers));
         }
     };
     let clean = begun();

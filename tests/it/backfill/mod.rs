@@ -130,9 +130,15 @@ fn job(fakes: &Fakes, id: i64) -> BackfillJob {
 
 /// One turn of the cron, and the messages that came of it; failures are tried again by the next turn.
 fn turn(fakes: &Fakes, config: &Config) {
+    turn_with(fakes, config, || ());
+}
+
+/// The same, with `meanwhile` before each attempt.
+fn turn_with(fakes: &Fakes, config: &Config, meanwhile: impl Fn()) {
     let _driven = run(drive_backfills(fakes, config));
     for message in fakes.queue.take() {
         for attempt in 1..=3 {
+            meanwhile();
             if run(parse_message(fakes, config, &queue::message("parse-queue", &message, attempt))).retry_s.is_none() {
                 break;
             }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use raydex::ledger::AttemptOutcome;
 use raydex::ledger::calls::{ClaimAnswer, DecideDelivery, DeliveryDecision};
+use raydex::ledger::outage::LearnPartner;
 use raydex::limits::{MAX_ATTEMPTS, RELEASED_MAX_MS, RETRY_MAX_MS, RETRY_MIN_MS};
 
 use super::support::LEASE_MS;
-use super::{Ledger, claim, id, not_stored, unknown};
+use super::{Ledger, claim, closed, id, not_stored, open, unknown};
 
 /// How long the payload has to wait.
 fn pause(ledger: &Ledger, number: usize) -> i64 {
@@ -127,6 +128,22 @@ fn place_in_line_lasts_until_an_attempt() {
     assert_eq!(place(&ledger), None);
     ledger.attempt(0, deferred);
     assert_eq!(ledger.number(0, "place_ms"), Some(77));
+}
+
+#[test]
+fn recovery_makes_due_what_waits_for_the_partner() {
+    const DAY_MS: i64 = 86_400_000;
+    let ledger = Ledger::sealed(3);
+    ledger.attempt(0, AttemptOutcome::NotStored { status: Some(503), code: "busy".into(), wait_ms: Some(86_400_000) });
+    ledger.attempt(1, AttemptOutcome::Released { pause_ms: Some(DAY_MS), place_ms: Some(77) });
+    ledger.attempt(2, AttemptOutcome::Released { pause_ms: Some(DAY_MS), place_ms: None });
+    ledger.ask(&LearnPartner { standing: Some(open(&ledger)) });
+    assert_eq!([0, 1, 2].map(|number| pause(&ledger, number)), [DAY_MS; 3], "an outage makes nothing due");
+    ledger.pass(1_000);
+    ledger.ask(&LearnPartner { standing: Some(closed(&ledger)) });
+    let left_ms = DAY_MS - 1_000;
+    // One has a place in line, the other waits for something else.
+    assert_eq!([0, 1, 2].map(|number| pause(&ledger, number)), [0, left_ms, left_ms]);
 }
 
 #[test]

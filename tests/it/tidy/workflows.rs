@@ -19,15 +19,31 @@ fn actions_are_pinned_by_commit_and_tag() {
     assert!(seen > 3, "{seen} actions");
 }
 
+/// The workflow that publishes and deploys.
+const DEPLOY: &str = ".github/workflows/deploy.yml";
+
 #[test]
 fn workflows_may_only_read() {
     for file in workflows() {
         assert!(file.text.contains("\npermissions:\n  contents: read\n\n"), "{}", file.path);
-        assert_eq!(file.text.matches("permissions:").count(), 1, "{}", file.path);
+        // One job of a release publishes it.
+        let more = usize::from(file.path == DEPLOY);
+        assert_eq!(file.text.matches("permissions:").count(), 1 + more, "{}", file.path);
+        assert_eq!(file.text.matches(": write").count(), more, "{}", file.path);
         let checkouts = file.text.matches("actions/checkout@").count();
         assert_eq!(file.text.matches("persist-credentials: false").count(), checkouts, "{}", file.path);
-        assert!(!file.text.contains("secrets."), "{}", file.path);
+        assert!(file.path == DEPLOY || !file.text.contains("secrets."), "{}", file.path);
     }
+}
+
+#[test]
+fn only_a_tag_deploys() {
+    let deploy = super::text(DEPLOY);
+    assert!(deploy.contains("\non:\n  push:\n    tags: [\"v*\"]\n\npermissions:"), "another event starts it");
+    assert!(deploy.contains("\n    environment: ${{ matrix.environment }}\n"), "its secrets are those of an environment");
+    // What a tag or a variable says is never part of a script.
+    let scripts = regex(r"(?m)^ *(- )?run: .*\$\{\{ *github\.");
+    assert!(!scripts.is_match(&deploy));
 }
 
 #[test]
