@@ -49,6 +49,26 @@ locals {
     { tag = "v2", new_sqlite_classes = ["EdgeSpool"] },
   ]
 
+  # The edge logger, the environment edge of wrangler.toml.
+  edge_worker = {
+    name        = "raydex-edge"
+    main_module = "edge.js"
+  }
+
+  edge_modules = [
+    { name = "edge.js", content_type = "application/javascript+module" },
+    { name = "index_bg.wasm", content_type = "application/wasm" },
+  ]
+
+  edge_producers = {
+    PARSE_QUEUE = "parse-queue"
+    EDGE_QUEUE  = "edge-queue"
+  }
+
+  edge_durable_objects = {
+    EDGE_SPOOL = "EdgeSpool"
+  }
+
   # What raydex needs to find a record by: docs/deploy.md#logpush.
   required_fields = {
     http_requests                   = ["RayID", "EdgeStartTimestamp"]

@@ -210,3 +210,19 @@ variable "access" {
     error_message = "The session_hours of access must be 1 to 730."
   }
 }
+
+variable "edge" {
+  description = "The edge logger in front of a site: its routes with the identifiers of their zones, its settings and secrets (docs/edge-logger.md); null for none."
+  type = object({
+    routes            = map(string)
+    settings          = optional(map(string), {})
+    inherited_secrets = optional(set(string), [])
+    origin_service    = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.edge == null ? true : alltrue([for zone in values(var.edge.routes) : can(regex("^[0-9a-f]{32}$", zone))])
+    error_message = "The routes of edge must have the zones' identifiers of 32 hexadecimal digits, such as {\"api.example.com/*\" = \"…\"}."
+  }
+}

@@ -101,6 +101,20 @@ test("the Worker is bound as wrangler.toml binds it", () => {
   assert.equal(defaultOf("workers_dev"), wrangler.workers_dev);
 });
 
+test("the edge logger is bound as wrangler.toml binds it", () => {
+  const edge = readConfig({ config: path.join(ROOT, "wrangler.toml"), env: "edge" });
+  const { edge_worker: worker, edge_modules: modules, edge_producers: producers, edge_durable_objects: objects, ...all } = module.locals;
+  assert.deepEqual([worker.name, worker.main_module, modules[0].name], [edge.name, path.basename(edge.main), path.basename(edge.main)]);
+  assert.deepEqual(modules[1], all.modules[1]);
+  assert.deepEqual(producers, Object.fromEntries(edge.queues.producers.map(({ binding, queue }) => [binding, queue])));
+  assert.deepEqual(objects, Object.fromEntries(edge.durable_objects.bindings.map(({ name, class_name: of }) => [name, of])));
+  assert.deepEqual(edge.durable_objects.bindings.map(({ script_name: script }) => script), [all.worker.name]);
+  assert.deepEqual(edge.r2_buckets, wrangler.r2_buckets);
+  // What both have in common is said once in the module.
+  for (const name of ["compatibility_date", "compatibility_flags", "limits", "observability"]) assert.deepEqual(edge[name], wrangler[name], name);
+  assert.deepEqual([edge.triggers.crons, edge.migrations, edge.workers_dev], [[], [], false]);
+});
+
 test("the queues are consumed as wrangler.toml says, and kept as the documents say", () => {
   const ours = wrangler.queues.consumers.map(({ queue, max_batch_size, max_batch_timeout, max_retries, dead_letter_queue }) => [
     queue,
@@ -160,6 +174,7 @@ for (const name of EXAMPLES) {
       const { arguments: schema } = schemaOf(`cloudflare_${place.split(".")[0]}`);
       assert.deepEqual(faultsOf(schema, place.startsWith("zero_trust_access_application") ? own : values, place), []);
     }
+    assert.deepEqual(Object.keys(made).some((place) => place.includes(".edge")), name === "complete");
     checkBindings(made["worker_version.this"].bindings, await exampleOf(name));
   });
 }
@@ -229,6 +244,9 @@ test("what cannot work is refused before anything is made, in words", { skip }, 
     [{ logpush_jobs: { a: { dataset: "dns_logs" } } }, /needs fields/],
     [{ logpush_jobs: { a: { dataset: "http_requests", timestamp_format: "iso" } } }, /timestamp_format/],
     [{ hostname: "raydex.example.com" }, /needs the zone_id/],
+    [{ edge: { routes: { "api.example.com/*": "example.com" } } }, /routes of edge must have/],
+    [{ edge: { routes: {}, settings: { EDGE_SINK_HEADERS: "x" } } }, /it is a secret: EDGE_SINK_HEADERS/],
+    [{ edge: { routes: {}, inherited_secrets: ["EDGE_ROUTES"] } }, /no secrets of raydex: EDGE_ROUTES/],
     [{ access }, /Access needs a hostname/],
     [{ access: { ...access, emails: [] } }, /lets everyone in/],
     [{ access: { ...access, grants: "[]" } }, /JSON array that is not empty/],

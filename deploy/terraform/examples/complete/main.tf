@@ -1,4 +1,5 @@
-# raydex under a hostname of its own behind Access, with a data bucket, lifecycle rules, delivery to a partner and two datasets.
+# raydex under a hostname of its own behind Access, with a data bucket, lifecycle rules, delivery to a partner, two datasets
+# and the edge logger.
 
 terraform {
   required_providers {
@@ -42,6 +43,11 @@ module "raydex" {
 
   # Set by `wrangler secret bulk` after the first apply; until then the set is empty.
   inherited_secrets = ["API_TOKENS", "PARTNER_ENDPOINT", "PARTNER_URI", "PARTNER_PRIVATE_KEY"]
+
+  edge = {
+    routes   = { "api.example.com/*" = "11111111111111111111111111111111" }
+    settings = { EDGE_FLUSH_SECONDS = "15" }
+  }
 
   logpush_r2_key = var.logpush_r2_key
   logpush_jobs = {
