@@ -34,12 +34,15 @@ let runtime;
 let faulty;
 let prometheus;
 let number = 0;
+/** Whether the bucket takes nothing of what is prepared for the partner. */
+let full = false;
+const decide = ({ op, key }) => (full && op !== "get" && key.startsWith("raydex/payloads/") ? "error" : null);
 
 before(async () => {
   if (skip) return;
   exitAtSignals();
   partner = await startPartner({ uri: "/cdn-log/v3", key: "a-partner-key-for-alerts" });
-  runtime = await startRuntime({ settings: { ...COMMON, ...partner.settings } });
+  runtime = await startRuntime({ settings: { ...COMMON, ...partner.settings, BATCH_SIZE: "1" }, decide });
   faulty = await startRuntime({ settings: { ...COMMON, ...partner.settings, BATCH_SIZE: "0" }, startFirst: false });
   prometheus = await startPrometheus({ well: runtime.url, faulty: faulty.url });
 });
@@ -107,13 +110,16 @@ function ceases(name, job = "well") {
   return until(`the end of ${name}`, async () => !(await prometheus.firing()).some(({ alertname, job: of }) => alertname === name && of === job));
 }
 
-/** Puts a batch into the bucket and announces it; by default twenty requests of this second. */
-async function arrive({ lines, skewMs = 0 } = {}) {
+/** Puts a batch into the bucket; by default twenty requests of this second. */
+async function put({ lines, count = 20, skewMs = 0 }) {
   number += 1;
   const ms = Date.now() - 60_000;
-  const made = lines ?? Array.from({ length: 20 }, (_, line) => request({ ms, low: number * 1000 + line, ...(skewMs && { EdgeStartTimestamp: new Date(ms - skewMs).toISOString() }) }));
-  await runtime.announce(await runtime.put(keyOf("http_requests", ms, number), gzipSync(`${made.join("\n")}\n`)));
+  const made = lines ?? Array.from({ length: count }, (_, line) => request({ ms, low: number * 1000 + line, ...(skewMs && { EdgeStartTimestamp: new Date(ms - skewMs).toISOString() }) }));
+  return runtime.put(keyOf("http_requests", ms, number), gzipSync(`${made.join("\n")}\n`));
 }
+
+/** Puts a batch into the bucket and announces it. */
+const arrive = async (what = {}) => runtime.announce(await put(what));
 
 /** Asks the Worker. */
 async function ask(place, body) {
@@ -174,14 +180,30 @@ test("a connection that ends without an answer fires RaydexUnknownOutcomes", opt
 
 test("a partner that fails fires RaydexPartnerServerErrors, and one that refuses the key RaydexBreakerOpen", options, async () => {
   partner.behave([{ do: { status: 500 } }]);
-  await arrive();
+  await arrive({ count: 1 });
   assert.equal((await fires("RaydexPartnerServerErrors")).code, "server_error");
   partner.behave([{ do: { status: 401 } }]);
-  await arrive();
+  await arrive({ count: 1 });
   await fires("RaydexBreakerOpen");
+});
+
+test("payloads that wait for the partner fire RaydexPayloadBacklog until they are delivered", options, async () => {
+  await arrive({ count: 120 });
+  await fires("RaydexPayloadBacklog");
   partner.behave([]);
   await until("the partner's recovery", async () => (await ask("/v1/partner/try", {})).breaker);
   await ceases("RaydexBreakerOpen");
+  await ceases("RaydexPayloadBacklog");
+});
+
+test("readings that end before they are done fire RaydexBatchesOpen", options, async () => {
+  full = true;
+  for (let batch = 0; batch < 11; batch += 1) {
+    const { verdicts: [verdict] } = await runtime.dispatch(PARSE_QUEUE, [runtime.event(await put({}))]);
+    assert.equal(verdict.acked, false);
+  }
+  await fires("RaydexBatchesOpen");
+  full = false;
 });
 
 test("rays with other times than their records fire RaydexLayoutDoubtful", options, async () => {
