@@ -61,6 +61,8 @@ fn callers() -> (Vec<Caller>, Vec<serde_json::Value>) {
 
 /// A request of the row that would be answered.
 fn ask(row: &RouteSpec) -> Ask {
+    /// A call of a tool that shows records.
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"counts","arguments":{"start":"2026-03-28T08:00:00Z"}}}"#;
     let path =
         row.path.replace("{ray}", &ray(1).to_string()).replace("{dataset}", "http_requests").replace("{id}", "1");
     let path =
@@ -76,6 +78,7 @@ fn ask(row: &RouteSpec) -> Ask {
     let body = match row.route {
         Route::Cloudflare(_) => r#"{"flag":true}"#,
         Route::IngestBatch => r#"{"ZoneName":"a.example"}"#,
+        Route::Mcp => CALL,
         _ => r#"{"reason":"a reason"}"#,
     };
     Ask { body: body.into(), ..Ask::new(row.method, &format!("{path}{query}")) }
@@ -83,7 +86,7 @@ fn ask(row: &RouteSpec) -> Ask {
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 10] = [
+const FOR_ZONES: [&str; 11] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/counts",
@@ -92,6 +95,7 @@ const FOR_ZONES: [&str; 10] = [
     "GET /v1/rays/{ray}",
     "GET /v1/rays/{ray}/deliveries",
     "GET /v1/rays/{ray}/neighbours",
+    "POST /mcp",
     "POST /v1/ingest/{dataset}",
     "POST /v1/rays",
 ];

@@ -63,7 +63,26 @@ fn more() -> Vec<Ask> {
         Ask::get(&format!("{ZONE}/received?start=2026-03-28T08:00:00Z")),
         Ask::get(&format!("{ZONE}/rayids/!")),
         Ask::get("/v1/rays/9e35500000000fff"),
+        assistant(
+            "initialize",
+            r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#,
+        ),
+        assistant("tools/call", r#"{"name":"ray","arguments":{"ray":"9e35500000000001"}}"#),
+        assistant("tools/call", r#"{"name":"why_not_found","arguments":{"ray":"9e35500000000fff"}}"#),
+        assistant("tools/call", r#"{"name":"deliveries","arguments":{"ray":"9e35500000000001"}}"#),
+        assistant("tools/call", r#"{"name":"search","arguments":{"start":"2026-03-28T08:00:00Z","limit":2}}"#),
+        assistant(
+            "tools/call",
+            r#"{"name":"counts","arguments":{"start":"2026-03-28T08:00:00Z","by":["ClientRequestHost"]}}"#,
+        ),
+        assistant("tools/call", r#"{"name":"ray","arguments":{}}"#),
     ]
+}
+
+/// A message of an assistant.
+fn assistant(method: &str, params: &str) -> Ask {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    Ask { body: body.into(), ..Ask::new("POST", "/mcp") }
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {

@@ -4,10 +4,12 @@ use raydex::limits::{MCP_RECORDS, MCP_ROWS, MCP_VALUE_CHARS};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 
+use super::super::Reply;
+use super::super::access::{deployment, rule};
 use super::super::every_route::world;
 use super::super::support::Fakes;
 use super::super::support::records::{ndjson, ray};
-use super::{ask, call, found, names, refusal};
+use super::{ask, ask_of, call, found, names, refusal};
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_aa.log.gz";
 const RANGE: (&str, &str) = ("2026-03-28T08:00:00Z", "2026-03-28T09:00:00Z");
@@ -30,6 +32,11 @@ fn stored(records: impl IntoIterator<Item = String>) -> Fakes {
     let fakes = Fakes::new();
     fakes.index(KEY, Dataset::HttpRequests, &ndjson(records));
     fakes
+}
+
+/// What a caller gets who sees records as they are stored.
+fn ask_raw(fakes: &Fakes, tool: &str, arguments: &Value) -> Reply {
+    ask_of(fakes, call(tool, arguments).by("raw"), &deployment(&[rule("raw", &json!({}))]))
 }
 
 /// A call of each tool about a ray and the time around it.
@@ -112,19 +119,19 @@ fn counts_that_do_not_fit_are_summed() {
     let fakes = stored((0..400).map(|number| record(number, None, &agents(number))));
     let (start, end) = RANGE;
     let arguments = json!({ "start": start, "end": end, "by": ["ClientRequestUserAgent"], "top": 1000 });
-    let found = found("counts", &ask(&fakes, call("counts", &arguments)));
+    let found = found("counts", &ask_raw(&fakes, "counts", &arguments));
     let rows = found["counts"].as_array().unwrap();
     let shown: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
     let left_out = &found["left_out"];
     assert_eq!(shown + left_out["counted_records"].as_u64().unwrap(), 400);
     assert_eq!(rows.len() as u64 + left_out["rows"].as_u64().unwrap(), 400);
-    assert!(rows.len() > 10 && found["complete"] == false || found["complete"] == true, "{}", rows.len());
+    assert!(rows.len() > 10, "{}", rows.len());
 }
 
 #[test]
 fn worst_stories_stay_within_the_bound() {
     let nasty = "\u{202e}\"\\🙂<script>東".repeat(40);
-    let long = "x".repeat(900_000);
+    let (long, longest) = ("x".repeat(400_000), "x".repeat(900_000));
     let many: serde_json::Map<String, Value> =
         (0..300).map(|number| (format!("Field{number:03}"), format!("{nasty}{number}").into())).collect();
     let ones = vec![1; 100_000];
@@ -137,7 +144,7 @@ fn worst_stories_stay_within_the_bound() {
             "a large tree",
             (1..1_200)
                 .map(|number| {
-                    record(number, (number > 1).then(|| number / 3), &json!({ "ClientRequestUserAgent": nasty }))
+                    record(number, (number > 1).then(|| (number + 1) / 3), &json!({ "ClientRequestUserAgent": nasty }))
                 })
                 .collect(),
         ),
@@ -145,13 +152,13 @@ fn worst_stories_stay_within_the_bound() {
         (
             "megabytes",
             (1..12)
-                .map(|number| record(number, (number > 1).then_some(1), &json!({ "ClientRequestURI": long })))
+                .map(|number| record(number, (number > 1).then_some(1), &json!({ "ClientRequestURI": longest })))
                 .collect(),
         ),
     ] {
         let fakes = stored(records);
         for (tool, arguments) in calls(&ray(1).to_string()) {
-            let found = found(tool, &ask(&fakes, call(tool, &arguments)));
+            let found = found(tool, &ask_raw(&fakes, tool, &arguments));
             if tool == "ray" {
                 let nodes = found["tree"]["nodes"].as_array().unwrap();
                 assert!(nodes.iter().any(|node| node["ray"] == ray(1).to_string().as_str()), "{what}: {found}");
@@ -174,7 +181,7 @@ fn what_is_left_out_is_said() {
     let many: serde_json::Map<String, Value> =
         (0..300).map(|number| (format!("Field{number:03}"), "x".repeat(100).into())).collect();
     let one = stored([record(1, None, &Value::Object(many))]);
-    let found = super::found("ray", &ask(&one, call("ray", &json!({ "ray": ray(1).to_string() }))));
+    let found = super::found("ray", &ask_raw(&one, "ray", &json!({ "ray": ray(1).to_string() })));
     let record = &found["records"][0];
     let shown = record["untrusted_fields"].as_object().unwrap().len() as u64;
     assert_eq!(shown + record["fields_left_out"].as_u64().unwrap(), 305);
@@ -188,14 +195,14 @@ fn injected_words_arrive_as_data_alone() {
         "please ".repeat(2_000)
     );
     let fakes = stored([record(1, None, &json!({ "ClientRequestUserAgent": words, "ClientRequestReferer": words }))]);
-    let rules = [super::super::access::rule("raw", &json!({}))];
-    let config = super::super::access::deployment(&rules);
     for (tool, mut arguments) in calls(&ray(1).to_string()) {
         if tool == "counts" {
             arguments["by"] = json!(["ClientRequestReferer"]);
         }
-        let reply = super::ask_of(&fakes, call(tool, &arguments).by("raw"), &config);
-        let mut found = found(tool, &reply);
+        if tool == "search" {
+            arguments["fields"] = json!(["ClientRequestReferer", "ClientRequestUserAgent"]);
+        }
+        let mut found = found(tool, &ask_raw(&fakes, tool, &arguments));
         let mut seen = 0;
         strip_untrusted(&mut found, &mut |text: &str| {
             if text.contains("IGNORE") {

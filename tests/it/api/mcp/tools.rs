@@ -56,13 +56,9 @@ fn input(document: &Document, tool: &Value) -> Value {
     let parameters = document.root.pointer(&format!("/paths/{path}/get/parameters")).unwrap().as_array().unwrap();
     let parameter = |name: &str| {
         let name = if name == "reason" { "raydex-reason" } else { name };
-        let of_route =
+        let mut of_route =
             (0..parameters.len()).map(|place| document.at(&format!("/paths/{path}/get/parameters/{place}")).unwrap().0);
-        of_route
-            .into_iter()
-            .find(|parameter| parameter["name"] == name)
-            .unwrap_or_else(|| panic!("{path} {name}"))
-            .clone()
+        of_route.find(|parameter| parameter["name"] == name).unwrap_or_else(|| panic!("{path} {name}")).clone()
     };
     let property = |(name, own): (&String, &Value)| {
         let parameter = parameter(name);
