@@ -106,6 +106,16 @@ test("promtool takes the rules, and their tests pass", { skip: withoutPromtool }
   assert.ok(passed, words);
 });
 
+test("the documented configuration is one that Prometheus takes, with the rules beside it", { skip: withoutPromtool }, () => {
+  const [, configuration] = /^## Alerts$[\s\S]*?^```yaml\n([\s\S]*?)^```$/m.exec(text(alerts.RUNBOOK));
+  fs.writeFileSync(path.join(folder, "prometheus.yml"), configuration);
+  fs.writeFileSync(path.join(folder, "alerts.yml"), text(alerts.ALERTS));
+  fs.writeFileSync(path.join(folder, "raydex.token"), "a-token");
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "config", path.join(folder, "prometheus.yml")], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, new RegExp(`SUCCESS: ${rules.length} rules found`));
+});
+
 /** The texts of the rules with one number of a rule changed: a bound, how long it holds, or how long ago it is compared with. */
 function* changes(rule) {
   const own = text(alerts.ALERTS).split(/^ {6}- alert: /m);
