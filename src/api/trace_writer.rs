@@ -41,17 +41,17 @@ struct RayGroup {
 }
 
 /// What a trace is made of.
-pub(crate) struct TraceRecords<'a, F> {
+pub(crate) struct TraceRecords<'a> {
     pub(crate) views: &'a DatasetViews,
     /// The unlisted fields of the request that no record has had so far.
     pub(crate) unseen: UnseenFields,
     /// What the lookup reserved: each record is dropped when it was written.
     pub(crate) reservation: Reservation,
     /// Sees each line before it is written.
-    pub(crate) on_line: F,
+    pub(crate) on_line: &'a mut dyn FnMut(&[u8]),
 }
 
-impl<F: FnMut(&[u8])> TraceRecords<'_, F> {
+impl TraceRecords<'_> {
     /// Writes the spans of these records, of the trace with this root, and returns the number of rays.
     ///
     /// # Errors

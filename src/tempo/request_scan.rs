@@ -32,16 +32,16 @@ pub(super) struct RequestSearch<'s> {
 }
 
 /// Hands each record to a function, until that returns `false`.
-struct TakingSink<F> {
+struct TakingSink<'t> {
     view: Rc<RecordView>,
     /// The fields that are read, by which records are reduced before they are masked.
     read: FieldSubset,
-    take: F,
+    take: &'t mut dyn FnMut(&str) -> bool,
     is_full: bool,
     masked_bytes: u64,
 }
 
-impl<F: FnMut(&str) -> bool> RecordSink for TakingSink<F> {
+impl RecordSink for TakingSink<'_> {
     fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
         if self.is_full || !self.view.may_show(zone, line) {
             return None;
@@ -83,7 +83,7 @@ pub(super) async fn scan_requests<D: Services + 'static>(
     services: &Rc<D>,
     caller: &Caller,
     search: RequestSearch<'_>,
-    take: impl FnMut(&str) -> bool,
+    take: &mut dyn FnMut(&str) -> bool,
 ) -> Result<bool, Problem> {
     let RequestSearch { filter, range, fields, ms } = search;
     let view = Rc::new(RecordView::new(caller, Dataset::HttpRequests, filter)?);

@@ -52,11 +52,11 @@ pub(crate) async fn search_traces<D: Services + 'static>(
     let fields: Vec<&str> = FIELDS.into_iter().chain(TIMINGS.into_iter().map(|(field, _)| field)).collect();
     let search = RequestSearch { filter, range, fields: &fields, ms: TEMPO_SEARCH_MS };
     let mut found = FoundTraces { most: traces, most_spans: spans, ..FoundTraces::default() };
-    let take = |text: &str| match request_summary(text) {
+    let mut take = |text: &str| match request_summary(text) {
         Some(summary) if query.has_duration(summary.lasted_ns) => found.take(summary),
         _ => true,
     };
-    let is_whole = scan_requests(services, caller, search, take).await?;
+    let is_whole = scan_requests(services, caller, search, &mut take).await?;
     let metrics = SearchMetrics { completed_jobs: u32::from(is_whole), total_jobs: 1 };
     let reply = Reply::json(services.memory(), &SearchAnswer { traces: found.finish(), metrics })?;
     Ok(if is_whole { reply } else { reply.with_header("raydex-truncated", "true") })

@@ -144,13 +144,13 @@ async fn find_values<D: Services + 'static>(
     let fields: Vec<&str> = if field.is_empty() { NAME_FIELDS.to_vec() } else { vec![field] };
     let mut values = BTreeMap::new();
     let search = RequestSearch { filter, range, fields: &fields, ms: TEMPO_VALUES_MS };
-    let take = |text: &str| {
+    let mut take = |text: &str| {
         if let Some((value, kind)) = value_in(text, source).filter(|(value, _)| value.len() <= TEMPO_VALUE_BYTES) {
             values.entry(value).or_insert(kind);
         }
         values.len() < most
     };
-    let is_whole = scan_requests(services, caller, search, take).await?;
+    let is_whole = scan_requests(services, caller, search, &mut take).await?;
     Ok((values, is_whole))
 }
 

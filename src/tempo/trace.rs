@@ -66,7 +66,7 @@ pub(crate) async fn get_trace<D: Services + 'static>(
         })?;
     }
     let mut written =
-        TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: |_: &[u8]| () };
+        TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: &mut |_| () };
     let rays = written.write(services, (root, records), form, &mut out).await?;
     let cut = is_cut.then(|| cut_words(root, rays, goes_on));
     let words: Vec<String> = cut.into_iter().chain(missing_words(services, &views, root).await).collect();
@@ -133,11 +133,11 @@ async fn find_by_header<D: Services + 'static>(
         Filter::parse(&json!({ "where": condition }).to_string()).map_err(|error| problems::bad_filter(&error))?;
     let search = RequestSearch { filter: Some(filter), range, fields: &["RayID"], ms: TEMPO_SEARCH_MS };
     let mut found = None;
-    let take = |text: &str| {
+    let mut take = |text: &str| {
         found = request_summary(text).map(|summary| summary.ray);
         found.is_none()
     };
-    let is_whole = scan_requests(services, caller, search, take).await?;
+    let is_whole = scan_requests(services, caller, search, &mut take).await?;
     match found {
         Some(ray) => Ok(ray),
         None if is_whole => Err(problems::no_such_trace()),
