@@ -82,7 +82,9 @@ fn more() -> Vec<Ask> {
 /// A message of an assistant.
 fn assistant(method: &str, params: &str) -> Ask {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-    Ask { body: body.into(), ..Ask::new("POST", "/mcp") }
+    let mut ask = Ask::new("POST", "/mcp");
+    ask.body = body.into();
+    ask
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {
