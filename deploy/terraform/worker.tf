@@ -1,8 +1,8 @@
 # The Worker, its versions and its deployment.
 #
 # A version that brings a class of Durable Objects cannot bind it: the class exists once the version is deployed. So a migration has
-# a version of its own without bindings, which is deployed first. For the seconds until the next deployment, the Worker answers
-# 503 and messages return to their queues.
+# a version of its own without bindings, which is deployed first. For the seconds until the next deployment, requests get 500 and
+# messages return to their queues.
 
 resource "cloudflare_worker" "this" {
   account_id    = var.account_id
