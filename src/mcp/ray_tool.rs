@@ -181,20 +181,20 @@ fn push_tree(outline: &mut AnswerOutline, ray: &str, tree: ApiTree<'_>, share: u
         Some(ApiNode { parent: Some(parent), .. }) if parent == ray => 1,
         _ => 2,
     };
-    let mut order: Vec<(u8, usize)> =
-        parsed.iter().enumerate().map(|(place, node)| (rank(node.as_ref()), place)).collect();
-    order.sort_unstable();
+    let ranks: Vec<u8> = parsed.iter().map(|node| rank(node.as_ref())).collect();
+    let of_rank = |rank: u8| ranks.iter().enumerate().filter(move |(_, of)| **of == rank).map(|(place, _)| place);
+    let order = of_rank(0).chain(of_rank(1)).chain(of_rank(2));
     let head = format!("\"root\":{},\"truncated\":{truncated}", Value::from(root));
     let cyclic = if cyclic { ",\"cyclic\":true" } else { "" };
     let next = next_cursor.map_or_else(String::new, |cursor| format!(",\"next_cursor\":{}", Value::from(cursor)));
     let frame = format!("\"tree\":{{{head}{cyclic}{next},\"nodes\":[]}},");
     let mut shown = BTreeSet::new();
     if budget.take(&frame) {
-        let fits = |(_, place): &(u8, usize)| {
+        let fits = |place: &usize| {
             let node = nodes.get(*place).map_or("", |node| node.get());
             budget.take(node) && budget.take(",")
         };
-        shown = order.into_iter().take_while(fits).map(|(_, place)| place).collect();
+        shown = order.take_while(fits).collect();
         let texts: Vec<&str> =
             shown.iter().filter_map(|place: &usize| nodes.get(*place)).map(|node| node.get()).collect();
         outline.push_taken("tree", &format!("{{{head}{cyclic}{next},\"nodes\":[{}]}}", texts.join(",")));

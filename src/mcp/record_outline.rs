@@ -78,21 +78,20 @@ impl RecordOutline {
         let columns = search_columns(dataset);
         let of_dataset = columns.iter().copied().chain(TELLING);
         let first: Vec<&str> = order.iter().map(String::as_str).chain(of_dataset).collect();
-        let rank = |name: &str| first.iter().position(|known| *known == name).unwrap_or(usize::MAX);
-        let mut ranked: Vec<(usize, &str, &str)> =
-            members.iter().map(|(name, value)| (rank(name), name, value)).collect();
-        ranked.sort_by_key(|(rank, ..)| *rank);
+        let is_first = |name: &str| first.contains(&name);
+        let telling = first.iter().filter_map(|name| Some((*name, members.get(name)?)));
+        let others = members.iter().filter(|(name, _)| !is_first(name));
         let (mut names, mut bytes) = (BTreeSet::new(), 0);
-        for (_, name, json) in ranked {
+        for (name, json) in telling.chain(others) {
             if bytes > MCP_RECORD_BYTES {
                 outline.beyond += 1;
                 continue;
             }
             let Some(value) = UntrustedValue::read(json) else { continue };
             let shown = untrusted_name(name);
-            // Two members of one name would hide each other.
+            // Two members of one name would hide each other. The first list may name a field twice.
             if !names.insert(shown.clone()) {
-                outline.beyond += 1;
+                outline.beyond += usize::from(!is_first(name));
                 continue;
             }
             bytes += shown.len() + value.json.len();

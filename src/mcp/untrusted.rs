@@ -66,7 +66,7 @@ pub(super) fn untrusted_name(name: &str) -> String {
 }
 
 /// The beginning of a text in which nothing is invisible.
-struct ShownText {
+struct VisibleText {
     text: String,
     is_cut: bool,
 }
@@ -76,13 +76,13 @@ pub(super) fn visible(text: &str) -> String {
     shown_text(text, MCP_VALUE_CHARS).text
 }
 
-fn shown_text(text: &str, most: usize) -> ShownText {
+fn shown_text(text: &str, most: usize) -> VisibleText {
     let (mut shown, mut length) = (String::new(), 0);
     for c in text.chars() {
         let is_hidden = c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
         length += if is_hidden { c.escape_unicode().len() } else { 1 };
         if length > most {
-            return ShownText { text: shown, is_cut: true };
+            return VisibleText { text: shown, is_cut: true };
         }
         if is_hidden {
             let _never_fails = write!(shown, "{}", c.escape_unicode());
@@ -90,7 +90,7 @@ fn shown_text(text: &str, most: usize) -> ShownText {
             shown.push(c);
         }
     }
-    ShownText { text: shown, is_cut: false }
+    VisibleText { text: shown, is_cut: false }
 }
 
 /// A short value in which nothing is invisible.

@@ -17,14 +17,14 @@ use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
-use super::page_operations::{ApiOperation, check_ops_answer, read_operation};
+use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
     CloudflareRoute, HEALTH_DETAILS, MCP_SIMPLE, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path,
     is_known_path, is_page_path, is_tempo_path,
 };
 use super::same_origin::{check_media_type, check_origin};
-use super::tool_call::{NoBody, ToolRequest, read_message};
+use super::tool_call::{ToolRequest, read_message};
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
@@ -230,7 +230,8 @@ async fn answer_call<D: Services + 'static>(
     let ToolRequest { spec, caller, asked } = ToolRequest::new(caller, head, call)?;
     match asked {
         Ok((head, arguments)) => {
-            Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, NoBody))).await
+            Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, OperationBody::default())))
+                .await
         }
         Err(problem) => {
             let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, head);

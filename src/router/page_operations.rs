@@ -25,7 +25,8 @@ pub(super) struct ApiOperation {
     pub(super) decision: &'static str,
 }
 
-/// The body of a request that a form stands for.
+/// The body of a request that a form stands for; an empty one, of a request that a tool makes.
+#[derive(Default)]
 pub(super) struct OperationBody(Vec<u8>);
 
 impl ByteStream for OperationBody {

@@ -12,19 +12,10 @@ use super::authenticate::AuthenticatedCaller;
 use super::request_services::RequestServices;
 use super::routes::{Route, RouteSpec, TOOL_ROUTES};
 use super::same_origin::check_media_type;
-use crate::backend::{BackendError, ByteStream};
+use crate::backend::ByteStream;
 use crate::http::{HttpRequest, Problem, REASON, problems, read_body};
 use crate::mcp::{McpRequest, ToolArguments, ToolCall};
 use crate::services::Services;
-
-/// The body of a request that has none.
-pub(super) struct NoBody;
-
-impl ByteStream for NoBody {
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
-        Ok(None)
-    }
-}
 
 /// Reads the message that an assistant posted.
 ///

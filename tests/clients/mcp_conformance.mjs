@@ -1,7 +1,7 @@
 // The conformance suites of the Model Context Protocol against `/mcp`: every scenario that needs nothing but tools, a handshake and
 // HTTP passes. The others are in mcp_scenarios.json, each with the reason; the test fails where one of them is not as it says.
 //
-// For `node --test`, run by world.mjs. The suites send no token, so that a proxy adds it; Host and Origin stay as they are.
+// For `node --test`, run by world.mjs. The suites send no token, so that a door of ours adds it; Host and Origin stay as they are.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -22,12 +22,12 @@ const RESOLVE = `export async function resolve(name, context, next) {
 }`;
 const REGISTER = `import { register } from "node:module"; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(RESOLVE)}`)});`;
 
-let proxy;
+let door;
 before(async () => {
   const target = new URL(RAYDEX_URL);
-  proxy = http.createServer((request, response) => {
-    // The port of the proxy is the one that the client knows.
-    const rename = (value) => value?.replaceAll(`:${proxy.address().port}`, `:${target.port}`);
+  door = http.createServer((request, response) => {
+    // The port of the door is the one that the client knows.
+    const rename = (value) => value?.replaceAll(`:${door.address().port}`, `:${target.port}`);
     const { host, origin, ...others } = request.headers;
     const headers = { ...others, host: rename(host), authorization: `Bearer ${RAYDEX_TOKEN}`, ...(origin ? { origin: rename(origin) } : {}) };
     const asked = http.request({ host: target.hostname, port: target.port, method: request.method, path: request.url, headers }, (answer) => {
@@ -37,16 +37,16 @@ before(async () => {
     asked.on("error", () => response.destroy());
     request.pipe(asked);
   });
-  await new Promise((listening) => proxy.listen(0, "127.0.0.1", listening));
+  await new Promise((listening) => door.listen(0, "127.0.0.1", listening));
 });
-after(() => proxy.close());
+after(() => door.close());
 
 /** Runs the scenarios of a revision; returns the checks of each. */
 async function run(suite, revision, scenario) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "raydex-mcp-"));
   const program = path.join(HERE, "node_modules", suite, "dist/index.js");
   const register = `data:text/javascript,${encodeURIComponent(REGISTER)}`;
-  const url = `http://127.0.0.1:${proxy.address().port}/mcp`;
+  const url = `http://127.0.0.1:${door.address().port}/mcp`;
   const asked = ["server", "--url", url, "--scenario", scenario, "--spec-version", revision, "--output-dir", folder];
   const child = spawn(process.execPath, ["--import", register, pathToFileURL(program).pathname, ...asked], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";

@@ -76,7 +76,7 @@ fn input(document: &Document, tool: &Value) -> Value {
 
 /// The schema of what a tool answers.
 fn output(document: &Document, tool: &Value) -> Value {
-    let name = tool["result"].as_str().unwrap();
+    let name = tool["result"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
     let schema = document.at(&format!("/components/schemas/{name}")).unwrap().0.clone();
     let mut definitions = Map::new();
     let mut found = bare(document, &schema, &mut definitions);
