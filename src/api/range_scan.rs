@@ -109,10 +109,10 @@ impl<D: Services> RangeScan<D> {
     ///
     /// # Errors
     /// [`OutOfMemory`] if the next line does not fit. The next step tries it again.
-    pub(crate) async fn step(&mut self, sink: &mut impl RecordSink) -> Result<ScanStep, OutOfMemory> {
+    pub(crate) async fn step(&mut self, mut sink: &mut dyn RecordSink) -> Result<ScanStep, OutOfMemory> {
         let services = self.services.as_ref();
         let (directory, clock) = (RegistryDirectory(services.ledgers()), || services.now_ms());
-        let step = match self.run.next(services.batch_store(), services.shards(), &directory, &clock, sink).await {
+        let step = match self.run.next(services.batch_store(), services.shards(), &directory, &clock, &mut sink).await {
             Ok(QueryStep::Lines(lines)) => ScanStep::Lines(lines),
             Ok(QueryStep::Pause) => {
                 services.sleep(0).await;

@@ -19,7 +19,7 @@ use crate::otlp::OtlpResourceSpans;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayId};
 use crate::services::Services;
-use crate::story::{KinRecord, LinkKind, RayRecords, spans_of_ray};
+use crate::story::{KinRecord, LinkKind, SpanRecords, spans_of_ray};
 
 /// The field `resource_spans` of a trace in protobuf: number 1, with a length.
 const RESOURCE_SPANS: u8 = 0x0a;
@@ -115,7 +115,7 @@ impl TraceRecords<'_> {
         }
         let texts: Vec<_> = shown.iter().map(|(dataset, line)| (*dataset, line_text(line))).collect();
         let parent = group.parent.map(|(_, parent)| parent);
-        let spans = spans_of_ray(root, &RayRecords { ray: group.ray, parent, records: &texts }, &held)?;
+        let spans = spans_of_ray(root, &SpanRecords { ray: group.ray, parent, records: &texts }, &held)?;
         Ok((spans, held))
     }
 }

@@ -58,6 +58,37 @@ pub trait RecordSink {
     }
 }
 
+/// The sinks of one query share its code through this: a copy of it for each of them would make the module larger.
+impl<S: RecordSink + ?Sized> RecordSink for &mut S {
+    fn is_visible(&self, zone: Option<&str>, line: &[u8]) -> bool {
+        (**self).is_visible(zone, line)
+    }
+
+    fn on_record(&mut self, key: &RecordKey, ns: i64, zone: Option<&str>, line: &[u8]) {
+        (**self).on_record(key, ns, zone, line);
+    }
+
+    fn view<'l>(&mut self, zone: Option<&str>, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        (**self).view(zone, line)
+    }
+
+    fn viewing_room(&self) -> usize {
+        (**self).viewing_room()
+    }
+
+    fn is_full(&self) -> bool {
+        (**self).is_full()
+    }
+
+    fn may_mask(&self) -> bool {
+        (**self).may_mask()
+    }
+
+    fn masked_bytes(&self) -> u64 {
+        (**self).masked_bytes()
+    }
+}
+
 /// A line of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLine {

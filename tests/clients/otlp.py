@@ -21,29 +21,38 @@ IDS = ("traceId", "spanId", "parentSpanId")
 
 
 def records():
-    """The records of requests, by ray; and the rays of the records of Workers and rules."""
+    """The records of requests, by ray; how many Workers served each; and which challenged request each one follows."""
     manifest = json.loads(pathlib.Path(SAMPLE, "manifest.json").read_text())
-    requests, others = {}, collections.Counter()
+    requests, workers, challenged = {}, collections.Counter(), {}
     for batch in manifest["batches"]:
         for line in gzip.decompress(pathlib.Path(SAMPLE, batch["key"]).read_bytes()).splitlines():
             record = json.loads(line)
             if batch["dataset"] == "http_requests":
                 requests[record["RayID"]] = record
             elif batch["dataset"] == "workers_trace_events":
-                others[record.get("Event", {}).get("RayID")] += 1
-    return requests, others
+                workers[record.get("Event", {}).get("RayID")] += 1
+            elif record.get("OriginatorRayID", "00") not in ("00", "", record["RayID"]):
+                challenged[record["RayID"]] = record["OriginatorRayID"]
+    return requests, workers, challenged
 
 
-REQUESTS, WORKERS = records()
+REQUESTS, WORKERS, CHALLENGED = records()
+
+
+def parent_of(ray):
+    """The request that sent this one, or the one whose challenge it solved; "00" for neither."""
+    sender = REQUESTS.get(ray, {}).get("ParentRayID") or "00"
+    return CHALLENGED.get(ray, "00") if sender == "00" else sender
+
+
 CHILDREN = collections.defaultdict(set)
-for one in REQUESTS.values():
-    CHILDREN[one["ParentRayID"]].add(one["RayID"])
+for one in {*REQUESTS, *CHALLENGED}:
+    CHILDREN[parent_of(one)].add(one)
 
 
 def root(ray):
     """The ray at the top of a tree."""
-    parent = REQUESTS.get(ray, {}).get("ParentRayID", "00")
-    return ray if parent in ("00", "", None) else root(parent)
+    return ray if parent_of(ray) == "00" else root(parent_of(ray))
 
 
 def family(ray):
@@ -134,8 +143,7 @@ def test_traces_are_equal_in_every_form():
                 attributes = {one["key"]: list(one["value"].values())[0] for one in span["attributes"]}
                 assert attributes["http.request.method"] == logged["ClientRequestMethod"]
                 assert attributes["http.response.status_code"] == str(logged["EdgeResponseStatus"])
-                parent = logged["ParentRayID"]
-                assert span.get("parentSpanId", "00") == parent
+                assert span.get("parentSpanId", "00") == parent_of(span["spanId"])
         workers = [span for span in spans if span["name"].startswith("worker ")]
         assert len(workers) == sum(WORKERS[one] for one in expected)
         spans_seen, traces, families = spans_seen + len(spans), traces + 1, families + (len(expected) > 1)

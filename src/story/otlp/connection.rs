@@ -1,9 +1,9 @@
 //! The span of a WebSocket connection.
 
 use super::attributes::AttributeList;
+use super::place::{ServiceSpans, SpanPlace};
 use super::record::OtlpRecord;
 use super::request::service_of;
-use super::spans::{ServiceSpans, SpanPlace};
 use crate::memory::OutOfMemory;
 use crate::otlp::{OtlpKind, OtlpSpan};
 

@@ -1,8 +1,8 @@
 //! What happened to a request, as an event of its span.
 
 use super::attributes::AttributeList;
+use super::place::SpanPlace;
 use super::record::OtlpRecord;
-use super::spans::SpanPlace;
 use crate::limits::OTLP_SPAN_BYTES;
 use crate::memory::OutOfMemory;
 use crate::otlp::OtlpEvent;

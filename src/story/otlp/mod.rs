@@ -10,14 +10,16 @@
 mod attributes;
 mod connection;
 mod event;
+mod invocation;
+mod place;
 mod record;
 mod request;
 mod spans;
 mod trace_parent;
-mod worker;
 
 pub use self::attributes::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES};
-pub(crate) use self::spans::{RayRecords, RequestSummary, request_summary, spans_of_ray, trace_id_of};
+pub(crate) use self::place::trace_id_of;
+pub(crate) use self::spans::{RequestSummary, SpanRecords, request_summary, spans_of_ray};
 pub use self::trace_parent::TRACE_PARENT;
 
 #[cfg(test)]

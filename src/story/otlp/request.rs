@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::super::{Phase, Phases};
 use super::attributes::{AttributeList, push_request};
+use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, text_of};
-use super::spans::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::trace_parent::{TRACE_PARENT, link_of};
 use crate::limits::OTLP_NAME_CHARS;
 use crate::memory::OutOfMemory;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{RayRecords, spans_of_ray};
+use super::{SpanRecords, spans_of_ray};
 use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::record::{Dataset, RayId};
 
@@ -16,7 +16,7 @@ fn spans(parent: Option<RayId>, records: &[(Dataset, Value)]) -> Value {
     let budget = MemoryBudget::default();
     let texts: Vec<_> = records.iter().map(|(dataset, record)| (*dataset, Cow::Owned(record.to_string()))).collect();
     let room = budget.reservation();
-    let made = spans_of_ray(ROOT, &RayRecords { ray: RAY, parent, records: &texts }, &room).unwrap();
+    let made = spans_of_ray(ROOT, &SpanRecords { ray: RAY, parent, records: &texts }, &room).unwrap();
     assert!(room.bytes() > serde_json::to_string(&made).unwrap().len() / 4);
     serde_json::to_value(made).unwrap()
 }
@@ -168,7 +168,7 @@ fn span_that_does_not_fit_is_an_error() {
     for bytes in [0, 1_000, 10_000] {
         let budget = MemoryBudget::new(bytes);
         let records = [(Dataset::HttpRequests, Cow::Borrowed(&*text))];
-        let of_ray = RayRecords { ray: RAY, parent: None, records: &records };
+        let of_ray = SpanRecords { ray: RAY, parent: None, records: &records };
         let made = spans_of_ray(ROOT, &of_ray, &budget.reservation());
         assert!(matches!(made, Err(OutOfMemory::Busy | OutOfMemory::TooLarge)), "{bytes}");
         assert_eq!(budget.available(), bytes);

@@ -122,15 +122,15 @@ fn health_shows_deliveries_to_those_who_see_totals() {
 fn every_route_admits_exactly_those_who_may() {
     let (callers, rules) = callers();
     let config = Ok(deployment(&rules));
-    let fakes = Fakes::new();
-    batch(
-        &fakes,
-        KEYS[0],
-        &ndjson([format!(r#"{{"RayID":"{}","ZoneName":"a.example","ClientIP":"::1"}}"#, ray(1))]),
-        None,
-    );
+    let line = format!(r#"{{"RayID":"{}","ZoneName":"a.example","ClientIP":"::1"}}"#, ray(1));
     let (mut in_, mut out, mut none_yet) = (0, 0, true);
-    for row in ROUTES {
+    let mut fakes = Fakes::new();
+    for (place, row) in ROUTES.iter().enumerate() {
+        // A world watches a thousand different denials a minute.
+        if place % 25 == 0 {
+            (fakes, none_yet) = (Fakes::new(), true);
+            batch(&fakes, KEYS[0], &ndjson([line.clone()]), None);
+        }
         for caller in &callers {
             let asked = Ask { authorization: caller.token.map(|token| format!("Bearer {token}")), ..ask(row) };
             let (before, entries) = (fakes.faults.calls(), fakes.audits.count());

@@ -202,7 +202,7 @@ fn trace_of_another_system_is_found_by_header() {
 }
 
 #[test]
-fn tags_and_values_are_those_that_the_caller_sees() {
+fn tags_are_those_that_the_caller_sees() {
     let fakes = requests();
     let names = body(&get(&fakes, "viewer", "/tempo/api/search/tags", ""))["tagNames"].take();
     let scopes = body(&get(&fakes, "viewer", "/tempo/api/v2/search/tags", ""))["scopes"].take();

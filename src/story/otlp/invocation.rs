@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::super::TimingUnit;
 use super::attributes::{AttributeList, HEADER_ATTRIBUTES, push_object};
+use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, reserve_members};
-use super::spans::{NO_SERVICE, ServiceSpans, SpanPlace};
 use crate::limits::{OTLP_NAME_CHARS, OTLP_SPAN_BYTES};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::otlp::{OtlpEvent, OtlpKind, OtlpSpan, OtlpStatus, SPAN_ERROR};
