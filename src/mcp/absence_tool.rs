@@ -59,7 +59,9 @@ pub(super) async fn explain_absence(
             let ApiFound { ray, ray_time, records } = text.parse()?;
             push_ray(&mut outline, request, &ray, ray_time.as_deref());
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            records.iter().for_each(|record| *counts.entry(record.dataset.as_str()).or_default() += 1);
+            for record in &records {
+                *counts.entry(record.dataset.as_str()).or_default() += 1;
+            }
             outline.push("found", "true");
             outline.push_text("explanation", Some(FOUND));
             outline.push("records", &serde_json::to_string(&counts).unwrap_or_default());

@@ -34,20 +34,17 @@ struct ApiCountRow<'a> {
 impl ApiCountRow<'_> {
     /// The row as an assistant gets it.
     fn json(&self) -> String {
-        let mut json = String::from("{");
-        if let Some(time) = &self.time {
-            json += &format!("\"time\":{},", Value::from(time.as_str()));
-        }
-        if let Some(values) = self.values.and_then(|values| RecordMembers::parse(values.get()).ok()) {
+        let time = self.time.as_ref().map(|time| format!("\"time\":{}", Value::from(time.as_str())));
+        let values = self.values.and_then(|values| RecordMembers::parse(values.get()).ok()).map(|values| {
             let value = |json: &str| UntrustedValue::read(json).map_or_else(|| short(json), |value| value.json);
             let members: Vec<String> =
                 values.iter().map(|(name, json)| format!("{}:{}", untrusted_name(name), value(json))).collect();
-            json += &format!("\"untrusted_values\":{{{}}},", members.join(","));
-        }
-        if self.other {
-            json += "\"other\":true,";
-        }
-        json + &format!("\"count\":{}}}", self.count)
+            format!("\"untrusted_values\":{{{}}}", members.join(","))
+        });
+        let other = self.other.then(|| "\"other\":true".to_owned());
+        let count = Some(format!("\"count\":{}", self.count));
+        let members: Vec<String> = [time, values, other, count].into_iter().flatten().collect();
+        format!("{{{}}}", members.join(","))
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum McpRequest {
     /// An answer that depends on no log.
     Simple(SimpleRequest),
     /// A tool's answer.
-    Call(ToolCall),
+    Call(Box<ToolCall>),
 }
 
 /// A request whose answer depends on no log.
@@ -84,7 +84,8 @@ impl McpRequest {
             (_, "tools/list") => Ok(SimpleAnswer::Tools),
             (_, "tools/call") => match read_call(&params) {
                 Ok((tool, arguments)) => {
-                    return Self::Call(ToolCall { exchange: RpcExchange { id, revision }, tool, arguments });
+                    let exchange = RpcExchange { id, revision };
+                    return Self::Call(Box::new(ToolCall { exchange, tool, arguments }));
                 }
                 Err(error) => Err(error),
             },

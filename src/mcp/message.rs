@@ -74,10 +74,9 @@ impl RpcError {
     /// The status of HTTP. Clients of the handshake read the bodies of successful answers alone.
     const fn status(&self, revision: Revision) -> u16 {
         match (self, revision) {
-            (Self::Parse | Self::InvalidRequest | Self::HeaderMismatch(_) | Self::UnsupportedVersion(_), _) => 400,
-            (_, Revision::Handshake) => 200,
+            (Self::NoSuchMethod | Self::NoSuchTool | Self::InvalidParams(_), Revision::Handshake) => 200,
             (Self::NoSuchMethod, Revision::Stateless) => 404,
-            (Self::NoSuchTool | Self::InvalidParams(_), Revision::Stateless) => 400,
+            _ => 400,
         }
     }
 }

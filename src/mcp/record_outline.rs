@@ -112,15 +112,13 @@ impl RecordOutline {
         let members: Vec<String> = shown().map(|field| format!("{}:{}", field.name, field.value.json)).collect();
         let cut = shown().filter_map(|field| Some(format!("{}:{}", field.name, field.value.cut_from?)));
         let cut = cut.collect::<Vec<_>>().join(",");
-        let comma = if self.head.is_empty() { "" } else { "," };
-        let mut json = format!("{{{}{comma}\"untrusted_fields\":{{{}}}", self.head, members.join(","));
-        if !cut.is_empty() {
-            json += &format!(",\"cut_values\":{{{cut}}}");
-        }
-        if self.left_out() > 0 {
-            json += &format!(",\"fields_left_out\":{}", self.left_out());
-        }
-        json + "}"
+        let head = Some(self.head.clone()).filter(|head| !head.is_empty());
+        let fields = Some(format!("\"untrusted_fields\":{{{}}}", members.join(",")));
+        let cut = (!cut.is_empty()).then(|| format!("\"cut_values\":{{{cut}}}"));
+        let left_out = Some(self.left_out()).filter(|count| *count > 0);
+        let left_out = left_out.map(|count| format!("\"fields_left_out\":{count}"));
+        let all: Vec<String> = [head, fields, cut, left_out].into_iter().flatten().collect();
+        format!("{{{}}}", all.join(","))
     }
 
     fn left_out(&self) -> usize {

@@ -1,7 +1,7 @@
 //! How a request says which revision of the protocol is its own.
 //!
 //! # Invariants
-//! What a request of the stateless revision says in headers is what its body says: whoever reads the headers alone, such as a
+//! What a request of the stateless revision says in headers is what its body says: a reader of the headers alone, such as a
 //! proxy, reads no other request.
 
 use std::borrow::Cow;
