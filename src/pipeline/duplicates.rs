@@ -26,8 +26,8 @@ use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanN
 use crate::index::entry::{self, PartView, RayLocation};
 use crate::index::{ShardEntry, ShardName};
 use crate::ledger::BatchId;
-use crate::ledger::duplicates::{DuplicateLine, PlanDuplicates};
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PayloadSelection, PlanStanding};
+use crate::ledger::duplicates::{DuplicateLine, PlanDuplicates};
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::render::content_digest;

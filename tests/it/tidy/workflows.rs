@@ -40,7 +40,10 @@ fn workflows_may_only_read() {
 fn only_a_tag_deploys() {
     let deploy = super::text(DEPLOY);
     assert!(deploy.contains("\non:\n  push:\n    tags: [\"v*\"]\n\npermissions:"), "another event starts it");
-    assert!(deploy.contains("\n    environment: ${{ matrix.environment }}\n"), "its secrets are those of an environment");
+    assert!(
+        deploy.contains("\n    environment: ${{ matrix.environment }}\n"),
+        "its secrets are those of an environment"
+    );
     // What a tag or a variable says is never part of a script.
     let scripts = regex(r"(?m)^ *(- )?run: .*\$\{\{ *github\.");
     assert!(!scripts.is_match(&deploy));
