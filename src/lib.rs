@@ -67,9 +67,9 @@ pub mod spool;
 
 pub mod story;
 
-pub mod services;
-
 pub mod audit;
+
+pub mod services;
 
 pub mod config;
 

@@ -6,6 +6,7 @@
 //! compared at compile time at the end of the file.
 
 mod answers;
+mod audit;
 mod backfill;
 mod collect;
 mod deadlines;
@@ -20,6 +21,7 @@ mod plots;
 mod sinks;
 
 pub use answers::*;
+pub use audit::*;
 pub use backfill::*;
 pub use collect::*;
 pub use deadlines::*;
