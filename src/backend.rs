@@ -405,4 +405,12 @@ pub trait SqlDatabase {
     /// # Errors
     /// The error of `work`, or that of the transaction itself.
     fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError>;
+
+    /// Completes once all that was written so far is durable.
+    ///
+    /// # Errors
+    /// [`BackendError`] where it is not known to be.
+    fn flushed(&self) -> impl Future<Output = Result<(), BackendError>> {
+        std::future::ready(Ok(()))
+    }
 }

@@ -69,9 +69,9 @@ pub mod otlp;
 
 pub mod story;
 
-pub mod services;
-
 pub mod audit;
+
+pub mod services;
 
 pub mod config;
 

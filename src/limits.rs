@@ -6,6 +6,7 @@
 //! compared at compile time at the end of the file.
 
 mod answers;
+mod audit;
 mod backfill;
 mod collect;
 mod deadlines;
@@ -22,6 +23,7 @@ mod plots;
 mod sinks;
 
 pub use answers::*;
+pub use audit::*;
 pub use backfill::*;
 pub use collect::*;
 pub use deadlines::*;
@@ -472,7 +474,10 @@ const _: () = assert!(
 );
 const _: () = assert!(PACK_PAYLOADS * 11 < SQL_BLOB_MAX);
 const QUERY_MAPS: u64 = (1 << 20) / (OCCUPANCY_ROW as u64 * OCCUPANCY_ROWS as u64) + 1;
-const _: () = assert!(QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64 <= 1_000);
+const QUERY_CALLS: u64 = QUERY_OPERATIONS + QUERY_MAPS + 3 + 2 * QUERY_RUNS as u64 + CONCURRENT_CALLS as u64;
+// Two searches, and a lookup or a page of a tree.
+const _: () = assert!(2 * QUERY_CALLS + FAMILY_OPERATIONS as u64 <= INVOCATION_CALLS);
+const _: () = assert!(MAX_SHARDS as u64 + 100 <= INVOCATION_CALLS);
 const _: () = assert!(OCCUPANCY_ROW.is_multiple_of(8) && OCCUPANCY_ROW_BYTES < SQL_BLOB_MAX);
 const _: () = assert!(SUMMARY_BATCH_TEXTS <= SUMMARY_TEXTS);
 const _: () = assert!(SWEEP_AGE_MS < SWEEP_BACK_MS);

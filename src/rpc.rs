@@ -7,8 +7,10 @@
 //! # Invariants
 //! A wire name is spelled once, where the call is declared. A failed call has changed nothing in the database.
 
+mod group;
 mod object_database;
 
+pub use group::{Bell, CommitGroup, GroupBounds, GroupPlace, GroupRun, ItemSize, local_bell};
 pub use object_database::ObjectDatabase;
 
 use std::ops::Deref;

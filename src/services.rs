@@ -8,15 +8,19 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 
+use futures_util::future::LocalBoxFuture;
+
 use crate::access::{
     AccessRules, AuthFailure, Caller, Credentials, CursorKeys, IsolateRefusals, TokenCache, UnknownCallers,
 };
+use crate::audit::waiting::{GroupHost, WaitingEvents};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
 use crate::ledger::DeliveryId;
 use crate::limits::{LEDGERS_KNOWN, PACK_BYTES};
 use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use crate::r2_event::R2Event;
+use crate::rpc::{Bell, local_bell};
 
 /// What an isolate remembers between requests, to ask less; its clones are the same one. All of it may be lost.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,8 @@ pub struct IsolateMemory {
     pub first_start_ms: Rc<Cell<Option<i64>>>,
     /// The partner's last answer.
     pub partner_pulse: PartnerPulse,
+    /// The events that wait for the audit log.
+    pub waiting_events: WaitingEvents,
 }
 
 /// When the partner last answered for a payload: took it, or refused it as such.
@@ -82,7 +88,7 @@ pub trait Services {
     /// The Durable Objects that keep the accounts of batches.
     type Ledgers: DurableObjects;
     /// The Durable Object of the audit log.
-    type AuditLog: DurableObjects;
+    type AuditLog: DurableObjects + Clone + 'static;
     /// The queue of objects to parse.
     type ParseQueue: Queue<R2Event>;
     /// The queue of payloads to send.
@@ -133,6 +139,15 @@ pub trait Services {
     fn now_ms(&self) -> i64;
     /// Completes after this many milliseconds; after 0 too, others of the isolate had their turn.
     fn sleep(&self, ms: i64) -> impl Future<Output = ()>;
+    /// Returns a bell, and a future that completes in this request once any request of the isolate has rung the bell.
+    fn bell(&self) -> (Bell, LocalBoxFuture<'static, ()>) {
+        let (bell, rung) = local_bell();
+        (bell, Box::pin(rung))
+    }
+    /// Does the work although the client of this request hangs up. The future completes once it is done.
+    fn carry_on(&self, work: LocalBoxFuture<'static, ()>) -> LocalBoxFuture<'static, ()> {
+        work
+    }
     /// Returns 32 unpredictable bits.
     fn random_bits(&self) -> u32;
 
@@ -151,5 +166,23 @@ pub trait Services {
 impl<S: Services> Turns for S {
     async fn pass(&self) {
         self.sleep(0).await;
+    }
+}
+
+impl<S: Services> GroupHost for S {
+    fn bell(&self) -> (Bell, LocalBoxFuture<'static, ()>) {
+        Services::bell(self)
+    }
+
+    fn carry_on(&self, work: LocalBoxFuture<'static, ()>) -> LocalBoxFuture<'static, ()> {
+        Services::carry_on(self, work)
+    }
+
+    async fn pause(&self, ms: i64) {
+        self.sleep(ms).await;
+    }
+
+    fn clock_ms(&self) -> i64 {
+        self.now_ms()
     }
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use super::stats::{SummedBooks, sum_books};
 use crate::audit::AUDIT;
-use crate::audit::calls::ReadEntries;
+use crate::audit::calls::{CountWritten, ReadEntries, WrittenCounts};
 use crate::backend::CallError;
 use crate::config::Config;
 use crate::edge::DropReason;
@@ -47,11 +47,14 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
         balanced,
         ..
     } = sum_books(config, services, LEDGERS_READ).await?;
-    let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
-    let audit = audit.map_err(|error| match error {
+    let failed = |error: CallError| match error {
         CallError::OutOfMemory(error) => error.into(),
         CallError::Backend(_) => problems::unavailable(),
-    })?;
+    };
+    let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
+    let audit = audit.map_err(failed)?;
+    let written = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &CountWritten {}).await;
+    let written = written.map_err(failed)?;
     let mut page = MetricsPage(ReservedWriter::new(services.memory()));
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
@@ -73,6 +76,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     let in_bucket = audit.kept_from.saturating_sub(1);
     page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
     page.labelled("raydex_audit_entries", "place", "object", audit.head.seq.saturating_sub(in_bucket));
+    page.audit_written(&written);
     page.single("raydex_ledgers_scanned", "Ledgers that these figures were gathered from.", ledgers.scanned);
     page.single("raydex_ledgers", "Ledgers that exist.", ledgers.total);
     Ok(Reply::new(200, PROMETHEUS, page.0.finish()?))
@@ -146,6 +150,15 @@ impl MetricsPage {
         for dataset in of_datasets.keys() {
             let is_doubtful = doubts.iter().any(|doubt| doubt.dataset.name() == dataset);
             self.labelled("raydex_layout_doubtful", "dataset", dataset, is_doubtful.into());
+        }
+    }
+
+    /// What the audit log's object wrote.
+    fn audit_written(&mut self, written: &WrittenCounts) {
+        let WrittenCounts { calls, commits, rows, entries } = *written;
+        self.family("raydex_audit_written", "What the audit log's object did since it was started, by kind.");
+        for (kind, count) in [("calls", calls), ("commits", commits), ("rows", rows), ("entries", entries)] {
+            self.labelled("raydex_audit_written", "kind", kind, count);
         }
     }
 

@@ -15,9 +15,11 @@ use serde::Deserialize;
 use super::AuditMemory;
 use super::calls::{AuditSegment, ReadEntries};
 use super::chain::TableBounds;
+use super::commit::append_due;
+use super::entry::broken;
 use super::search::EntryFilter;
 use super::segment::{SegmentWriter, read};
-use super::tables::{BEFORE_ALL, EntryTable, broken, last_segment, note_segment, open};
+use super::tables::{BEFORE_ALL, EntryTable, last_segment, note_segment, open};
 use crate::backend::{BackendError, Bucket, SqlDatabase};
 use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
@@ -113,7 +115,7 @@ pub async fn alarm(
         held.watch.at(clock());
         held.bounds()
     };
-    let opened = open(sql).and_then(|()| held.borrow_mut().append_due(sql, clock()));
+    let opened = open(sql).and_then(|()| append_due(sql, &mut held.borrow_mut(), clock()));
     let outcome = match opened {
         Ok(()) => archive(sql, bounds, bucket).await,
         Err(error) => Err(error),

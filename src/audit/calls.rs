@@ -14,8 +14,10 @@ pub use super::entry::{ChainEntry, ChainHead};
 
 calls! {
     "v1/append": AppendEvent => AppendAnswer,
+    "v1/append-all": AppendEvents => Vec<AppendAnswer>,
     "v1/read": ReadEntries => EntryPage,
     "v1/forget-tokens": ForgetTokens => TokenGeneration,
+    "v1/count-written": CountWritten => WrittenCounts,
 }
 
 /// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
@@ -36,6 +38,10 @@ pub struct AppendEvent {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedRequests>,
 }
+
+/// Several events, each of which is handled as if it came alone, in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppendEvents(pub Vec<AppendEvent>);
 
 /// The handling of an event by the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +122,23 @@ pub struct ForgetTokens {}
 pub struct TokenGeneration {
     /// The generation that began.
     pub generation: u64,
+}
+
+/// Asks what the object wrote since it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountWritten {}
+
+/// What the object wrote since it was started; none of it is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenCounts {
+    /// Calls that appended entries, or counted requests.
+    pub calls: u64,
+    /// Commits that wrote what these calls asked for.
+    pub commits: u64,
+    /// Rows that are billed as written by them.
+    pub rows: u64,
+    /// Entries.
+    pub entries: u64,
 }
 
 /// Asks for a page of entries.

@@ -4,15 +4,17 @@
 //! first one are 64 zeroes. A kept hash proves later that no entry up to it was changed, removed or inserted.
 //!
 //! # Invariants
-//! Numbers have no gap, and times never go back. An entry and its hash are one row, written by one statement. The first
-//! entry of a table follows the last one of the table before, so the chain continues from table to table.
+//! Numbers have no gap, and times never go back. An entry and its hash are in one row, written by one statement; entries that
+//! are appended together share it. The first entry of a table follows the last one of the table before, so the chain
+//! continues from table to table.
 
 use serde::Serialize;
 
 use super::calls::{AuditEvent, Denial, EntryPage, ReadEntries};
-use super::entry::{ChainEntry, ChainHead};
+use super::entry::{ChainEntry, ChainHead, broken};
+use super::frame::EntryFrame;
 use super::search::{EntryFilter, EntryScan};
-use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd, broken};
+use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd};
 use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::limits::{AUDIT_PAGE, AUDIT_SCAN, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
 use crate::time::rfc3339;
@@ -67,14 +69,6 @@ pub fn is_chain_valid(before: &str, entries: &[ChainEntry]) -> bool {
     })
 }
 
-/// An entry that was appended.
-pub(super) struct AppendedEntry {
-    /// The number of the entry.
-    pub(super) seq: u64,
-    /// A table before the last one waits to be brought to the bucket.
-    pub(super) waits: bool,
-}
-
 /// An entry to append: who did something, and why it was denied, if it was.
 #[derive(Clone, Copy)]
 pub(super) struct NewEntry<'a> {
@@ -83,37 +77,86 @@ pub(super) struct NewEntry<'a> {
     pub(super) denial: Option<&'a Denial>,
 }
 
-/// Appends an entry. For inside of a transaction.
-pub(super) fn append(
-    sql: &impl SqlDatabase,
+/// The end of the chain, while entries are appended. For inside of a transaction.
+pub(super) struct ChainAppender<'a, S> {
+    sql: &'a S,
     bounds: TableBounds,
-    NewEntry { actor, event, denial }: NewEntry<'_>,
     now_ms: i64,
-) -> Result<AppendedEntry, BackendError> {
-    let newest = EntryTable::newest(sql)?;
-    let open = newest.first();
-    let TableEnd { seq: last, hash: before, size, time: last_time } = end(sql, open)?;
-    let (seq, time) = (last + 1, rfc3339(now_ms).max(last_time));
-    let outcome = if denial.is_some() { "denied" } else { "admitted" };
-    let entry = String::from_utf8(to_json(&HashedEntry { v: 1, seq, time, actor, event, outcome, denial }))
-        .map_err(|_| broken())?;
-    let kept = ChainEntry { seq, hash: hash(&before, &entry), entry };
-    let bytes = kept.entry.len() as u64;
-    let waits = if let Some(open) = open.filter(|open| !bounds.are_reached(seq.saturating_sub(open.first), size)) {
-        open.insert(sql, &kept, size + bytes)?;
-        newest.len() > 1
-    } else {
-        begin(sql, &kept, before)?;
-        open.is_some()
-    };
-    Ok(AppendedEntry { seq, waits })
+    /// The table that is appended to; `None` in an empty log.
+    table: Option<EntryTable>,
+    /// Whether another table is before it.
+    has_older: bool,
+    /// The last entry of that table, those of `frame` included.
+    end: TableEnd,
+    /// Entries that are no row yet.
+    frame: EntryFrame,
+    /// Number of entries.
+    entries: u64,
+    /// Rows that are billed as written.
+    rows: u64,
 }
 
-/// Begins a table with this entry.
-fn begin(sql: &impl SqlDatabase, kept: &ChainEntry, before: String) -> Result<(), BackendError> {
-    let table = EntryTable { first: kept.seq, before };
-    table.begin(sql)?;
-    table.insert(sql, kept, kept.entry.len() as u64)
+/// What was appended.
+pub(super) struct AppendedEntries {
+    /// A table before the last one waits to be brought to the bucket.
+    pub(super) waits: bool,
+    /// Number of entries.
+    pub(super) entries: u64,
+    /// Rows that are billed as written.
+    pub(super) rows: u64,
+}
+
+impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
+    pub(super) fn open(sql: &'a S, bounds: TableBounds, now_ms: i64) -> Result<Self, BackendError> {
+        let mut newest = EntryTable::newest(sql)?.into_iter();
+        let (table, has_older) = (newest.next(), newest.next().is_some());
+        let end = end(sql, table.as_ref())?;
+        Ok(Self { sql, bounds, now_ms, table, has_older, end, frame: EntryFrame::default(), entries: 0, rows: 0 })
+    }
+
+    /// Appends an entry, and returns its number. It is a row once the appender is closed.
+    pub(super) fn push(&mut self, NewEntry { actor, event, denial }: NewEntry<'_>) -> Result<u64, BackendError> {
+        let (seq, time) = (self.end.seq + 1, rfc3339(self.now_ms).max(self.end.time.clone()));
+        let outcome = if denial.is_some() { "denied" } else { "admitted" };
+        let hashed = HashedEntry { v: 1, seq, time: time.clone(), actor, event, outcome, denial };
+        let entry = String::from_utf8(to_json(&hashed)).map_err(|_| broken())?;
+        if self.begins_table(seq) {
+            self.write_frame()?;
+            self.has_older = self.table.is_some();
+            let (table, rows) = EntryTable::begin(self.sql, seq, &self.end.hash)?;
+            (self.table, self.rows) = (Some(table), self.rows + rows);
+            self.end.size = 0;
+        } else if self.frame.is_full() {
+            self.write_frame()?;
+        }
+        let kept = ChainEntry { seq, hash: hash(&self.end.hash, &entry), entry };
+        self.frame.push(&kept);
+        self.entries += 1;
+        self.end = TableEnd { seq, hash: kept.hash, size: self.end.size + kept.entry.len() as u64, time };
+        Ok(seq)
+    }
+
+    /// Whether the entry of this number is the first of another table.
+    fn begins_table(&self, seq: u64) -> bool {
+        let continues = |table: &EntryTable| {
+            table.has_frames && !self.bounds.are_reached(seq.saturating_sub(table.first), self.end.size)
+        };
+        !self.table.as_ref().is_some_and(continues)
+    }
+
+    fn write_frame(&mut self) -> Result<(), BackendError> {
+        let frame = std::mem::take(&mut self.frame);
+        if let Some(table) = self.table.as_ref().filter(|_| !frame.is_empty()) {
+            self.rows += table.insert(self.sql, frame, &self.end)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is no row yet.
+    pub(super) fn close(mut self) -> Result<AppendedEntries, BackendError> {
+        self.write_frame()?;
+        Ok(AppendedEntries { waits: self.has_older, entries: self.entries, rows: self.rows })
+    }
 }
 
 /// The last entry of a table; without a table, the state of an empty log.

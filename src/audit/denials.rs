@@ -77,10 +77,11 @@ impl DenialWindows {
     }
 
     /// Returns the key under which equal denials are counted.
-    pub(super) fn key(&self, actor: &str, event: &AuditEvent, denial: &Denial) -> DenialKey {
+    pub(super) fn key(&self, actor: &str, event: &AuditEvent, denial: &Denial, changes: &DenialChanges) -> DenialKey {
         let AuditEvent { action, address, .. } = event;
         let key = (actor.to_owned(), action.clone(), address.clone(), denial.status, denial.code.clone());
-        let has_room = self.0.len() < DENIALS_WATCHED || self.0.contains_key(&key);
+        let watched = self.0.len() + changes.denied.iter().filter(|noted| noted.entry.is_some()).count();
+        let has_room = watched < DENIALS_WATCHED || self.0.contains_key(&key) || changes.has(&key);
         if has_room { key } else { (actor.to_owned(), String::new(), String::new(), denial.status, SEVERAL.into()) }
     }
 
@@ -134,7 +135,7 @@ mod tests {
     fn deny(windows: &mut DenialWindows, address: usize, now_ms: i64) -> bool {
         let (event, mut changes) = (event(address), DenialChanges::default());
         let denial = Denial { status: 403, code: "forbidden".into(), count: 1, refers_to: None };
-        let key = windows.key("eye", &event, &denial);
+        let key = windows.key("eye", &event, &denial, &changes);
         let is_repeat = windows.is_repeat(&key, now_ms);
         changes.deny(key, &event, 1, (!is_repeat).then_some(7), now_ms);
         windows.apply(changes);

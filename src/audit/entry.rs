@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::backend::BackendError;
+
 /// An entry of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainEntry {
@@ -31,4 +33,9 @@ pub fn hash(before: &str, entry: &str) -> String {
     hasher.update(b"\n");
     hasher.update(entry);
     hex::encode(hasher.finalize())
+}
+
+/// The error of a stored row that does not have its expected form.
+pub(super) fn broken() -> BackendError {
+    BackendError::new("reading the audit log", "a row is damaged")
 }

@@ -1,9 +1,13 @@
 //! The tables of the audit log's object: its newest entries, a table for each run of them, and the list of the segments
 //! that were moved to the bucket.
 //!
-//! *Stored*: `audit_entry_v1_{first}`, a row for each entry from that number on: its text, its hash, and `size`, the
-//! bytes of all texts of the table up to it. `audit_table_v1`, a row for each of these tables: its first number and the
-//! hash before it. `audit_segment_v1`, a row for each segment in the bucket.
+//! *Stored*: `audit_frame_v1_{first}`, a row for each frame (`frame.rs`) of entries from that number on: the number, the hash
+//! and the time of its last entry, `size`, the bytes of all texts of the table up to it, and its lines.
+//! `audit_frame_table_v1`, a row for each of these tables: its first number and the hash before it. `audit_segment_v1`, a row
+//! for each segment in the bucket.
+//!
+//! *Read, and no longer written*: `audit_entry_v1_{first}`, a row for each entry: its text, its hash and `size`; and
+//! `audit_table_v1`, the list of these tables. The first entry after such a table begins one of frames.
 //!
 //! Why tables: a deleted row is billed as a written one, with or without a WHERE (measured under workerd: 9,999 for
 //! `DELETE … WHERE seq <= 9999`, 10,000 for `DELETE FROM t`), and `DROP TABLE` as none. A table of 10,000 entries costs
@@ -11,22 +15,29 @@
 //!
 //! # Invariants
 //! The tables follow one another without a gap, and only the last one is appended to. A table has an entry from its
-//! first moment on. A table is dropped in the transaction that records the last of its segments.
+//! first moment on. A table is dropped in the transaction that records the last of its segments. Where a table ends depends
+//! on its entries, and not on how they were joined to frames.
 
 use super::calls::AuditSegment;
-use super::entry::ChainEntry;
+use super::entry::{ChainEntry, broken};
+use super::frame::{EntryFrame, entries_of};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::limits::AUDIT_SEGMENT;
+use crate::limits::{AUDIT_FRAMES_READ, AUDIT_SEGMENT};
 
 /// Takes the place of the hash before the first entry.
 pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The tables of an object without entries.
-const SCHEMA: [&str; 2] = [
+const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS audit_table_v1 (first INTEGER PRIMARY KEY, before TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS audit_frame_table_v1 (first INTEGER PRIMARY KEY, before TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS audit_segment_v1 (first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
      before TEXT NOT NULL, hash TEXT NOT NULL, last_time TEXT NOT NULL, key TEXT NOT NULL)",
 ];
+
+/// All tables with entries, those of both forms.
+const LISTED: &str = "SELECT first, before, 0 AS has_frames FROM audit_table_v1
+    UNION ALL SELECT first, before, 1 AS has_frames FROM audit_frame_table_v1";
 
 /// A table with a run of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +46,8 @@ pub(super) struct EntryTable {
     pub(super) first: u64,
     /// The hash before its first entry.
     pub(super) before: String,
+    /// Whether a row is a frame, and not an entry.
+    pub(super) has_frames: bool,
 }
 
 /// The last entry of a table.
@@ -60,16 +73,17 @@ pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
 
 impl EntryTable {
     fn name(&self) -> String {
-        format!("audit_entry_v1_{}", self.first)
+        let form = if self.has_frames { "audit_frame_v1" } else { "audit_entry_v1" };
+        format!("{form}_{}", self.first)
+    }
+
+    /// The table that lists this one.
+    const fn list_name(&self) -> &'static str {
+        if self.has_frames { "audit_frame_table_v1" } else { "audit_table_v1" }
     }
 
     fn from_row(row: &SqlRow) -> Result<Self, BackendError> {
-        Ok(Self { first: number(row, 0)?, before: text(row, 1)? })
-    }
-
-    fn note(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
-        let values = [SqlValue::number(self.first), SqlValue::text(&self.before)];
-        sql.run("INSERT INTO audit_table_v1 (first, before) VALUES (?, ?)", &values).map(drop)
+        Ok(Self { first: number(row, 0)?, before: text(row, 1)?, has_frames: number(row, 2)? == 1 })
     }
 
     /// The last two, the last one first.
@@ -93,46 +107,92 @@ impl EntryTable {
     }
 
     fn list(sql: &impl SqlDatabase, which: &str, values: &[SqlValue]) -> Result<Vec<Self>, BackendError> {
-        let answer = sql.run(&format!("SELECT first, before FROM audit_table_v1 {which}"), values)?;
+        let answer = sql.run(&format!("SELECT first, before, has_frames FROM ({LISTED}) {which}"), values)?;
         answer.rows.iter().map(Self::from_row).collect()
     }
 
-    /// Makes it, for entries from its first number on. For inside of a transaction.
-    pub(super) fn begin(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
-        let columns = "seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL";
-        sql.run(&format!("CREATE TABLE {} ({columns})", self.name()), &[])?;
-        self.note(sql)
+    /// Makes a table of frames, for entries from this number on; returns the rows that this wrote, too. For inside of a
+    /// transaction.
+    pub(super) fn begin(sql: &impl SqlDatabase, first: u64, before: &str) -> Result<(Self, u64), BackendError> {
+        let table = Self { first, before: before.to_owned(), has_frames: true };
+        let columns = "last INTEGER PRIMARY KEY, hash TEXT NOT NULL, time TEXT NOT NULL, size INTEGER NOT NULL,
+            lines TEXT NOT NULL";
+        let made = sql.run(&format!("CREATE TABLE {} ({columns})", table.name()), &[])?;
+        let values = [SqlValue::number(first), SqlValue::text(before)];
+        let listed = sql.run(&format!("INSERT INTO {} (first, before) VALUES (?, ?)", table.list_name()), &values)?;
+        Ok((table, made.rows_written + listed.rows_written))
     }
 
     /// The last entry of this table.
     pub(super) fn end(&self, sql: &impl SqlDatabase) -> Result<TableEnd, BackendError> {
-        // The time is the first text of an entry, so that no other member is found in its place.
-        let time = "substr(entry, instr(entry, '\"time\":\"') + 8, 24)";
-        let statement = format!("SELECT seq, hash, size, {time} FROM {} ORDER BY seq DESC LIMIT 1", self.name());
-        let answer = sql.run(&statement, &[])?;
+        let columns = if self.has_frames {
+            "last, hash, size, time"
+        } else {
+            // The time is the first text of an entry, so that no other member is found in its place.
+            "seq AS last, hash, size, substr(entry, instr(entry, '\"time\":\"') + 8, 24)"
+        };
+        let answer = sql.run(&format!("SELECT {columns} FROM {} ORDER BY last DESC LIMIT 1", self.name()), &[])?;
         let row = answer.rows.first().ok_or_else(broken)?;
         Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)?, time: text(row, 3)? })
     }
 
-    /// Appends an entry; `size` is the new sum of text sizes.
-    pub(super) fn insert(&self, sql: &impl SqlDatabase, kept: &ChainEntry, size: u64) -> Result<(), BackendError> {
-        let ChainEntry { seq, entry, hash } = kept;
-        let values = [SqlValue::number(*seq), SqlValue::text(entry), SqlValue::text(hash), SqlValue::number(size)];
-        let statement = format!("INSERT INTO {} (seq, entry, hash, size) VALUES (?, ?, ?, ?)", self.name());
-        sql.run(&statement, &values).map(drop)
+    /// Appends a frame, with the end of the table that it makes; returns the rows that this wrote.
+    pub(super) fn insert(
+        &self,
+        sql: &impl SqlDatabase,
+        frame: EntryFrame,
+        end: &TableEnd,
+    ) -> Result<u64, BackendError> {
+        let TableEnd { seq, hash, size, time } = end;
+        let (seq, size) = (SqlValue::number(*seq), SqlValue::number(*size));
+        let values = [seq, SqlValue::text(hash), SqlValue::text(time), size, SqlValue::Text(frame.into_lines()?)];
+        let columns = "last, hash, time, size, lines";
+        let statement = format!("INSERT INTO {} ({columns}) VALUES (?, ?, ?, ?, ?)", self.name());
+        sql.run(&statement, &values).map(|answer| answer.rows_written)
     }
 
-    /// At most `limit` of its entries, after the number `after`.
+    /// Some of its entries after the number `after`: none only if there are none. A table without frames has at most `limit`
+    /// of them.
     pub(super) fn rows(&self, sql: &impl SqlDatabase, after: u64, limit: u64) -> Result<Vec<ChainEntry>, BackendError> {
+        if self.has_frames {
+            return self.entries_of_frames(sql, after, AUDIT_FRAMES_READ);
+        }
         let statement = format!("SELECT seq, entry, hash FROM {} WHERE seq > ? ORDER BY seq LIMIT ?", self.name());
         let answer = sql.run(&statement, &[SqlValue::number(after), SqlValue::number(limit)])?;
         let kept = |row: &SqlRow| Ok(ChainEntry { seq: number(row, 0)?, entry: text(row, 1)?, hash: text(row, 2)? });
         answer.rows.iter().map(kept).collect()
     }
 
+    /// The entries after the number `after` of this number of frames.
+    fn entries_of_frames(
+        &self,
+        sql: &impl SqlDatabase,
+        after: u64,
+        frames: u64,
+    ) -> Result<Vec<ChainEntry>, BackendError> {
+        let statement = format!("SELECT lines FROM {} WHERE last > ? ORDER BY last LIMIT ?", self.name());
+        let answer = sql.run(&statement, &[SqlValue::number(after), SqlValue::number(frames)])?;
+        let mut found = Vec::new();
+        for row in &answer.rows {
+            for kept in entries_of(&text(row, 0)?) {
+                found.extend(Some(kept?).filter(|kept| kept.seq > after));
+            }
+        }
+        Ok(found)
+    }
+
     /// The hash of its last entry up to this number; that before the table where it has none.
     pub(super) fn hash_at(&self, sql: &impl SqlDatabase, seq: u64) -> Result<String, BackendError> {
-        let statement = format!("SELECT hash FROM {} WHERE seq <= ? ORDER BY seq DESC LIMIT 1", self.name());
+        if seq < self.first {
+            return Ok(self.before.clone());
+        }
+        if self.has_frames
+            && let Some(kept) = self.entries_of_frames(sql, seq - 1, 1)?.into_iter().next()
+        {
+            return Ok(kept.hash);
+        }
+        let number = if self.has_frames { "last" } else { "seq" };
+        let statement = format!("SELECT hash FROM {} WHERE {number} <= ? ORDER BY {number} DESC LIMIT 1", self.name());
         let answer = sql.run(&statement, &[SqlValue::number(seq)])?;
         answer.rows.first().map_or_else(|| Ok(self.before.clone()), |row| text(row, 0))
     }
@@ -140,7 +200,8 @@ impl EntryTable {
     /// Removes it with all of its entries. For inside of a transaction.
     pub(super) fn remove(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
         sql.run(&format!("DROP TABLE {}", self.name()), &[])?;
-        sql.run("DELETE FROM audit_table_v1 WHERE first = ?", &[SqlValue::number(self.first)]).map(drop)
+        let statement = format!("DELETE FROM {} WHERE first = ?", self.list_name());
+        sql.run(&statement, &[SqlValue::number(self.first)]).map(drop)
     }
 }
 
@@ -192,9 +253,4 @@ fn number(row: &SqlRow, column: usize) -> Result<u64, BackendError> {
 
 fn text(row: &SqlRow, column: usize) -> Result<String, BackendError> {
     row.get(column).and_then(SqlValue::as_text).map(Into::into).ok_or_else(broken)
-}
-
-/// The error of a stored row that does not have its expected form.
-pub(super) fn broken() -> BackendError {
-    BackendError::new("reading the audit log", "a row is damaged")
 }

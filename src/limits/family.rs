@@ -42,11 +42,11 @@ pub const FAMILY_PLACE_BYTES: usize = 768;
 /// Memory of a link, in bytes: its child in a tree of which every node is half full.
 pub const FAMILY_LINK_BYTES: usize = 32;
 
-/// Maximum number of spans that are read for a page of what a ray caused and what caused it: with a window each, 600 of the
-/// 1,000 calls that the platform allows, beside 200 for the ray itself and [`FAMILY_CALLS`].
+/// Maximum number of spans that are read for a page of what a ray caused and what caused it: with a window each, 600
+/// calls, beside 200 for the ray itself and [`FAMILY_CALLS`].
 pub const FAMILY_SPANS: usize = 300;
 
-/// Calls and reads of one page, of the 1,000 that the platform allows: what the batches of the ray itself leave is divided
+/// Calls and reads of one page, of [`super::INVOCATION_CALLS`]: what the batches of the ray itself leave is divided
 /// among [`FAMILY_CALLS`] and two reads for each of [`FAMILY_SPANS`].
 pub const FAMILY_OPERATIONS: usize = 900;
 

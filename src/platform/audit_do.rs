@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //!
-//! A call runs without an `await`, so no other call comes between reading the end of the chain and appending to it.
+//! A commit runs without an `await`, so no other comes between reading the end of the chain and appending to it. Calls that
+//! arrive before it is durable share the next one.
 //! Entries are never changed, and removed only once the bucket has them. `alarm` never throws: the platform would retry
 //! it six times and then never again.
 
@@ -22,9 +23,9 @@ use super::log::{self, EventLog};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
+use crate::audit::object::AuditObject;
 use crate::audit::{self, AuditMemory, calls::AuditSegment};
 use crate::backend::BackendError;
-use crate::rpc::CallReply;
 
 type Outcome<T> = std::result::Result<T, BackendError>;
 
@@ -48,11 +49,8 @@ impl DurableObject for Audit {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let (call, _) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        let answered = self.answer(&call, &body);
-        // The entries are written, whether or not the alarm can be set.
-        let wake_ms = answered.as_ref().ok().and_then(|answered| answered.wake_ms);
-        said(audit::set_alarm(&self.held, &self.alarm, wake_ms).await);
-        answer_call(answered.map(|answered| answered.body))
+        let object = AuditObject { sql: &self.sql, alarm: &self.alarm, is_open: &self.open, held: &self.held };
+        answer_call(object.serve((&call, &body), log::now_ms).await)
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -64,10 +62,6 @@ impl DurableObject for Audit {
 }
 
 impl Audit {
-    fn answer(&self, call: &str, body: &[u8]) -> Outcome<CallReply> {
-        audit::serve(&self.sql, &self.open, &self.held, (call, body), log::now_ms())
-    }
-
     async fn archive(&self) -> Outcome<Option<AuditSegment>> {
         let bucket = env::data_bucket(&self.env).map_err(failed("archiving the audit log"))?;
         audit::alarm(&self.sql, &self.held, &bucket, &self.alarm, log::now_ms).await

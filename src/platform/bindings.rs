@@ -2,16 +2,20 @@
 //!
 //! A missing binding is an error of the entry point, before any work begins.
 
-use worker::{Env, Result};
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use worker::{Context, Env, Result};
 
 use super::bucket::R2Bucket;
 use super::objects::NamedObjects;
 use super::producer::QueueProducer;
-use super::{access, env, log, random, sleep};
+use super::{access, bell, env, log, random, sleep};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::bucket_keys::LogPrefixes;
 use crate::config::Config;
 use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
+use crate::rpc::{Bell, local_bell};
 use crate::services::{IsolateMemory, Services};
 
 thread_local! {
@@ -44,6 +48,8 @@ pub(super) struct Bindings {
     isolate: IsolateMemory,
     parse_queue: QueueProducer,
     send_queue: QueueProducer,
+    /// The context of the request, where there is one.
+    context: Option<Rc<Context>>,
 }
 
 impl Bindings {
@@ -66,7 +72,13 @@ impl Bindings {
             isolate: ISOLATE.with(IsolateMemory::clone),
             parse_queue: env::parse_queue(env)?,
             send_queue: env::send_queue(env)?,
+            context: None,
         })
+    }
+
+    /// Has what outlasts a client go on in this context of its request.
+    pub(super) fn in_context(self, context: &Rc<Context>) -> Self {
+        Self { context: Some(Rc::clone(context)), ..self }
     }
 }
 
@@ -136,6 +148,20 @@ impl Services for Bindings {
 
     async fn sleep(&self, ms: i64) {
         sleep::sleep(ms).await;
+    }
+
+    fn bell(&self) -> (Bell, LocalBoxFuture<'static, ()>) {
+        bell::bell()
+    }
+
+    fn carry_on(&self, work: LocalBoxFuture<'static, ()>) -> LocalBoxFuture<'static, ()> {
+        let Some(context) = &self.context else { return work };
+        let (done, is_done) = local_bell();
+        context.wait_until(async move {
+            work.await;
+            done();
+        });
+        Box::pin(is_done)
     }
 
     fn random_bits(&self) -> u32 {

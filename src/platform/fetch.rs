@@ -24,7 +24,8 @@ use crate::router::answer_request;
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let config = env::config(&env);
-    let services = Rc::new(Bindings::new(&env, config.as_ref().ok())?);
+    let context = Rc::new(context);
+    let services = Rc::new(Bindings::new(&env, config.as_ref().ok())?.in_context(&context));
     if let Err(faults) = &config {
         log::not_configured(faults);
     }

@@ -13,6 +13,7 @@
 mod access;
 mod alarm;
 mod audit_do;
+mod bell;
 #[cfg(feature = "bench")]
 mod bench;
 mod bindings;

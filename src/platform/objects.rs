@@ -18,7 +18,7 @@ use crate::limits::{ANSWER_ROOM, OBJECT_CALL_MS};
 use crate::memory::Reservation;
 
 /// The Durable Objects of one class.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct NamedObjects {
     namespace: ObjectNamespace,
     /// The description of its calls in log lines.

@@ -60,6 +60,10 @@ impl SqlDatabase for ObjectSql {
             (Err(thrown), None) => Err(BackendError::new("a transaction", format!("{thrown:?}"))),
         }
     }
+
+    async fn flushed(&self) -> Result<(), BackendError> {
+        self.0.sync().await.map_err(failed("flushing the database"))
+    }
 }
 
 fn to_platform(value: &SqlValue) -> SqlStorageValue {

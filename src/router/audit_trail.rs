@@ -156,7 +156,8 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let is_denial = matches!(mode, AuditMode::Deny(_));
         let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
         let append = AppendEvent { actor: self.actor.clone(), per_minute, event, mode, token_generation, refused };
-        let answer = rpc::call(self.services.audit_log(), AUDIT, &append).await;
+        let waiting = &self.services.isolate().waiting_events;
+        let answer = waiting.append(self.services, self.services.audit_log(), AUDIT, &append).await;
         if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
             refusals.restore(append.refused);
         }

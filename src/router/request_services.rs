@@ -6,12 +6,15 @@
 
 use std::rc::Rc;
 
+use futures_util::future::LocalBoxFuture;
+
 use super::admission_gate::{AdmissionGate, Gated};
 use crate::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCallers};
 use crate::bucket_keys::LogPrefixes;
 use crate::http::HttpRequest;
 use crate::limits::{REQUEST_BYTES, REQUEST_COPIES};
 use crate::memory::{MemoryBudget, OutOfMemory, ReadPermits, Reservation, ScanPermits};
+use crate::rpc::Bell;
 use crate::services::{IsolateMemory, Services};
 
 /// The services of the deployment with the memory of one request, behind its gate.
@@ -138,6 +141,14 @@ impl<D: Services> Services for RequestServices<D> {
 
     async fn sleep(&self, ms: i64) {
         self.services.sleep(ms).await;
+    }
+
+    fn bell(&self) -> (Bell, LocalBoxFuture<'static, ()>) {
+        self.services.bell()
+    }
+
+    fn carry_on(&self, work: LocalBoxFuture<'static, ()>) -> LocalBoxFuture<'static, ()> {
+        self.services.carry_on(work)
     }
 
     fn random_bits(&self) -> u32 {

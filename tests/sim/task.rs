@@ -48,7 +48,7 @@ impl TaskWorld {
 }
 
 /// The simulated requests are messages, which leave no entry in the audit log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NoAuditLog;
 
 impl DurableObjects for NoAuditLog {

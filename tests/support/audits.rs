@@ -1,17 +1,17 @@
 //! The audit log: one database, answered by the code that answers on the platform, and the alarm that it has set.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use raydex::audit::calls::{AuditSegment, ChainEntry, ReadEntries};
 use raydex::audit::chain::TableBounds;
+use raydex::audit::object::AuditObject;
 use raydex::audit::{self, AUDIT, AuditMemory};
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::Alarm;
 use raydex::rpc;
 
+use super::sql::wait_for;
 use super::{Faults, Kind, MemoryBucket, SqliteSql, run};
 
 /// The namespace; its clones are the same one.
@@ -83,11 +83,10 @@ impl MemoryAudits {
     }
 
     /// The object's answer to a call.
-    fn answer(&self, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+    async fn answer(&self, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
         let is_open = Cell::new(false);
-        let answered = audit::serve(&self.sql, &is_open, &self.held, (call, body), self.clock_ms.get())?;
-        let _written_all_the_same = run(audit::set_alarm(&self.held, self, answered.wake_ms));
-        Ok(answered.body)
+        let object = AuditObject { sql: &self.sql, alarm: self, is_open: &is_open, held: &self.held };
+        object.serve((call, body), || self.clock_ms.get()).await
     }
 
     /// The alarm goes off.
@@ -120,13 +119,7 @@ impl Alarm for MemoryAudits {
 impl DurableObjects for MemoryAudits {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         assert_eq!(name, AUDIT, "there is one audit log");
-        let mut waits = self.waits.get();
-        poll_fn(|context| {
-            context.waker().wake_by_ref();
-            waits = waits.saturating_sub(1);
-            if waits == 0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        self.faults.call(Kind::Audit, || self.answer(call, &body))
+        wait_for(self.waits.get()).await;
+        self.faults.call_slow(Kind::Audit, self.answer(call, &body)).await
     }
 }

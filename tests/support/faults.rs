@@ -140,6 +140,19 @@ impl Faults {
         }
     }
 
+    /// The same for work that takes its time.
+    pub async fn call_slow<T>(
+        &self,
+        kind: Kind,
+        work: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        match self.strike(kind) {
+            None => work.await,
+            Some(Fault::Fails) => Err(BackendError::new("a call", DETAIL)),
+            Some(Fault::FailsButHappened) => work.await.and_then(|_| Err(BackendError::new("a call", DETAIL))),
+        }
+    }
+
     fn strike(&self, kind: Kind) -> Option<Fault> {
         let mut state = self.0.borrow_mut();
         state.calls += 1;

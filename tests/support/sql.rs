@@ -4,7 +4,9 @@
 //! more than 2 MB and more than 100 parameters are refused.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use raydex::backend::{BackendError, SqlAnswer, SqlDatabase, SqlRow, SqlValue};
 use raydex::limits::SQL_BLOB_MAX;
@@ -21,6 +23,8 @@ const SAFE_INTEGER: u64 = (1 << 53) - 1;
 pub struct SqliteSql {
     connection: Rc<Connection>,
     in_transaction: Rc<Cell<bool>>,
+    /// How often a flush is looked at before it has ended.
+    pub flush_waits: Rc<Cell<u32>>,
     faults: Faults,
 }
 
@@ -29,7 +33,7 @@ impl SqliteSql {
         let connection = Rc::new(Connection::open_in_memory().unwrap());
         // All the statements of an object, so that none is prepared twice.
         connection.set_prepared_statement_cache_capacity(128);
-        Self { connection, in_transaction: Rc::default(), faults: faults.clone() }
+        Self { connection, in_transaction: Rc::default(), flush_waits: Rc::default(), faults: faults.clone() }
     }
 
     /// Every row of every table, with its table's name in front and the types as they are stored.
@@ -110,6 +114,21 @@ impl SqlDatabase for SqliteSql {
         self.in_transaction.set(false);
         outcome
     }
+
+    async fn flushed(&self) -> Result<(), BackendError> {
+        wait_for(self.flush_waits.get()).await;
+        Ok(())
+    }
+}
+
+/// Completes when it is looked at after so many times.
+pub async fn wait_for(mut looks: u32) {
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        looks = looks.saturating_sub(1);
+        if looks == 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Whether the platform takes the value.

@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, JwksCache, UnknownCallers, admit_any};
 use raydex::backend::{BackendError, ObjectHead};
@@ -68,6 +70,8 @@ pub struct Fakes {
     pub clock_ms: Rc<Cell<i64>>,
     /// How long someone has paused, in all.
     pub paused_ms: Rc<Cell<i64>>,
+    /// Whether timers wait for the clock, instead of moving it.
+    pub holds_timers: Rc<Cell<bool>>,
     /// How often the others of the isolate had their turn.
     pub turns: Rc<Cell<u32>>,
     /// How far the clock goes on whenever someone looks.
@@ -141,6 +145,14 @@ impl Services for Fakes {
     }
 
     async fn sleep(&self, ms: i64) {
+        if self.holds_timers.get() {
+            let until_ms = self.clock_ms.get() + ms;
+            return poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if self.clock_ms.get() >= until_ms { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
         self.clock_ms.set(self.clock_ms.get() + ms);
         self.paused_ms.set(self.paused_ms.get() + ms);
         self.turns.set(self.turns.get() + u32::from(ms == 0));
@@ -195,6 +207,7 @@ impl Fakes {
             unknown_callers: UnknownCallers::default(),
             isolate,
             paused_ms: Rc::default(),
+            holds_timers: Rc::default(),
             turns: Rc::default(),
             clock_ms,
             tick_ms: Cell::default(),

@@ -122,10 +122,10 @@ fn log_is_paged_and_reading_is_an_entry() {
     fakes
         .audits
         .sql
-        .run("UPDATE audit_entry_v1_1 SET entry = replace(entry, 'main', 'nobody') WHERE seq = 3", &[])
+        .run("UPDATE audit_frame_v1_1 SET lines = replace(lines, 'main', 'nobody') WHERE last = 3", &[])
         .unwrap();
     assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["chain_valid"], false);
-    fakes.audits.sql.run("DELETE FROM audit_entry_v1_1 WHERE seq = ?", &[SqlValue::Integer(3)]).unwrap();
+    fakes.audits.sql.run("DELETE FROM audit_frame_v1_1 WHERE last = ?", &[SqlValue::Integer(3)]).unwrap();
     assert_eq!(body(&Ask::get("/v1/audit").of(&fakes))["chain_valid"], false);
 }
 

@@ -33,6 +33,7 @@ pub(crate) mod every_route;
 mod explain;
 mod failures;
 mod fields;
+mod group_commit;
 mod har;
 mod layout;
 mod logpull_switches;
@@ -215,6 +216,17 @@ impl Ask {
 
     /// The reply of a deployment with these settings, whose body is not read.
     fn begin(self, fakes: &Fakes, config: &Result<Config, Vec<ConfigFault>>) -> raydex::http::Reply {
+        let request = self.into_request(fakes);
+        run(answer_request(config, &Rc::new(fakes.clone()), request))
+    }
+
+    /// The reply of a deployment that is configured, while others of its isolate are answered.
+    async fn reply_of(self, fakes: &Rc<Fakes>) -> Reply {
+        let request = self.into_request(fakes);
+        Reply::of(answer_request(&Ok(config()), fakes, request).await)
+    }
+
+    fn into_request(self, fakes: &Fakes) -> HttpRequest<MemoryBody> {
         let headers = [
             (AUTHORIZATION, self.authorization),
             (HeaderName::from_static("cf-access-jwt-assertion"), self.access_jwt),
@@ -227,14 +239,13 @@ impl Ask {
         });
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?.parse().unwrap())));
         let headers = headers.chain(others).collect();
-        let request = HttpRequest {
+        HttpRequest {
             method: self.method,
             path: self.path,
             query: self.query,
             headers,
             body: MemoryBody::new(self.body, self.pieces, &fakes.faults),
-        };
-        run(answer_request(config, &Rc::new(fakes.clone()), request))
+        }
     }
 
     /// The reply of a deployment with these settings, checked for what every reply has, and against the document.

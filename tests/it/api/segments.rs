@@ -211,9 +211,10 @@ fn a_border_that_does_not_fit_is_seen() {
     log.settle();
     // Only who changes the object itself can do this: the last entry begins a chain of its own.
     let (zeroes, text) = ("0".repeat(64), log.naive.entries[10].0.clone());
-    let values = [SqlValue::text(raydex::audit::chain::hash(&zeroes, &text))];
-    log.fakes.audits.sql.run("UPDATE audit_entry_v1_11 SET hash = ?", &values).unwrap();
-    log.fakes.audits.sql.run("UPDATE audit_table_v1 SET before = ?", &[SqlValue::text(zeroes)]).unwrap();
+    let forged = raydex::audit::chain::hash(&zeroes, &text);
+    let values = [&log.naive.entries[10].1, &forged, &forged].map(SqlValue::text);
+    log.fakes.audits.sql.run("UPDATE audit_frame_v1_11 SET lines = replace(lines, ?, ?), hash = ?", &values).unwrap();
+    log.fakes.audits.sql.run("UPDATE audit_frame_table_v1 SET before = ?", &[SqlValue::text(zeroes)]).unwrap();
     assert_eq!(body(&log.reply(10, 5))["chain_valid"], true);
     assert_eq!(body(&log.reply(9, 5))["chain_valid"], false);
 }

@@ -191,7 +191,7 @@ fn years_without_a_batch_end_after_several_requests() {
     let mut store = Store::new();
     let line = super::generate::record(&format!("\"{}\"", super::generate::ray(start_ms(), 1)), None, &[]);
     store.put("logs/a.log.gz", &ndjson([&line]), true);
-    let days = 20;
+    let days = 110;
     let start_ns = (start_ms() - days * 86_400_000) * 1_000_000;
     let ask = RangeQuery::new(Dataset::HttpRequests, start_ns, i64::MAX);
     let first = answer(&store.fakes, ask.clone());

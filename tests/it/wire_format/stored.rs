@@ -1,7 +1,9 @@
 //! The objects in the buckets and the rows of a shard that one batch leaves: windows, summaries, a pack of payloads; and
-//! a segment of the audit log. `stored/batch.log.gz.hex` is that batch, an input: no code writes it.
+//! a segment of the audit log. `stored/batch.log.gz.hex` is that batch, an input: no code writes it. Neither does any write
+//! `stored/audit_entries.sql`, the former rows of the audit log, one for each entry.
 
 use raydex::audit::AUDIT;
+use raydex::audit::chain::is_chain_valid;
 use raydex::backend::DurableObjects;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::r2_event::R2Event;
@@ -19,6 +21,8 @@ use super::{Fixture, compare, from_hex, stored_text, to_hex};
 const BATCH: &str = "stored/batch.log.gz.hex";
 /// The rows of the shard that has its rays.
 const ROWS: &str = "stored/indexed_shard.sql";
+/// The former rows of the audit log.
+const ENTRY_ROWS: &str = "stored/audit_entries.sql";
 /// A segment of the audit log.
 const SEGMENT: &str = "stored/audit_segment.hex";
 /// The objects beside the batch, each the only one of its folder.
@@ -83,6 +87,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     let objects = OBJECTS.map(|(folder, path)| Fixture::new(path, object_text(&consumers.fakes, folder)));
     let rest = [
         Fixture::new(BATCH, stored_text(BATCH)),
+        Fixture::new(ENTRY_ROWS, stored_text(ENTRY_ROWS)),
         Fixture::new(ROWS, dump(&consumers.fakes.shards.object(SHARD))),
         Fixture::new(SEGMENT, segment_text()),
     ];
@@ -132,4 +137,28 @@ fn stored_segment_is_read_back_and_checked() {
     assert_eq!(page["chain_valid"], true, "{page}");
     assert_eq!(page["entries"].as_array().unwrap().len(), 2);
     assert_eq!(page["entries"][1]["entry"]["actor"], "é@example.com");
+}
+
+#[test]
+fn former_rows_of_entries_are_read_and_continued() {
+    let fakes = Fakes::new();
+    load(&fakes.audits.sql, &stored_text(ENTRY_ROWS));
+    fakes.audits.set_bounds(2, u64::MAX);
+    let before = fakes.audits.entries_after(8);
+    assert_eq!(before.iter().map(|kept| kept.seq).collect::<Vec<_>>(), [9, 10, 11]);
+    for number in 1..4 {
+        assert_eq!(Ask::get(&format!("/v1/rays/9e3550000000000{number}")).of(&fakes).status, 404);
+    }
+    let all = fakes.audits.entries_after(8);
+    assert_eq!((all.len(), &all[..3]), (6, &before[..]));
+    assert!(is_chain_valid(&before[0].hash, &all[1..]));
+    for after in 8..14 {
+        assert_eq!(fakes.audits.entries_after(after), all[usize::try_from(after).unwrap() - 8..]);
+    }
+    let segments = fakes.audits.settle(&fakes.bucket);
+    let borders: Vec<_> = segments.iter().map(|segment| (segment.first, segment.last)).collect();
+    assert_eq!(borders, [(9, 10), (11, 11), (12, 13)], "a table of the former form is appended to no more");
+    assert_eq!(segments[2].hash, all[4].hash);
+    let page = json(&Ask::get("/v1/audit?after=8&limit=6").of(&fakes));
+    assert_eq!((&page["chain_valid"], page["entries"].as_array().unwrap().len()), (&true.into(), 6));
 }

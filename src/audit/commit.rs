@@ -1,0 +1,178 @@
+//! One commit of the audit log: the events of all calls that wait, in one transaction and few rows.
+//!
+//! # Invariants
+//! Each event has its own answer: one that is over its rate, stale or a repeat changes nothing of the others. Where the
+//! transaction fails, no event was appended, and each of them fails.
+
+use std::collections::BTreeMap;
+
+use super::AuditMemory;
+use super::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
+use super::chain::{AppendedEntries, ChainAppender, NewEntry};
+use super::denials::DenialChanges;
+use crate::access::RefusedRequests;
+use crate::backend::{BackendError, SqlDatabase};
+use crate::limits::{AUDIT_COMMIT_BYTES, AUDIT_COMMIT_EVENTS, AUDIT_COMMITS_WAITING};
+use crate::rpc::{CommitGroup, GroupBounds, ItemSize};
+
+/// The code of a caller over its rate, which [`crate::http::problems::too_many`] answers with.
+const OVER_RATE: &str = "too_many_requests";
+
+/// The calls that wait for a commit: the events of each, and their answers.
+#[derive(Debug, Clone)]
+pub(super) struct AppendGroup(pub(super) CommitGroup<Vec<AppendEvent>, Vec<AppendAnswer>>);
+
+impl Default for AppendGroup {
+    fn default() -> Self {
+        let run = ItemSize { entries: AUDIT_COMMIT_EVENTS, bytes: AUDIT_COMMIT_BYTES };
+        Self(CommitGroup::new(GroupBounds { run, waiting_bytes: AUDIT_COMMITS_WAITING }))
+    }
+}
+
+/// What a commit came to.
+pub(super) struct CommittedCalls {
+    /// The answers to the events of each call.
+    pub(super) answers: Vec<Vec<AppendAnswer>>,
+    /// When to set the alarm to, if it is to be set.
+    pub(super) wake_ms: Option<i64>,
+}
+
+/// Appends the events of these calls.
+///
+/// # Errors
+/// [`BackendError`] where the database failed; nothing was appended then.
+pub(super) fn commit(
+    sql: &impl SqlDatabase,
+    held: &mut AuditMemory,
+    calls: &[Vec<AppendEvent>],
+    now_ms: i64,
+) -> Result<CommittedCalls, BackendError> {
+    let (mut answers, mut changes) = (Vec::new(), DenialChanges::default());
+    let mut appended = AppendedEntries { waits: false, entries: 0, rows: 0 };
+    sql.transaction(&mut || {
+        let mut commit = Commit::open(sql, held, now_ms)?;
+        answers = calls.iter().map(|events| commit.take_call(events)).collect::<Result<_, _>>()?;
+        (changes, appended) = commit.close()?;
+        Ok(())
+    })?;
+    // Not before the transaction has ended: an entry that was not written sets no alarm.
+    held.denials.apply(changes);
+    let AppendedEntries { waits, entries, rows } = appended;
+    let written = &mut held.written;
+    (written.calls, written.commits) = (written.calls + calls.len() as u64, written.commits + 1);
+    (written.rows, written.entries) = (written.rows + rows, written.entries + entries);
+    let due_ms = held.denials.due_ms();
+    Ok(CommittedCalls { answers, wake_ms: held.watch.wake_ms(waits, due_ms, now_ms) })
+}
+
+/// Appends the entries of the denials whose minute is over.
+pub(super) fn append_due(sql: &impl SqlDatabase, held: &mut AuditMemory, now_ms: i64) -> Result<(), BackendError> {
+    let mut changes = DenialChanges::default();
+    sql.transaction(&mut || {
+        let mut commit = Commit::open(sql, held, now_ms)?;
+        commit.append_ended()?;
+        (changes, _) = commit.close()?;
+        Ok(())
+    })?;
+    held.denials.apply(changes);
+    Ok(())
+}
+
+/// A transaction that appends entries.
+struct Commit<'a, S> {
+    held: &'a mut AuditMemory,
+    chain: ChainAppender<'a, S>,
+    changes: DenialChanges,
+    /// Whether the repeats of the denials whose minute is over are appended.
+    has_ended: bool,
+    now_ms: i64,
+}
+
+impl<'a, S: SqlDatabase> Commit<'a, S> {
+    fn open(sql: &'a S, held: &'a mut AuditMemory, now_ms: i64) -> Result<Self, BackendError> {
+        let chain = ChainAppender::open(sql, held.bounds, now_ms)?;
+        Ok(Self { held, chain, changes: DenialChanges::default(), has_ended: false, now_ms })
+    }
+
+    /// Writes what was appended. Returns what is to be noted once the transaction has ended, too.
+    fn close(self) -> Result<(DenialChanges, AppendedEntries), BackendError> {
+        Ok((self.changes, self.chain.close()?))
+    }
+
+    fn take_call(&mut self, events: &[AppendEvent]) -> Result<Vec<AppendAnswer>, BackendError> {
+        events.iter().map(|event| self.take_event(event)).collect()
+    }
+
+    fn take_event(&mut self, ask: &AppendEvent) -> Result<AppendAnswer, BackendError> {
+        let generation = self.held.token_generation(self.now_ms);
+        if ask.token_generation.is_some_and(|known| known != generation) {
+            return Ok(AppendAnswer::Stale { generation });
+        }
+        if !self.has_ended {
+            self.append_ended()?;
+        }
+        self.append_refused(&ask.refused)?;
+        self.append(ask)
+    }
+
+    /// Appends the repeats of the denials whose minute is over.
+    fn append_ended(&mut self) -> Result<(), BackendError> {
+        self.has_ended = true;
+        let (ended, changes) = self.held.denials.ended(self.now_ms);
+        for (actor, event, denial) in &ended {
+            self.chain.push(NewEntry { actor, event, denial: Some(denial) })?;
+        }
+        self.changes = changes;
+        Ok(())
+    }
+
+    /// Lets the caller in, and writes down what it is about to do.
+    fn append(&mut self, ask: &AppendEvent) -> Result<AppendAnswer, BackendError> {
+        let AppendEvent { actor, per_minute, event, mode, .. } = ask;
+        let (denial, answer) = match (self.held.rates.take(actor, *per_minute, self.now_ms), mode) {
+            (Err(wait_ms), _) => {
+                let denial = Denial { status: 429, code: OVER_RATE.into(), count: 1, refers_to: None };
+                (denial, AppendAnswer::Limited { wait_ms })
+            }
+            (Ok(()), AuditMode::Deny(denial)) => (denial.clone(), AppendAnswer::Passed {}),
+            (Ok(()), AuditMode::Count) => return Ok(AppendAnswer::Passed {}),
+            (Ok(()), AuditMode::Admit) => {
+                return Ok(AppendAnswer::Written { seq: self.chain.push(NewEntry { actor, event, denial: None })? });
+            }
+        };
+        let seq = self.deny(actor, event, &denial)?;
+        Ok(match (answer, seq) {
+            (AppendAnswer::Passed {}, Some(seq)) => AppendAnswer::Written { seq },
+            (answer, _) => answer,
+        })
+    }
+
+    /// Counts the requests that isolates refused without a call as repeats of equal denials, or appends an entry with their
+    /// number.
+    fn append_refused(&mut self, refused: &[RefusedRequests]) -> Result<(), BackendError> {
+        for RefusedRequests { actor, role, auth_method, action, address, status, code, count } in refused {
+            let event = AuditEvent {
+                auth_method: auth_method.clone(),
+                role: role.clone(),
+                address: address.clone(),
+                action: action.clone(),
+                resource: String::new(),
+                request: BTreeMap::new(),
+                reason: None,
+            };
+            let denial = Denial { status: *status, code: code.clone(), count: *count, refers_to: None };
+            self.deny(actor, &event, &denial)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a denial, or counts it as a repeat; returns the number of its entry, if it has one.
+    fn deny(&mut self, actor: &str, event: &AuditEvent, denial: &Denial) -> Result<Option<u64>, BackendError> {
+        let key = self.held.denials.key(actor, event, denial, &self.changes);
+        let is_repeat = self.held.denials.is_repeat(&key, self.now_ms) || self.changes.has(&key);
+        let seq =
+            if is_repeat { None } else { Some(self.chain.push(NewEntry { actor, event, denial: Some(denial) })?) };
+        self.changes.deny(key, event, denial.count, seq, self.now_ms);
+        Ok(seq)
+    }
+}
