@@ -21,9 +21,12 @@ const ACCOUNT: &str = "/client/v4/accounts/a/logs";
 /// A range that holds the records of the world.
 pub(crate) const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
 
-/// A question for each route of Tempo's API.
-fn tempo_asks(ray: &str) -> Vec<Ask> {
+/// A question for each route by which other tools connect.
+fn connected_asks(ray: &str) -> Vec<Ask> {
+    let listed = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_vec();
     vec![
+        Ask { body: listed, ..Ask::new("POST", "/mcp") },
+        Ask::get(&format!("/v1/rays/{ray}?format=otlp")),
         Ask::get("/tempo/api/echo"),
         Ask::get("/tempo/api/status/buildinfo"),
         Ask::get(&format!("/tempo/api/traces/{ray}")),
@@ -59,7 +62,6 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/rays/{ray}?format=csv&timestamps=unix")),
         Ask::get(&format!("/v1/rays/{ray}?format=explain")),
         Ask::get(&format!("/v1/rays/{ray}?format=har")),
-        Ask::get(&format!("/v1/rays/{ray}?format=otlp")),
         Ask::get(&format!("/v1/rays/{ray}/diff/{}", super::support::records::ray(2))),
         Ask::get(&format!("/v1/rays/{ray}/neighbours?by=client&within=60s&limit=2")),
         sent("/v1/rays", &format!(r#"{{"rays":["{ray}","9e35500000000fff","!"]}}"#)),
@@ -107,9 +109,8 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("{ACCOUNT}/retrieve?{RANGE}&{bucket}")),
         sent(&format!("{ACCOUNT}/rayids/index"), &indexed),
         Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
-        sent("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     ];
-    (fakes, asks.into_iter().chain(tempo_asks(&ray.to_string())).collect())
+    (fakes, asks.into_iter().chain(connected_asks(&ray.to_string())).collect())
 }
 
 #[test]

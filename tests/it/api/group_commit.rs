@@ -105,7 +105,7 @@ impl GroupHost for Isolate {
     }
 
     async fn pause(&self, _: i64) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn clock_ms(&self) -> i64 {
@@ -261,7 +261,8 @@ proptest! {
         let answers = arrive(&fakes, &arrivals, &mut Random::new(seed));
         fakes.faults.clear();
         fakes.audits.sql_faults.clear();
-        (fakes.audits.waits.set(0), fakes.audits.sql.flush_waits.set(0));
+        fakes.audits.waits.set(0);
+        fakes.audits.sql.flush_waits.set(0);
         // What denials repeat is appended when their minute is over.
         fakes.clock_ms.set(fakes.clock_ms.get() + DENIAL_WINDOW_MS);
         run(rpc::call(&fakes.audits, AUDIT, &Log::deed(arrivals.len(), 1))).unwrap();
@@ -301,7 +302,8 @@ fn waiting_entries_share_calls_and_rows() {
 #[test]
 fn isolates_that_wait_share_rows() {
     let fakes = slow_world();
-    (fakes.audits.waits.set(3), fakes.audits.sql.flush_waits.set(5_000));
+    fakes.audits.waits.set(3);
+    fakes.audits.sql.flush_waits.set(5_000);
     run(rpc::call(&fakes.audits, AUDIT, &Log::deed(0, 1))).unwrap();
     let rows = fakes.audits.sql.rows_written();
     let arrivals: Vec<_> = (0..90).map(|number| Arrival { isolate: number % 3, ..admitted() }).collect();

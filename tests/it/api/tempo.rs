@@ -31,7 +31,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
         let key = prost::encoding::decode_varint(&mut bytes).unwrap();
         let length = prost::encoding::decode_varint(&mut bytes).unwrap();
         let number = u32::try_from(key >> 3).unwrap();
-        if key % 8 == 0 {
+        if key.is_multiple_of(8) {
             found.push((number, length.to_le_bytes().to_vec()));
         } else {
             let (field, rest) = bytes.split_at(usize::try_from(length).unwrap());
