@@ -32,7 +32,7 @@ pub const AUDIT_FRAME_BYTES: usize = 128 * KIB;
 pub const AUDIT_FRAMES_READ: u64 = 16;
 
 /// Time after which a run that has not ended no longer holds others back, in milliseconds: the calls of each have ended by then.
-pub const GROUP_LOST_MS: i64 = OBJECT_CALL_MS as i64 + 5_000;
+pub const GROUP_LOST_MS: i64 = OBJECT_CALL_MS.cast_signed() + 5_000;
 
 /// Maximum time that a request waits for the audit log, in milliseconds: for the call that is under way, and for its own.
 pub const AUDIT_WAIT_MS: i64 = 2 * GROUP_LOST_MS;

@@ -257,24 +257,23 @@ impl<T, A> fmt::Debug for CommitGroup<T, A> {
 }
 
 /// Returns a bell, and a future that completes once it was rung. For waiters in the same context of the platform.
-#[must_use]
 pub fn local_bell() -> (Bell, impl Future<Output = ()> + 'static) {
-    let (rung, waker) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(None::<Waker>)));
-    let (is_rung, waiting) = (Rc::clone(&rung), Rc::clone(&waker));
-    let ring = move || {
-        rung.set(true);
+    let (is_rung, waker) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(None::<Waker>)));
+    let (is_done, waiting) = (Rc::clone(&is_rung), Rc::clone(&waker));
+    let bell = move || {
+        is_rung.set(true);
         if let Some(waker) = waker.take() {
             waker.wake();
         }
     };
     let wait = poll_fn(move |context| {
-        if is_rung.get() {
+        if is_done.get() {
             return Poll::Ready(());
         }
         waiting.set(Some(context.waker().clone()));
         Poll::Pending
     });
-    (Box::new(ring), wait)
+    (Box::new(bell), wait)
 }
 
 #[cfg(test)]
@@ -371,6 +370,6 @@ mod tests {
         next.finish(Ok(vec![2]));
         assert_eq!(second.outcome(), Some(Ok(2)));
         assert_eq!(group.try_lead(|| GROUP_LOST_MS + 7).unwrap().take_items(), [3]);
-        assert_eq!(third.outcome().is_some_and(|outcome| outcome.is_err()), true, "that run was dropped");
+        assert!(third.outcome().is_some_and(|outcome| outcome.is_err()), "that run was dropped");
     }
 }
