@@ -13,12 +13,12 @@ use crate::rpc::Bell;
 
 /// Returns a bell, and a future that completes in this request once it was rung.
 pub(super) fn bell() -> (Bell, LocalBoxFuture<'static, ()>) {
-    let mut ring = None::<Function>;
-    let promise = Promise::new(&mut |resolve, _| ring = Some(resolve));
+    let mut resolver = None::<Function>;
+    let promise = Promise::new(&mut |resolve, _| resolver = Some(resolve));
     let rung = JsFuture::from(promise).map(drop).boxed_local();
     let bell = move || {
         // A promise's own function throws nothing.
-        let _rung = ring.map(|ring| ring.call0(&JsValue::UNDEFINED));
+        let _answer = resolver.map(|resolve| resolve.call0(&JsValue::UNDEFINED));
     };
     (Box::new(bell), rung)
 }

@@ -258,22 +258,22 @@ impl<T, A> fmt::Debug for CommitGroup<T, A> {
 
 /// Returns a bell, and a future that completes once it was rung. For waiters in the same context of the platform.
 pub fn local_bell() -> (Bell, impl Future<Output = ()> + 'static) {
-    let (rung, waker) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(None::<Waker>)));
-    let (is_rung, waiting) = (Rc::clone(&rung), Rc::clone(&waker));
-    let strike = move || {
-        rung.set(true);
+    let (is_rung, waker) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(None::<Waker>)));
+    let (is_done, waiting) = (Rc::clone(&is_rung), Rc::clone(&waker));
+    let bell = move || {
+        is_rung.set(true);
         if let Some(waker) = waker.take() {
             waker.wake();
         }
     };
     let wait = poll_fn(move |context| {
-        if is_rung.get() {
+        if is_done.get() {
             return Poll::Ready(());
         }
         waiting.set(Some(context.waker().clone()));
         Poll::Pending
     });
-    (Box::new(strike), wait)
+    (Box::new(bell), wait)
 }
 
 #[cfg(test)]
