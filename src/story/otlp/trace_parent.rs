@@ -46,7 +46,7 @@ mod tests {
             format!("ff-{trace}-{span}-01"),
             format!("00-{}-{span}-01", trace.to_uppercase()),
             format!("00-{zeros}-{span}-01"),
-            format!("00-{trace}-{}-01", &zeros[..16]),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
             format!("00-{}-{span}-01", &trace[1..]),
         ] {
             assert!(link_of(&header).is_none(), "{header}");
