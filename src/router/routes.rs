@@ -362,18 +362,6 @@ pub const ROUTES: &[RouteSpec] = &[
         .taking(&["bucket", "prefix", CVE_SWITCH])
         .audited(),
     RouteSpec::new("POST", "/mcp", Route::Mcp, READ).audited(),
-];
-
-/// The row by which a message is counted that asks for no log line: a handshake, or the list of the tools.
-pub(super) const MCP_SIMPLE: RouteSpec = RouteSpec::new("POST", "/mcp", Route::Mcp, READ);
-
-/// What each tool asks of the API, as the audit log records it. No path leads to these rows.
-pub const TOOL_ROUTES: &[RouteSpec] = &[
-    tool("/v1/rays/{ray}", ToolName::Ray).taking(&["dataset", "fields", "subrequests", "depth", "limit", "cursor"]),
-    tool("/v1/rays/{ray}", ToolName::WhyNotFound).taking(&["dataset"]),
-    tool("/v1/rays/{ray}/deliveries", ToolName::Deliveries),
-    tool("/v1/logs", ToolName::Search).taking(&["start", "end", "dataset", "filter", "fields", "limit", "cursor"]),
-    tool("/v1/counts", ToolName::Counts).taking(&["start", "end", "dataset", "filter", "by", "step", "top"]),
     tempo("/tempo/api/echo", TempoRoute::Echo),
     tempo("/tempo/api/status/buildinfo", TempoRoute::BuildInfo),
     tempo("/tempo/api/traces/{trace}", TempoRoute::GetTrace(TempoVersion::V1)).taking(TRACE_RANGE).audited(),
@@ -387,6 +375,18 @@ pub const TOOL_ROUTES: &[RouteSpec] = &[
     tempo("/tempo/api/v2/search/tag/{tag}/values", TempoRoute::ListTagValues(TempoVersion::V2))
         .taking(TAG_VALUES)
         .audited(),
+];
+
+/// The row by which a message is counted that asks for no log line: a handshake, or the list of the tools.
+pub(super) const MCP_SIMPLE: RouteSpec = RouteSpec::new("POST", "/mcp", Route::Mcp, READ);
+
+/// What each tool asks of the API, as the audit log records it. No path leads to these rows.
+pub const TOOL_ROUTES: &[RouteSpec] = &[
+    tool("/v1/rays/{ray}", ToolName::Ray).taking(&["dataset", "fields", "subrequests", "depth", "limit", "cursor"]),
+    tool("/v1/rays/{ray}", ToolName::WhyNotFound).taking(&["dataset"]),
+    tool("/v1/rays/{ray}/deliveries", ToolName::Deliveries),
+    tool("/v1/logs", ToolName::Search).taking(&["start", "end", "dataset", "filter", "fields", "limit", "cursor"]),
+    tool("/v1/counts", ToolName::Counts).taking(&["start", "end", "dataset", "filter", "by", "step", "top"]),
 ];
 
 /// The row of what a tool asks.

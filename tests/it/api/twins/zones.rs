@@ -193,7 +193,7 @@ fn cursor_at_a_budget_shows_no_place() {
     let config = Ok(config());
     let (fakes, ours, _) = two_zones();
     // More shards than an answer asks, with nothing in them.
-    let prefixes: Vec<u32> = (0..1_000).map(|number| PREFIX - 2_000 + number).collect();
+    let prefixes: Vec<u32> = (0..5_000).map(|number| PREFIX - 6_000 + number).collect();
     run(mark_occupied(&fakes.ledgers, Dataset::HttpRequests, &prefixes)).unwrap();
     let ask = |cursor: &str| Ask::get(&format!("/v1/logs?start=2026-01-01T00:00:00Z&end=2026-03-28T08:40:00Z{cursor}"));
     let first = get(&fakes, &config, "a-forensics", ask(""));
