@@ -20,11 +20,12 @@ use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, MCP_SIMPLE, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path,
-    is_known_path, is_page_path, is_tempo_path,
+    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path, is_known_path,
+    is_page_path, is_tempo_path,
 };
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
+use super::tool_routes::MCP_SIMPLE;
 use super::upload;
 use crate::access::Caller;
 use crate::api::{

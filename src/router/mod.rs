@@ -25,10 +25,12 @@ mod route_inputs;
 mod routes;
 mod same_origin;
 mod tool_call;
+mod tool_routes;
 mod upload;
 
 pub use crate::mcp::ToolName;
 pub use crate::tempo::TempoVersion;
 pub use crate::web::{OperationTarget, PageRoute};
 pub use dispatch::answer_request;
-pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TOOL_ROUTES, TempoRoute, find_route};
+pub use routes::{CloudflareRoute, PAGES, ROUTES, Route, RouteSpec, TempoRoute, find_route};
+pub use tool_routes::TOOL_ROUTES;

@@ -158,12 +158,12 @@ pub struct RouteSpec {
 
 impl RouteSpec {
     /// A row for callers with one of the scopes.
-    const fn new(method: &'static str, path: &'static str, route: Route, scopes: &'static [Scope]) -> Self {
+    pub(super) const fn new(method: &'static str, path: &'static str, route: Route, scopes: &'static [Scope]) -> Self {
         Self { method, path, route, scopes, parameters: &[], members: &[], audited: false }
     }
 
     /// The row with its query parameters.
-    const fn taking(self, parameters: &'static [&'static str]) -> Self {
+    pub(super) const fn taking(self, parameters: &'static [&'static str]) -> Self {
         Self { parameters, ..self }
     }
 
@@ -173,7 +173,7 @@ impl RouteSpec {
     }
 
     /// The row of a route that leaves an entry in the audit log.
-    const fn audited(self) -> Self {
+    pub(super) const fn audited(self) -> Self {
         Self { audited: true, ..self }
     }
 
@@ -265,7 +265,7 @@ impl RouteSpec {
 }
 
 /// Routes that show log lines.
-const READ: &[Scope] = &[Scope::Read];
+pub(super) const READ: &[Scope] = &[Scope::Read];
 /// Routes that bring batches.
 const INGEST: &[Scope] = &[Scope::Ingest];
 /// Routes for the operators of deliveries.
@@ -376,23 +376,6 @@ pub const ROUTES: &[RouteSpec] = &[
         .taking(TAG_VALUES)
         .audited(),
 ];
-
-/// The row by which a message is counted that asks for no log line: a handshake, or the list of the tools.
-pub(super) const MCP_SIMPLE: RouteSpec = RouteSpec::new("POST", "/mcp", Route::Mcp, READ);
-
-/// What each tool asks of the API, as the audit log records it. No path leads to these rows.
-pub const TOOL_ROUTES: &[RouteSpec] = &[
-    tool("/v1/rays/{ray}", ToolName::Ray).taking(&["dataset", "fields", "subrequests", "depth", "limit", "cursor"]),
-    tool("/v1/rays/{ray}", ToolName::WhyNotFound).taking(&["dataset"]),
-    tool("/v1/rays/{ray}/deliveries", ToolName::Deliveries),
-    tool("/v1/logs", ToolName::Search).taking(&["start", "end", "dataset", "filter", "fields", "limit", "cursor"]),
-    tool("/v1/counts", ToolName::Counts).taking(&["start", "end", "dataset", "filter", "by", "step", "top"]),
-];
-
-/// The row of what a tool asks.
-const fn tool(path: &'static str, tool: ToolName) -> RouteSpec {
-    RouteSpec::new("GET", path, Route::Tool(tool), READ).audited()
-}
 
 /// Every route of the support desk's page. What it shows is what a route of [`ROUTES`] answers the same caller.
 pub const PAGES: &[RouteSpec] = &[

@@ -10,8 +10,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::authenticate::AuthenticatedCaller;
 use super::request_services::RequestServices;
-use super::routes::{Route, RouteSpec, TOOL_ROUTES};
+use super::routes::{Route, RouteSpec};
 use super::same_origin::check_media_type;
+use super::tool_routes::TOOL_ROUTES;
 use crate::backend::ByteStream;
 use crate::http::{HttpRequest, Problem, REASON, problems, read_body};
 use crate::mcp::{McpRequest, ToolArguments, ToolCall};
