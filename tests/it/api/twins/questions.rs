@@ -23,16 +23,16 @@ const FILTERS: [&str; 7] = [
 
 /// A question about a world.
 pub(super) fn question(random: &mut Random, world: &World) -> Ask {
-    match random.below(20) {
+    match random.below(21) {
         0..=5 => lookup(random, world),
         6 => Ask::get(&format!("/v1/rays/{}/deliveries", any_ray(random, world))),
         7 if random.chance(500) => diff(random, world),
         7 => neighbours(random, world),
         8 | 9 => many(random, world),
-        10..=12 => logs(random),
-        13 | 14 => counts(random),
-        15 => small(random, world),
-        16 => assistant(random, world),
+        10..=13 => logs(random),
+        14 | 15 => counts(random),
+        16 => small(random, world),
+        17 => assistant(random, world),
         _ => cloudflare(random, world),
     }
 }
