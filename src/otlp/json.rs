@@ -8,13 +8,19 @@ pub(super) fn digits<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok
 }
 
 /// Writes a 64-bit number as a text: readers in JavaScript have 53 bits.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
+)]
 pub(super) fn unsigned<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }
 
 /// Writes a 64-bit number as a text, whatever its sign.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
+)]
 pub(super) fn signed<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }

@@ -146,7 +146,10 @@ struct SearchAnswer {
     metrics: SearchMetrics,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
+)]
 fn as_trace_id<S: Serializer>(root: &RayId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&hex::encode(trace_id_of(*root)))
 }
