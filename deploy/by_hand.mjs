@@ -2,6 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { logBucketOf } from "./environment.mjs";
 import { prefixesOf } from "./steps.mjs";
 
 const API = "https://api.cloudflare.com/client/v4";
@@ -24,11 +25,11 @@ function call(method, place, body) {
 /** What a person does after this deployment: titles, with commands. */
 export function byHand({ config, choices, environment, root }) {
   if (environment === "edge") return edgeByHand(config);
-  const bucket = config.r2_buckets.find(({ binding }) => binding === "RAW").bucket_name;
+  const bucket = logBucketOf(config);
   const at = choices.domain ? `https://${choices.domain}` : "https://…";
   const list = [
-    { title: "Log the response's Content-Length, which is column 21 of the partner's lines (once for each zone)", command: contentLength() },
-    { title: "A Logpush job that writes to the bucket (an R2 API token gives the two keys)", command: logpushJob(bucket, prefixesOf(choices)[0], choices, root) },
+    { title: "Log the response's Content-Length, which is column 21 of the partner's lines (once for each zone; this replaces its list of custom fields, so add those that it has)", command: contentLength() },
+    { title: "A Logpush job that writes to the bucket (an R2 API token gives the two keys)", command: logpushJob(bucket, prefixesOf(config)[0], choices, root) },
   ];
   if (choices.vars?.ACCESS_TEAM) list.push({ title: "The Access application in front of the API, whose `aud` becomes ACCESS_AUD", command: accessApplication(choices) });
   if (choices.jurisdiction) list.push({ title: `Say the jurisdiction to every S3 client, too: the address of the bucket is https://$CLOUDFLARE_ACCOUNT_ID.${choices.jurisdiction}.r2.cloudflarestorage.com` });

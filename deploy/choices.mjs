@@ -57,14 +57,18 @@ export function readChoices(args, root) {
   if (values.apply && values.check) throw new Refused("--check changes nothing, and --apply does: give one of them");
   const fileOf = (name) => path.join(root, `deploy.${name}.json`);
   const own = readFile(values.choices ?? fileOf(environment), Boolean(values.choices));
-  // The edge logger writes into the bucket of production, whose spool is in the same jurisdiction.
-  const { bucket, jurisdiction } = environment === "edge" ? readFile(fileOf("production"), false) : {};
-  const choices = { ...(bucket && { bucket }), ...(jurisdiction && { jurisdiction }), ...own };
+  const choices = { ...(environment === "edge" && sharedChoices(fileOf("production"))), ...own };
   const settings = JSON.parse(fs.readFileSync(path.join(root, "schemas/config.json"), "utf8")).settings;
   const secrets = values.secrets ? { file: path.resolve(values.secrets), names: Object.keys(readFile(values.secrets, true)) } : null;
   const faults = [...faultsOf(choices, environment), ...varFaults(choices.vars ?? {}, settings), ...secretFaults(secrets?.names ?? [], settings)];
   if (faults.length > 0) throw new Refused(faults.join("\n"));
   return { environment, choices, secrets, apply: values.apply, check: values.check, help: values.help };
+}
+
+/** What the edge logger has of production: the bucket and folders that it writes to, and where the durable buffer is. */
+function sharedChoices(file) {
+  const isShared = ([name]) => ["bucket", "jurisdiction", "log_prefixes"].includes(name);
+  return Object.fromEntries(Object.entries(readFile(file, false)).filter(isShared));
 }
 
 function parsed(args) {
@@ -105,6 +109,7 @@ function faultsOf(choices, environment) {
   if (choices.vars?.ACCESS_TEAM && !choices.domain && environment !== "edge") {
     faults.push("ACCESS_TEAM needs a domain: Access does not guard the address at workers.dev");
   }
+  if (choices.log_prefixes && choices.vars?.LOG_PREFIX !== undefined) faults.push("log_prefixes and the setting LOG_PREFIX say the same: give one of them");
   if (choices.routes && environment !== "edge") faults.push("routes are of --env edge: name the address of the API as domain");
   return faults;
 }

@@ -77,9 +77,12 @@ function objects({ bindings = [] } = {}, rename) {
 }
 
 /** The settings that say what the names are, where they are not those of wrangler.toml, and where data may be. */
-function variables({ r2_buckets: [{ bucket_name }], queues: { producers = [], consumers = [] } }, rename, { jurisdiction }) {
+function variables(own, rename, { jurisdiction, log_prefixes }) {
+  const { producers = [], consumers = [] } = own.queues;
+  const bucket = logBucketOf(own);
   const vars = {};
-  if (rename.bucket(bucket_name) !== bucket_name) vars.BUCKET_NAME = rename.bucket(bucket_name);
+  if (rename.bucket(bucket) !== bucket) vars.BUCKET_NAME = rename.bucket(bucket);
+  if (log_prefixes) vars.LOG_PREFIX = log_prefixes.join(",");
   for (const { queue } of [...producers, ...consumers]) {
     if (rename.queue(queue) !== queue) vars[QUEUE_VARIABLES[queue]] = rename.queue(queue);
   }
@@ -90,6 +93,11 @@ function variables({ r2_buckets: [{ bucket_name }], queues: { producers = [], co
 function observability(own, { log_sampling }) {
   if (log_sampling === undefined) return own;
   return log_sampling === 0 ? { enabled: false } : { ...own, enabled: true, head_sampling_rate: log_sampling };
+}
+
+/** The name of the bucket that Logpush writes to. */
+export function logBucketOf({ r2_buckets }) {
+  return r2_buckets.find(({ binding }) => binding === "RAW").bucket_name;
 }
 
 /** The queues of a configuration, each once, with the queues of dead letters. */

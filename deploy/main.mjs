@@ -23,6 +23,9 @@ function wranglerProgram() {
 const shown = (args) => `npx wrangler ${args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}`;
 const print = (text = "") => process.stdout.write(`${text}\n`);
 
+/** Whether the Worker is built here; a release has it built. */
+const BUILDS = fs.existsSync(path.join(ROOT, "scripts/build"));
+
 /** Writes the configuration that wrangler gets; returns its place. */
 function writeConfig(plan) {
   fs.mkdirSync(FOLDER, { recursive: true });
@@ -33,14 +36,13 @@ function writeConfig(plan) {
 
 function printStep(step) {
   print(`- ${step.title}`);
-  if (step.builds && fs.existsSync(path.join(ROOT, "scripts/build"))) print("    scripts/build");
+  if (step.builds && BUILDS) print("    scripts/build");
   print(`    ${step.make ? shown(step.make) : step.hand}`);
 }
 
-/** Builds the Worker; a release has it built. */
 function buildWorker() {
-  const isBuilt = !fs.existsSync(path.join(ROOT, "scripts/build")) || process.env.RAYDEX_WRANGLER;
-  if (isBuilt) return;
+  // A test's wrangler uploads nothing.
+  if (!BUILDS || process.env.RAYDEX_WRANGLER) return;
   const { status } = spawnSync(path.join(ROOT, "scripts/build"), { stdio: "inherit" });
   if (status !== 0) throw new Refused("scripts/build failed: see above");
 }

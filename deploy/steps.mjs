@@ -1,6 +1,6 @@
 // The steps of a deployment in their order. Each says how to find out whether it is done, and what does it.
 
-import { queuesOf } from "./environment.mjs";
+import { logBucketOf, queuesOf } from "./environment.mjs";
 
 /** How long a queue keeps messages, in seconds: as long as the platform allows, for dead letters wait for people. */
 export const MESSAGES_KEPT_S = 14 * 24 * 3600;
@@ -17,7 +17,7 @@ const LIFECYCLE = "raydex-batches";
  * what a person does instead.
  */
 export function stepsOf({ config, file, choices, secrets, environment }) {
-  const bucket = config.r2_buckets.find(({ binding }) => binding === "RAW").bucket_name;
+  const bucket = logBucketOf(config);
   const steps = [{ title: "An account is signed in", check: { args: ["whoami", "--json"], absent: /not authenticated|not logged in/i }, unmet: "No account is signed in", hand: "npx wrangler login" }];
   if (environment !== "edge") {
     steps.push(...config.r2_buckets.map(({ bucket_name }) => bucketStep(bucket_name, choices)));
@@ -25,7 +25,7 @@ export function stepsOf({ config, file, choices, secrets, environment }) {
   }
   steps.push(deployStep(config, file, secrets));
   if (environment !== "edge") {
-    for (const prefix of prefixesOf(choices)) {
+    for (const prefix of prefixesOf(config)) {
       steps.push(notificationStep(bucket, prefix, config, choices));
       if (choices.retention_days) steps.push(lifecycleStep(bucket, prefix, choices));
     }
@@ -33,11 +33,9 @@ export function stepsOf({ config, file, choices, secrets, environment }) {
   return steps;
 }
 
-/** The folders that Logpush writes to; an empty one is the whole bucket. */
-export function prefixesOf({ log_prefixes, vars }) {
-  if (log_prefixes) return log_prefixes;
-  const setting = vars?.LOG_PREFIX;
-  return setting === undefined ? ["logs/"] : setting.split(",").map((prefix) => prefix.trim().replace(/^\/$/, ""));
+/** The folders that the Worker of a configuration watches; an empty one is the whole bucket. */
+export function prefixesOf({ vars }) {
+  return (vars.LOG_PREFIX ?? "logs/").split(",").map((prefix) => prefix.trim().replace(/^\/$/, ""));
 }
 
 const jurisdictionOf = ({ jurisdiction }) => (jurisdiction ? ["--jurisdiction", jurisdiction] : []);

@@ -17,12 +17,7 @@ ensure_python_clients() {
 }
 
 ensure_npm_clients() {
-  local folder="$ROOT/tests/clients"
-  cmp -s "$folder/package-lock.json" "$folder/node_modules/.raydex-lock" && return 0
-  say "installing the npm client (about 10 s, 120 MB)"
-  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error) >&2 ||
-    stop "npm ci failed" "read the message above; npm needs access to its registry"
-  cp "$folder/package-lock.json" "$folder/node_modules/.raydex-lock"
+  install_npm_folder "$ROOT/tests/clients" "the npm clients (about 10 s, 120 MB)"
 }
 
 # The program that tests/clients/world.mjs runs.

@@ -28,3 +28,12 @@ load_wasm_env() {
   # shellcheck disable=SC1091 # made by wasm-target.sh
   [ ! -f "$TOOLS/wasm-env" ] || . "$TOOLS/wasm-env"
 }
+
+# install_npm_folder FOLDER WHAT: installs the packages of a folder's lock file, unless they are installed.
+install_npm_folder() {
+  cmp -s "$1/package-lock.json" "$1/node_modules/.raydex-lock" && return 0
+  say "installing $2"
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) >&2 ||
+    stop "npm ci failed" "read the message above; npm needs access to its registry"
+  cp "$1/package-lock.json" "$1/node_modules/.raydex-lock"
+}

@@ -76,6 +76,7 @@ test("an empty account gets everything, in an order that works", () => {
   assert.deepEqual(account.buckets["cdn-logs-raw"].rules.map(({ prefix, suffix, queue_name }) => [prefix, suffix, queue_name]), [["logs/", ".log.gz", "parse-queue"], ["more/", ".log.gz", "parse-queue"]]);
   assert.deepEqual(account.buckets["cdn-logs-raw"].lifecycle.map(({ prefix, action }) => [prefix, action]), [["logs/", "Expire objects after 30 days"], ["more/", "Expire objects after 30 days"]]);
   assert.equal(account.workers.raydex.secrets.PARTNER_ENDPOINT, SECRET);
+  assert.equal(account.workers.raydex.config.vars.LOG_PREFIX, "logs/,more/", "the Worker watches both");
   assert.ok(!stdout.includes(SECRET) && !stderr.includes(SECRET), "a secret is printed");
 });
 
@@ -181,10 +182,10 @@ test("the edge logger is deployed beside production", () => {
 test("the edge logger has the bucket and the jurisdiction of production", () => {
   const root = fs.mkdtempSync(path.join(folder, "root-"));
   fs.cpSync(path.join(ROOT, "schemas"), path.join(root, "schemas"), { recursive: true });
-  fs.writeFileSync(path.join(root, "deploy.production.json"), JSON.stringify({ bucket: "our-logs", jurisdiction: "eu", domain: "raydex.example.com" }));
-  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "our-logs", jurisdiction: "eu" });
+  fs.writeFileSync(path.join(root, "deploy.production.json"), JSON.stringify({ bucket: "our-logs", jurisdiction: "eu", log_prefixes: ["our/"], domain: "raydex.example.com" }));
+  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "our-logs", jurisdiction: "eu", log_prefixes: ["our/"] });
   fs.writeFileSync(path.join(root, "deploy.edge.json"), JSON.stringify({ bucket: "other-logs" }));
-  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "other-logs", jurisdiction: "eu" });
+  assert.deepEqual(readChoices(["--env", "edge"], root).choices, { bucket: "other-logs", jurisdiction: "eu", log_prefixes: ["our/"] });
   assert.deepEqual(readChoices(["--env", "staging"], root).choices, {});
 });
 
@@ -210,6 +211,7 @@ test("mistakes are named before anything is done", () => {
     [choices({ vars: { API_TOKN: "x" } }), "there is no setting API_TOKN"],
     [choices({ vars: { PARTNER_PRIVATE_KEY: SECRET } }), "PARTNER_PRIVATE_KEY is a secret"],
     [choices({ vars: { ACCESS_TEAM: "acme" } }), "ACCESS_TEAM needs a domain"],
+    [choices({ log_prefixes: ["a/"], vars: { LOG_PREFIX: "b/" } }), "give one of them"],
     [choices({ routes: [] }), "routes must be a list"],
     [["--secrets", write("odd.json", { API_TOKEN: SECRET })], "there is no setting API_TOKEN"],
   ]) {
