@@ -309,12 +309,14 @@ pub(super) fn claims(run: &Run) -> BTreeMap<&str, Claim> {
         for line in &batch.lines {
             let again = batch.again.iter().filter(|(_, window)| window.holds(line.unix_ms)).map(|(id, _)| *id);
             let again: BTreeSet<i64> = again.collect();
+            let may_again = batch.may_again.iter().filter(|(_, window)| window.holds(line.unix_ms)).map(|(id, _)| *id);
             let is_in_window = !again.is_empty() || batch.windows.iter().any(|window| window.holds(line.unix_ms));
             let claim = claims.entry(&line.ray).or_default();
             if line.owed && !batch.damaged && !batch.removed {
                 claim.must_again.extend(&again);
             }
             claim.again.extend(again);
+            claim.again.extend(may_again);
             claim.may |= line.owed && !batch.damaged && (!is_old || is_in_window);
             claim.must |= line.owed && !batch.damaged && !batch.removed && (is_new || is_in_window);
         }

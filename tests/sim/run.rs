@@ -388,6 +388,18 @@ impl Run {
         again.or(shared).map(|id| PlanBackfill { id, lines_per_second, again: again.is_some() })
     }
 
+    /// The backfills that deliver once more and have not read what is under a key, each with its window.
+    pub(super) fn pending_repetitions(&self, key: &str) -> Vec<(i64, DeliveryWindow)> {
+        let waiting = self.backfills.iter().map(|(batch, window, again, _)| (*batch, *window, *again));
+        let running = self.tasks.iter().filter_map(|task| match task.job {
+            Job::Backfill(batch, window, again) => Some((batch, window, again)),
+            _ => None,
+        });
+        let is_under = |batch: usize| self.batches.get(batch).is_some_and(|batch| batch.key == key);
+        let of_key = waiting.chain(running).filter(|(batch, ..)| is_under(*batch));
+        of_key.filter_map(|(_, window, again)| again.map(|id| (id, window))).collect()
+    }
+
     fn poll(&mut self, chosen: usize) {
         let task = &mut self.tasks[chosen];
         let polled = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -34,6 +34,8 @@ pub(crate) struct Batch {
     pub(crate) windows: Vec<DeliveryWindow>,
     /// The windows that are delivered once more, each with the number of its backfill.
     pub(crate) again: Vec<(i64, DeliveryWindow)>,
+    /// The windows of backfills that were to read an older version under its key, and may read this one instead.
+    pub(crate) may_again: Vec<(i64, DeliveryWindow)>,
     /// The version of its object.
     pub(crate) etag: String,
     /// When its object was written.
@@ -57,6 +59,7 @@ impl Batch {
             damaged,
             windows: Vec::new(),
             again: Vec::new(),
+            may_again: Vec::new(),
             etag: String::new(),
             uploaded_ms: 0,
             removed: false,

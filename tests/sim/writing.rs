@@ -92,6 +92,7 @@ impl Run {
             self.platform.enqueue(&self.platform.parses, serde_json::to_string(&event).unwrap());
         }
         (batch.etag, batch.uploaded_ms) = (head.etag, head.uploaded_ms);
+        batch.may_again = self.pending_repetitions(&batch.key);
         self.batches.push(batch);
     }
 
