@@ -155,22 +155,38 @@ function usual(first, count) {
   return Array.from({ length: count }, (_, at) => JSON.stringify(recordOf(first + at, {})));
 }
 
-/** Lines that are no records, or not of this dataset, among enough that are. */
-function damaged(first) {
-  const lines = usual(first, 400).map((text) => Buffer.from(text));
-  const record = (at, changes = {}) => JSON.stringify(recordOf(first + 500 + at, changes));
-  const among = [
-    "5", "null", "[]", '"text"', "{}", record(0).slice(0, -20), `${record(1)}x`, `\ufeff${record(2)}`, ` ${record(3)} `,
-    record(4).replace('"GET"', '"G\tT"'), record(5, { ClientRequestMethod: "first" }).replace("{", '{"ClientRequestMethod":"earlier",'),
-    Buffer.concat([Buffer.from(record(6).slice(0, -1)), Buffer.from(',"ClientXRequestedWith":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]),
-    Buffer.from(record(7).replace("shop.example.com", "@")).toString("latin1").replace("@", "\xff"),
-    record(8, { Extra: "x".repeat(1_100_000) }),
-    JSON.stringify({ RayID: rayOf(first + 509), EdgeStartTimestamp: START_MS / 1000, ClientIP: "192.0.2.9" }),
-    JSON.stringify({ Action: "block", Datetime: "2026-03-28T08:42:25Z", Kind: "firewall", RayID: rayOf(first + 510), RuleID: "r", Source: "waf" }),
-    '{"RayID":NaN}', "{'RayID':1}", `{"a":${"[".repeat(200)}${"]".repeat(200)}}`,
-  ];
-  among.forEach((line, at) => lines.splice(at * 20 + 3, 0, typeof line === "string" && /\xff/.test(line) ? Buffer.from(line, "latin1") : Buffer.from(line)));
-  return Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")]));
+/** Lines that are damaged, no records, or not of this dataset: each a function of a record with a ray of its own. */
+const ODD = {
+  number: () => "5",
+  null: () => "null",
+  list: () => "[]",
+  text: () => '"text"',
+  nothing: () => "{}",
+  "not-a-number": () => '{"RayID":NaN}',
+  quotes: () => "{'RayID':1}",
+  deep: () => `{"a":${"[".repeat(200)}${"]".repeat(200)}}`,
+  short: (record) => record({}).slice(0, -20),
+  more: (record) => `${record({})}x`,
+  mark: (record) => `\ufeff${record({})}`,
+  blanks: (record) => ` ${record({})} `,
+  tab: (record) => record({}).replace('"GET"', '"G\tT"'),
+  twice: (record) => record({ ClientRequestMethod: "last" }).replace("{", '{"ClientRequestMethod":"first",'),
+  // The letters of Latin-1 are bytes that are not UTF-8.
+  latin: (record) => Buffer.from(record({ ClientRequestHost: "caf\u00e9.example.com" }), "latin1"),
+  long: (record) => record({ Extra: "x".repeat(1_100_000) }),
+  unsettled: (record) => record(Object.fromEntries(Object.keys(recordOf(0, {})).filter((name) => !/^(RayID|EdgeStart|ClientIP)/.test(name)).map((name) => [name, undefined]))),
+  firewall: (record) => JSON.stringify({ Action: "block", Datetime: "2026-03-28T08:42:25Z", Kind: "firewall", RayID: JSON.parse(record({})).RayID, RuleID: "r", Source: "waf" }),
+};
+
+/** A batch for each, with enough usual records around the odd line. */
+function oddBatches() {
+  return Object.entries(ODD).map(([name, line], at) => {
+    const first = 3_000 + at * 40;
+    const lines = usual(first, 30).map((text) => Buffer.from(`${text}\n`));
+    const odd = line((changes) => JSON.stringify(recordOf(first + 35, changes)));
+    lines.splice(20, 0, Buffer.concat([Buffer.from(odd), Buffer.from("\n")]));
+    return [`odd-${name}`, gzipSync(Buffer.concat(lines))];
+  });
 }
 
 /** The awkward batches: [{key, bytes}]. */
@@ -180,7 +196,7 @@ export function awkwardBatches() {
   const copied = gzipSync(text(usual(2_100, 5)));
   const batches = {
     singles: gzipSync(text(singles())),
-    damaged: gzipSync(damaged(3_000)),
+    ...Object.fromEntries(oddBatches()),
     duplicates: gzipSync(text([...twice, twice[1], twice[4], twice[4]])),
     original: copied,
     zcopy: copied,

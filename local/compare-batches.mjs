@@ -79,6 +79,11 @@ export class Evidence {
   of(ray) {
     return this.#byRay.get(ray) ?? [];
   }
+
+  /** Every input line. */
+  all() {
+    return [...this.#byRay.values()].flat();
+  }
 }
 
 /** A line as a record with the members in use; `isJson` says whether JSON.parse takes it. */
@@ -88,7 +93,7 @@ function read(line) {
     if (value === null || typeof value !== "object" || Array.isArray(value)) return { record: value, isJson: true };
     return { record: Object.fromEntries(Object.entries(value).filter(([name]) => USED.test(name))), isJson: true };
   } catch {
-    // A tab or another control character in a text is no JSON, but a ray can be read all the same.
+    // Neither side has a line of it, but its ray may be in others.
     return { record: { RayID: /"RayID":"([^"\\]*)"/.exec(line)?.[1] }, isJson: false };
   }
 }

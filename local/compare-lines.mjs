@@ -3,7 +3,7 @@
 // Lines pair by ray and by what a request says of itself, then by the same with rays of another spelling, then by ray alone: equal
 // ones first, then those with the fewest different columns. A line that is left is doubled if its equal is paired, and missing on
 // the other side otherwise.
-import { COLUMNS, explainValue, leftOut, lostThere } from "./compare-rules.mjs";
+import { COLUMNS, brokenLines, explainValue, leftOut, lostThere } from "./compare-rules.mjs";
 
 const SEPARATOR = "\u0001";
 /** Columns that say which request it was, where the ray does not: address, method, URL, protocol, size, agent. */
@@ -138,13 +138,15 @@ class LeftOut {
 
   #ids(ray) {
     const { verdicts, rejected, reasons } = this.known;
-    const ids = this.evidence.of(ray).flatMap(({ key, offset }) => {
+    // What is no JSON is no line of the other Worker either.
+    const entries = this.evidence.of(ray).filter(({ record, isJson }) => isJson && record !== null);
+    const ids = entries.flatMap(({ key, offset }) => {
       const isQuarantined = verdicts.get(key)?.verdict.endsWith("quarantined");
       return leftOut(isQuarantined ? "quarantined" : rejected.get(`${key} ${offset}`)) ?? [];
     });
     const asked = (reasons.get(ray) ?? []).flatMap((reason) => leftOut(reason) ?? []);
     // A record that Logpush wrote twice is one to raydex, whose other copies have no reason of their own.
-    const records = this.evidence.of(ray).map(({ record }) => JSON.stringify(record));
+    const records = entries.map(({ record }) => JSON.stringify(record));
     const copies = records.length - new Set(records).size - asked.filter((id) => id === "duplicate").length;
     return [...ids, ...asked, ...Array(Math.max(0, copies)).fill("duplicate")];
   }
@@ -175,8 +177,9 @@ export async function compareLines(ours, theirs, evidence, accounts) {
     const why = lines === "missing_there" ? evidence.of(rayOf(line.cells)).map(lostThere).find(Boolean) : undefined;
     counts.add({ lines }, why, { ray: rayOf(line.cells), ours: line.text });
   }
-  for (const [lines, count] of [["malformed_here", one.malformed], ["malformed_there", other.malformed]]) {
-    for (let at = 0; at < count; at += 1) counts.add({ lines }, undefined, {});
+  const broken = evidence.all().reduce((sum, entry) => sum + brokenLines(entry), 0);
+  for (const [lines, count, known] of [["malformed_here", one.malformed, 0], ["malformed_there", other.malformed, broken]]) {
+    for (let at = 0; at < count; at += 1) counts.add({ lines }, at < known ? "control_characters" : undefined, {});
   }
   const moved = outOfOrder(pairs);
   for (let at = 0; at < moved; at += 1) counts.add({ lines: "order" }, "order", {});

@@ -83,10 +83,12 @@ const PREDICATES = {
   line_ends: ({ ours, theirs }) => blanked(ours) === blanked(theirs),
   blank_text: ({ ours, theirs }) => theirs === UNAVAILABLE && blanked(ours).trim() === "" && ours !== "",
   cut({ number, ours, theirs }) {
-    const whole = theirs.replace(/\ufffd$/, "");
-    const hasPairs = /[\ud800-\udbff]/.test(ours);
-    return hasPairs && blanked(ours).startsWith(blanked(whole)) && theirs.length === LONGEST[number];
+    // What is left of a character that was cut in two is no UTF-8.
+    const whole = theirs.replace(/\ufffd+$/, "");
+    const isLongest = whole.length === LONGEST[number] - (whole === theirs ? 0 : 1);
+    return isLongest && /[\ud800-\udbff]/.test(ours) && blanked(ours).startsWith(blanked(whole));
   },
+  half_pair: ({ ours, theirs }) => theirs !== ours && blanked(theirs.replaceAll("\ufffd\ufffd\ufffd", "\ufffd")) === blanked(ours),
   number_precision: ({ ours, theirs, value }) => isNumeric(ours) && Number(ours) === Number(theirs) && Math.abs(Number(value)) >= EXACT,
   number_spelling: ({ ours, theirs }) => isNumeric(ours) && isNumeric(theirs) && Number(ours) === Number(theirs),
   nested: ({ ours, theirs, value }) => ours === UNAVAILABLE && isNested(value) && theirs === blanked(String(value)),
@@ -98,7 +100,7 @@ const PREDICATES = {
     theirs === UNAVAILABLE && !ResponseHeaders?.["content-length"] && (isNested(ResponseHeaders) || isNested(ResponseFields)),
   content_length_list({ theirs }, { ResponseHeaders }) {
     const value = ResponseHeaders?.["content-length"];
-    return isNested(value) && theirs === (String(value) || UNAVAILABLE);
+    return isNested(value) && [String(value), UNAVAILABLE].includes(theirs);
   },
   airport_lacking: ({ theirs }, { EdgeColoCode, ClientCountry }) => isKnown(EdgeColoCode) && isDefault(theirs, ClientCountry),
   airport_unknown: ({ theirs }, { EdgeColoCode, ClientCountry }) => !isKnown(EdgeColoCode) && isDefault(theirs, ClientCountry),
@@ -124,9 +126,18 @@ export function explainValue({ number, ours, theirs, line }, entries) {
   return BY_COLUMN.get(number).find(holds);
 }
 
+/** Texts of a record that a JavaScript Worker before June 2026 sends with what ends a column or a line. */
+const brokenTexts = (record) => (isNested(record) ? Object.values(record).filter((value) => typeof value === "string" && /[\u0001\n]/.test(value)) : []);
+
+/** How many lines of another number of columns come of a record at most: each end of a line may be in five columns. */
+export function brokenLines({ record }) {
+  const texts = brokenTexts(record);
+  return texts.length > 0 ? 1 + 5 * texts.join("").split("\n").length : 0;
+}
+
 /** Why a JavaScript Worker has no line for a record: undefined if it should have one. */
-export function lostThere({ record, isJson }) {
-  if (!isJson) return "strict_json";
+export function lostThere({ record }) {
+  if (brokenTexts(record).length > 0) return "control_characters";
   const texts = [record?.ClientRequestScheme, record?.EdgeColoCode, record?.CacheCacheStatus];
   return texts.some((value) => value && typeof value !== "string") ? "conversion_error" : undefined;
 }

@@ -1,14 +1,18 @@
 // A model of the usual JavaScript Worker, for the tests of scripts/compare alone: what it makes of a batch, and how it delivers.
 //
-// It is written from behaviour that docs/partner-format.md and docs/migrate.md describe, checked against the public source of
-// June 2026, and shares no code with either Worker. What is modelled:
+// It is written from behaviour that docs/partner-format.md and docs/migrate.md describe, and shares no code with either Worker. The
+// public Worker of April 2026 was run beside raydex over the awkward batches; that of June was read. What is modelled:
 //
 //   reading    one gzip stream of lines, each trimmed and given to JSON.parse; a line that fails is lost
 //   converting 145 values; an error in one (a scheme that is a number has no toLowerCase) loses the line
 //   values     String(value); U+0000 to U+001F and U+007F become blanks, then a blank text is "-"; cut at UTF-16 units
 //   times      numbers above 10^12 are milliseconds, all others seconds; other texts are whatever Date takes
 //   durations  milliseconds through a double, rounded by toFixed; column 6 is the end less the start
+//   writing    half a surrogate pair becomes three bytes that are no UTF-8
 //   delivering payloads of `batchLines` lines at most, gzip, POST {uri}?auth_key=…, again until it is taken
+//
+// With `earlier`, it is the Worker before June: values keep their control characters, an unknown data centre has the client's
+// country and then CN, and column 6 is that of the first byte.
 //
 // Left out: queues, retries, markers and the start time, which change when a line is sent, but not the line.
 import { createHash } from "node:crypto";
@@ -25,6 +29,7 @@ const DEFAULTS = {
   unknownCountry: "SG",
   serverIp: "",
   batchLines: 2000,
+  earlier: false,
 };
 /** An airport that its table lacks: the table has some 400 of those in schemas/colo_country.csv. */
 const LACKING = ["LIL"];
@@ -41,21 +46,22 @@ export function usualLine(record, options = {}) {
   return cellsOf(record, { ...DEFAULTS, ...options }).join(SEPARATOR);
 }
 
-function cellsOf(r, { version, tenant, unknownCountry, serverIp }) {
+function cellsOf(r, { version, tenant, unknownCountry, serverIp, earlier }) {
+  const plain = earlier ? asItIs : sanitised;
   const cells = Array(145).fill("-");
   const set = (number, value) => (cells[number - 1] = value);
   const local = localTime(r.EdgeStartTimestamp);
   set(1, version);
   set(2, local);
   set(5, unixTime(r.EdgeStartTimestamp));
-  set(6, span(r.EdgeStartTimestamp, r.EdgeEndTimestamp));
+  set(6, earlier ? seconds(r.EdgeTimeToFirstByteMs) : span(r.EdgeStartTimestamp, r.EdgeEndTimestamp));
   set(11, plain(r.EdgeServerIP || serverIp));
   set(12, r.ClientRequestScheme ? (r.ClientRequestScheme.toLowerCase() === "https" ? "443" : "80") : "-");
   set(18, plain(`${r.ClientRequestScheme || "http"}://${r.ClientRequestHost || ""}${r.ClientRequestURI || "/"}`, 4096));
   set(21, r.ResponseHeaders?.["content-length"] ? plain(r.ResponseHeaders["content-length"]) : "-");
   set(34, plain(r.ClientRequestReferer, 2048));
   set(35, plain(r.ClientRequestUserAgent, 1024));
-  set(45, (r.EdgeColoCode && COUNTRIES.get(r.EdgeColoCode.toUpperCase())) || unknownCountry);
+  set(45, (r.EdgeColoCode && COUNTRIES.get(r.EdgeColoCode.toUpperCase())) || (earlier ? r.ClientCountry?.toUpperCase() || "CN" : unknownCountry));
   set(55, local === "-" ? "-" : local.slice(1, -1));
   set(58, tenant);
   const cache = r.CacheCacheStatus ? r.CacheCacheStatus.toLowerCase() : "";
@@ -93,10 +99,23 @@ const PLAIN = [
   ["ClientSSLProtocol", 62],
 ];
 
-function plain(value, max = Infinity) {
-  if (value === undefined || value === null || value === "") return "-";
-  const text = String(value).replaceAll(/[\0-\x1f\x7f]/g, " ");
+function asItIs(value, max = Infinity) {
+  return value === undefined || value === null || value === "" ? "-" : String(value).slice(0, max);
+}
+
+function sanitised(value, max = Infinity) {
+  const text = asItIs(value).replaceAll(/[\0-\x1f\x7f]/g, " ");
   return text.trim() === "" ? "-" : text.slice(0, max);
+}
+
+/** A text as bytes: half a pair as the three bytes that it would have in UTF-8 if it were a character. */
+function bytesOf(text) {
+  const pieces = text.split(/([\ud800-\udfff])/u).map((piece) => {
+    const half = piece.length === 1 ? piece.charCodeAt(0) : 0;
+    const isHalf = half >= 0xd800 && half <= 0xdfff;
+    return isHalf ? Buffer.from([0xe0 | (half >> 12), 0x80 | ((half >> 6) & 0x3f), 0x80 | (half & 0x3f)]) : Buffer.from(piece);
+  });
+  return Buffer.concat(pieces);
 }
 
 /** Milliseconds since 1970, NaN included; null where there is no time. */
@@ -149,14 +168,14 @@ export function usualLines(bytes, options = {}) {
   return options.change ? options.change(lines) : lines;
 }
 
-/** The bodies of a batch's payloads, as they are under `processed/`: [{key, text}]. */
+/** The bodies of a batch's payloads, as they are under `processed/`: [{key, text}], the text as bytes. */
 export function processedBodies(key, bytes, options = {}) {
   const { batchLines } = { ...DEFAULTS, ...options };
   const lines = usualLines(bytes, options);
   const bodies = [];
   for (let first = 0; first < lines.length; first += batchLines) {
     const name = `processed/${key.replaceAll(/[^a-zA-Z0-9_-]/g, "_")}-${bodies.length}.txt`;
-    bodies.push({ key: name, text: `${lines.slice(first, first + batchLines).join("\n")}\n` });
+    bodies.push({ key: name, text: bytesOf(`${lines.slice(first, first + batchLines).join("\n")}\n`) });
   }
   return bodies;
 }
