@@ -42,10 +42,11 @@ class BrokenOff extends Error {}
 
 /**
  * Starts a receiver of `POST {uri}`, signed with `key`. `port`: 0 selects a free port. `onPost({batchId, status, stored,
- * misbehaved})` is called when a request is complete; `status` is null if there was no response.
+ * misbehaved})` is called when a request is complete; `status` is null if there was no response. `onText(text)` gets the inflated
+ * text of each stored delivery. `anyLines`: lines of any form are stored.
  */
-export async function startPartner({ uri, key, port = 0, onPost = () => {} }) {
-  const receiver = new Receiver(uri, key, onPost);
+export async function startPartner({ uri, key, port = 0, onPost = () => {}, onText = () => {}, anyLines = false }) {
+  const receiver = new Receiver(uri, key, { onPost, onText, anyLines });
   await receiver.listen(port);
   return receiver;
 }
@@ -53,6 +54,8 @@ export async function startPartner({ uri, key, port = 0, onPost = () => {} }) {
 class Receiver {
   #key;
   #onPost;
+  #onText;
+  #anyLines;
   #server;
   #ledger = new Ledger();
   #plan = new Plan();
@@ -60,10 +63,12 @@ class Receiver {
   #counts = { posts: 0, heads: 0, stored_posts: 0, broken_off: 0, bad_lines: 0, reused_nonces: 0, misbehaved: 0 };
   #refused = {};
 
-  constructor(uri, key, onPost) {
+  constructor(uri, key, { onPost, onText, anyLines }) {
     this.uri = uri;
     this.#key = key;
     this.#onPost = onPost;
+    this.#onText = onText;
+    this.#anyLines = anyLines;
     this.#server = http.createServer((request, response) => void this.#take(request, response));
     // A server that closes idle connections breaks requests that it has not read; only a plan does that here.
     this.#server.keepAliveTimeout = 0;
@@ -167,11 +172,12 @@ class Receiver {
       if (error.code === "ERR_BUFFER_TOO_LARGE") throw new Refusal(413, "the body inflates to too many bytes");
       throw new Refusal(400, "the gzip data is damaged");
     });
-    const bad = badLines(text);
+    const bad = this.#anyLines ? 0 : badLines(text);
     if (bad > 0) throw new Refusal(422, `${bad} lines do not match the format`, bad);
     this.#ledger.store(settled.batchId, body, text);
     this.#counts.stored_posts += 1;
     settled.stored = true;
+    this.#onText(text);
   }
 
   /** Follows the plan. Bodies to store are checked and rejected as usual. */

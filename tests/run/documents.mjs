@@ -1,8 +1,8 @@
 // The commands of README and docs answer as the documents say. For `node --test`; needs the built Worker and make-batches
 // (scripts/build, `cargo build --release --features sample`).
 //
-// Every fenced block of the language `sh` is run by bash, with TOKEN, RAY, START, END, PAYLOAD and SEGMENT set, against a
-// Worker with sample data. A block of `json` or `ndjson` after it is its answer: the same members with values of the same
+// Every fenced block of the language `sh` is run by bash, with TOKEN, RAY, START, END, PAYLOAD, SEGMENT and the variables of
+// docs/migrate.md set, against a Worker with sample data. A block of `json` or `ndjson` after it is its answer: the same members with values of the same
 // types, and the status of a problem (2xx where it is none). `json top` compares the outermost members alone.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -12,8 +12,10 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { table } from "../../local/delivery.mjs";
+import { startPartner } from "../../local/partner.mjs";
 import { ROOT } from "../../local/runtime.mjs";
 import { startSample } from "../clients/sample.mjs";
+import { processedBodies } from "./usual_worker.mjs";
 
 /** Where scripts/run answers, as the documents have it. */
 const DOCUMENTED = "http://127.0.0.1:8787";
@@ -27,6 +29,7 @@ const withoutJq = spawnSync("jq", ["--version"]).status !== 0 && "jq is not inst
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "raydex-documents-"));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 let world;
+let partner;
 let variables;
 
 before(async () => {
@@ -42,10 +45,11 @@ before(async () => {
     END: "2026-03-28T09:00:00Z",
     PAYLOAD: parked,
     SEGMENT: path.join(folder, "segment.ndjson.gz"),
+    ...(await backlog(manifest, env)),
   };
   fs.writeFileSync(variables.SEGMENT, await firstSegment(runtime));
 });
-after(() => world?.stop());
+after(() => Promise.all([world?.stop(), partner?.stop()]));
 
 for (const file of ["README.md", ...markdown("docs")]) {
   for (const [command, answer] of commands(file)) {
@@ -71,6 +75,15 @@ test("the check of a segment finds the first entry that was changed", { skip: wi
   fs.writeFileSync(damaged, gzipSync(lines.slice(0, 6).join("\n") + "\n"));
   // The hash that each entry continues from is the one that was computed, so all that follow differ.
   assert.deepEqual(run(command.text, { SEGMENT: damaged }).stdout.trim().split("\n"), ["3", "4", "5", "6"]);
+});
+
+test("the lists of a backlog are complete, and its bodies arrive once", async () => {
+  const list = (words) => run(commands("docs/migrate.md").find(([{ text }]) => text.includes(words))[0].text).stdout.trim().split("\n");
+  const keys = fs.readFileSync(variables.LISTING, "utf8").trim().split("\n");
+  assert.deepEqual(list("grep -vxFf"), keys.slice(-1));
+  assert.deepEqual(list("while read"), keys.filter((key) => key.includes("unread")));
+  const { stored_posts, duplicate_lines, refused } = partner.figures();
+  assert.deepEqual([stored_posts, duplicate_lines, refused], [1, 0, {}]);
 });
 
 /** Runs a command, and compares what it prints with the documented answer. */
@@ -103,6 +116,21 @@ function run(text, more = {}) {
   const script = `set -euo pipefail\ncurl() { command curl -w '%{stderr}%{http_code}' "$@"; }\n${tokens}`;
   const env = { ...process.env, ...variables, TOKENS: path.join(folder, "tokens.json"), ...more };
   return spawnSync("bash", ["-c", script], { cwd: ROOT, env, encoding: "utf8", maxBuffer: 1 << 28 });
+}
+
+/** What docs/migrate.md takes over: a listing of the bucket, a body, an object; with the settings of a partner of its own. */
+async function backlog({ batches }, { RAYDEX_SAMPLE }) {
+  partner = await startPartner({ uri: "/cdn-log/v3", key: "a-partner-key-for-documents" });
+  const { key } = batches.find(({ dataset }) => dataset === "http_requests");
+  const object = path.join(RAYDEX_SAMPLE, key);
+  const [{ text }] = processedBodies(key, fs.readFileSync(object));
+  const folders = ["logs/20260328/20260328T080000Z_20260328T080030Z_", "processed/logs_20260328_20260328T080000Z_20260328T080030Z_"];
+  const logs = ["sent", "unread1", "part", "unread2"].map((name) => `${folders[0]}${name}.log.gz`);
+  const bodies = ["sent_log_gz-0.txt", "sent_log_gz-0.txt.done", "part_log_gz-0.txt.done", "part_log_gz-1.txt"].map((name) => folders[1] + name);
+  fs.writeFileSync(path.join(folder, "LISTING"), [...logs, ...bodies, ""].join("\n"));
+  fs.writeFileSync(path.join(folder, "BODY"), text);
+  const files = Object.fromEntries(["LISTING", "BODY"].map((name) => [name, path.join(folder, name)]));
+  return { ...partner.settings, ...files, OBJECT: object, LINES: "20" };
 }
 
 /** The documents of a folder. */
