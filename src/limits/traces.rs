@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Maximum size of the body of `POST /v1/traces`, in bytes, compressed and inflated alike. An exporter sends 512 spans at a time
-/// unless it is told otherwise, of a kilobyte of JSON each: half a megabyte.
+/// unless it is set otherwise, of a kilobyte of JSON each: half a megabyte.
 pub const TRACES_BODY_BYTES: usize = 4 * MIB;
 
 /// Maximum number of spans in a body: of a kilobyte each they fill it. More are rejected one by one.
@@ -29,7 +29,7 @@ pub const TRACE_OBJECT_ROOM: usize = 640;
 pub const TRACE_ELEMENT_ROOM: usize = 128;
 
 /// Number of attributes that are kept of a span, of an event or a link of it, of a resource, a scope or an object in a value:
-/// what the SDKs keep unless they are told otherwise. More are dropped and counted.
+/// what the SDKs keep unless they are set otherwise. More are dropped and counted.
 pub const TRACE_ATTRIBUTES: usize = 128;
 
 /// Number of events that are kept of a span, and of links, and of the elements of a list: the same.

@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn span_is_found_by_its_ray_and_its_trace() {
+    fn span_is_found_by_ray_and_trace() {
         let (ray, trace) = ("764660d8ec5c2ab1", "4bf92f3577b34da6a3ce929d0e0e4736");
         let line = format!(r#"{{"RayID":"{ray}","SpanID":"00f067aa0ba902b7","TraceID":"{trace}"}}"#);
         let found = key(Dataset::Traces, &line);

@@ -38,6 +38,8 @@ pub enum Route {
     GetCoverage,
     /// The HTTP destination of Logpush: `POST /v1/ingest/{dataset}`.
     IngestBatch,
+    /// The spans of an exporter of OpenTelemetry: `POST /v1/traces`.
+    IngestTraces,
     /// The sums of the ledgers: `GET /v1/stats`.
     GetStats,
     /// The known batches, newest first: `GET /v1/batches`.
@@ -198,6 +200,7 @@ impl RouteSpec {
             | Route::SearchLogs
             | Route::CountRecords
             | Route::IngestBatch
+            | Route::IngestTraces
             | Route::GetOpenApi
             | Route::GetHealth
             | Route::Cloudflare(_)
@@ -207,6 +210,11 @@ impl RouteSpec {
             | Route::Page(_) => Visibility::Zones,
             _ => Visibility::Everything,
         }
+    }
+
+    /// Whether its body is read as a stream, and recorded once it was read.
+    pub(crate) const fn is_upload(&self) -> bool {
+        matches!(self.route, Route::IngestBatch | Route::IngestTraces)
     }
 
     /// Whether callers for whom this exists may use it.
@@ -278,6 +286,9 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 /// The row by which `GET /healthz` says why payloads wait: to callers who may see totals.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
 
+/// The path that exporters of OpenTelemetry add to their endpoint.
+pub(super) const TRACES_PATH: &str = "/v1/traces";
+
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
@@ -292,6 +303,7 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/counts", Route::CountRecords, READ).taking(COUNTS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
     RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST).audited(),
+    RouteSpec::new("POST", TRACES_PATH, Route::IngestTraces, INGEST).audited(),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),
     RouteSpec::new("GET", "/v1/batches", Route::ListBatches, WATCH).taking(&["state", "limit"]),
     RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).with_body(&["key"]).audited(),
@@ -432,6 +444,11 @@ const fn tempo(path: &'static str, route: TempoRoute) -> RouteSpec {
 /// Whether the path belongs to Tempo's API, whose clients show errors as they are.
 pub(crate) fn is_tempo_path(path: &str) -> bool {
     path.starts_with("/tempo/")
+}
+
+/// Whether the path is that of exporters, whose clients read answers in the form of their request.
+pub(crate) fn is_traces_path(path: &str) -> bool {
+    path == TRACES_PATH
 }
 
 /// Whether the path belongs to Cloudflare's API, whose clients expect its envelope for errors.

@@ -23,7 +23,7 @@ const SERVER: i64 = 2;
 
 /// What is known of the traces of a request, by ID.
 #[derive(Debug, Default)]
-pub struct TraceFacts(BTreeMap<String, TraceFact>);
+pub struct ExportFacts(BTreeMap<String, TraceFact>);
 
 /// What is known of one trace. What a root says counts before what a server's span says, and that before any other.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl TraceFact {
     }
 }
 
-impl TraceFacts {
+impl ExportFacts {
     /// The number of traces.
     #[must_use]
     pub fn len(&self) -> usize {

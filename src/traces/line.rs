@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::facts::{TraceFact, TraceFacts};
+use super::facts::{ExportFacts, TraceFact};
 use super::field;
 use super::values::{Message, ValueReader, id, signed, unsigned};
 use crate::edge::RedactionRules;
@@ -59,7 +59,7 @@ pub enum SpanFault {
 ///
 /// # Errors
 /// [`SpanFault`] for a span that is rejected.
-pub fn span_line(exported: ExportedSpan<'_>, facts: &TraceFacts) -> Result<Vec<u8>, SpanFault> {
+pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts) -> Result<Vec<u8>, SpanFault> {
     let ExportedSpan { resource, scope, span } = exported;
     let Value::Object(mut span) = span.ok_or(SpanFault::TooLarge)? else { return Err(SpanFault::Ids) };
     let mut record = Message::new();
@@ -76,7 +76,7 @@ pub fn span_line(exported: ExportedSpan<'_>, facts: &TraceFacts) -> Result<Vec<u
     if line.len() > TRACE_LINE_BYTES { Err(SpanFault::TooLarge) } else { Ok(line) }
 }
 
-fn write_ids(record: &mut Message, span: &Message, facts: &TraceFacts) -> Result<(), SpanFault> {
+fn write_ids(record: &mut Message, span: &Message, facts: &ExportFacts) -> Result<(), SpanFault> {
     let trace = id(span.get("traceId"), 32).ok_or(SpanFault::Ids)?;
     let own = id(span.get("spanId"), 16).ok_or(SpanFault::Ids)?;
     let is_absent =

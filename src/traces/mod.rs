@@ -13,7 +13,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use facts::TraceFacts;
+pub use facts::ExportFacts;
 pub use line::{SpanFault, span_line};
 
 /// The dataset's fields.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value, json};
 
-use super::{SpanFault, TraceFacts, span_line};
+use super::{ExportFacts, SpanFault, span_line};
 use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_PARTS, TRACE_SPAN_BYTES, TRACE_TEXT_BYTES};
 use crate::otlp::{ExportForm, MalformedExport, each_span};
 use crate::record::{Dataset, RayId, read_key};
@@ -14,7 +14,7 @@ const RAY: RayId = RayId::from_bits(0x9e35_56d8_c2ab_1c05);
 
 /// The lines of a request, and why spans of it are rejected.
 fn read(form: ExportForm, body: &[u8]) -> Result<Vec<Result<Value, SpanFault>>, MalformedExport> {
-    let (mut facts, mut lines) = (TraceFacts::default(), Vec::new());
+    let (mut facts, mut lines) = (ExportFacts::default(), Vec::new());
     each_span(form, body, &mut |exported| {
         facts.take(&exported);
         ControlFlow::Continue(())

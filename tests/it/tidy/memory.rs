@@ -8,6 +8,7 @@ const SMALL: [&str; 7] = [
     "src/api/health.rs",
     "src/api/ingest.rs",
     "src/api/ray_list.rs",
+    "src/api/traces.rs",
     "src/cloudflare_api/envelope.rs",
     "src/tempo/service.rs",
     "src/web/html.rs",

@@ -27,6 +27,7 @@ const ROOMS: [&str; 36] = [
     "ledger",
     "spool",
     "otlp",
+    "traces",
     "story",
     "audit",
     "services",
