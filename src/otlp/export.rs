@@ -43,7 +43,7 @@ pub struct ExportedSpan<'r> {
 pub fn each_span(
     form: ExportForm,
     body: &[u8],
-    sink: &mut impl FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
 ) -> Result<(), MalformedExport> {
     let flow = match form {
         ExportForm::Json => {
@@ -73,7 +73,7 @@ trait ExportPart: Copy {
     /// Hands the spans of a request on.
     fn each_span(
         self,
-        sink: &mut impl FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
+        sink: &mut dyn FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, MalformedExport> {
         self.each(("resourceSpans", 1), &mut |of_resource| {
             let resource = of_resource.part(("resource", 1), &RESOURCE)?;
