@@ -52,12 +52,12 @@ pub(crate) async fn ingest_traces<Y: ByteStream>(
     mut request: HttpRequest<Y>,
     audit: impl AsyncFnOnce(&str) -> Result<(), Problem>,
 ) -> Result<Reply, Problem> {
+    request.check_parameters(&[])?;
     let form = export_form(&request).ok_or_else(problems::unsupported_media_type)?;
     let is_gzip = is_gzip(&request)?;
     if !caller.may_dataset(Dataset::Traces) {
         return Err(problems::other_dataset());
     }
-    request.check_parameters(&[])?;
     if request.content_length().is_some_and(|length| length > TRACES_BODY_BYTES as u64) {
         return Err(problems::export_too_large());
     }

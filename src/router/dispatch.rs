@@ -18,10 +18,10 @@ use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failur
 use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
+use super::path_families::{is_cloudflare_path, is_export, is_tempo_path};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path, is_known_path,
-    is_page_path, is_tempo_path, is_traces_path,
+    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_known_path, is_page_path,
 };
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
@@ -95,7 +95,7 @@ impl Audience {
             Self::Cloudflare
         } else if is_tempo_path(&request.path) {
             Self::Tempo
-        } else if let Some(form) = traces::export_form(request).filter(|_| is_traces_path(&request.path)) {
+        } else if let Some(form) = traces::export_form(request).filter(|_| is_export(&request.method, &request.path)) {
             Self::Exporter(form)
         } else if is_page_path(&request.path) || is_lost(request) {
             Self::Person(Box::new(Visit::new(request)))

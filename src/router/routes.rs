@@ -3,6 +3,7 @@
 //! # Invariants
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
+use super::path_families::TRACES_PATH;
 use super::route_inputs::{
     AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TAG_VALUES, TOKEN,
     TRACE_RANGE, TRACE_SEARCH,
@@ -286,9 +287,6 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 /// The row by which `GET /healthz` says why payloads wait: to callers who may see totals.
 pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
 
-/// The path that exporters of OpenTelemetry add to their endpoint.
-pub(super) const TRACES_PATH: &str = "/v1/traces";
-
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/rays/{ray}/deliveries", Route::GetDeliveries, READ).audited(),
@@ -439,21 +437,6 @@ const fn client(
 /// The row of a route of Tempo's API.
 const fn tempo(path: &'static str, route: TempoRoute) -> RouteSpec {
     RouteSpec::new("GET", path, Route::Tempo(route), READ)
-}
-
-/// Whether the path belongs to Tempo's API, whose clients show errors as they are.
-pub(crate) fn is_tempo_path(path: &str) -> bool {
-    path.starts_with("/tempo/")
-}
-
-/// Whether the path is that of exporters, whose clients read answers in the form of their request.
-pub(crate) fn is_traces_path(path: &str) -> bool {
-    path == TRACES_PATH
-}
-
-/// Whether the path belongs to Cloudflare's API, whose clients expect its envelope for errors.
-pub(crate) fn is_cloudflare_path(path: &str) -> bool {
-    path.starts_with("/client/")
 }
 
 /// The row of a request, and the percent-decoded arguments of its path.

@@ -64,7 +64,7 @@ fn line(members: Value) -> Value {
 }
 
 #[test]
-fn span_is_a_line_with_all_that_it_says() {
+fn span_is_a_line_with_all_of_it() {
     let members = json!({
         "parentSpanId": "00F067AA0BA902B8", "kind": 2, "traceState": "a=b",
         "status": { "code": 2, "message": "no such cart" },

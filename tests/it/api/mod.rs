@@ -201,6 +201,12 @@ impl Ask {
         self
     }
 
+    /// The same request, which does not say what its body is.
+    fn untyped(mut self) -> Self {
+        self.headers.retain(|(name, _)| *name != "content-type");
+        self
+    }
+
     /// The same request from this address.
     fn at_address(self, address: &str) -> Self {
         self.with_header("cf-connecting-ip", address)

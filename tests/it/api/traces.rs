@@ -369,7 +369,6 @@ fn viewer_sees_no_secret_of_a_span() {
             format!("/v1/rays/{ray}?format=csv&dataset=traces&fields=SpanAttributes,SpanEvents,SpanLinks,SpanName"),
             format!("/v1/logs?{range}&dataset=traces"),
             format!("/tempo/api/v2/traces/{trace}"),
-            format!("/r/{ray}"),
         ] {
             let reply = get(&fakes, "viewer", &path);
             assert_eq!(reply.status, 200, "{path}");
