@@ -67,6 +67,8 @@ pub mod spool;
 
 pub mod otlp;
 
+pub mod traces;
+
 pub mod story;
 
 pub mod audit;

@@ -21,6 +21,7 @@ mod pace;
 mod page;
 mod plots;
 mod sinks;
+mod traces;
 
 pub use answers::*;
 pub use audit::*;
@@ -38,6 +39,7 @@ pub use pace::*;
 pub use page::*;
 pub use plots::*;
 pub use sinks::*;
+pub use traces::*;
 
 /// Number of bytes in a kibibyte.
 pub const KIB: usize = 1024;

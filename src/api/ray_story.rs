@@ -48,6 +48,11 @@ pub(crate) struct RayStory {
 }
 
 impl RayStory {
+    /// A story of records without a tree.
+    pub(crate) fn of_records(found: LookupResult, cost: Option<LookupCost>) -> Self {
+        Self { found, cost, ..Self::default() }
+    }
+
     /// Returns whether the tree, or the records, have another page.
     pub(crate) const fn goes_on(&self) -> [bool; 2] {
         [self.tree_goes_on.is_some(), self.records_go_on.is_some()]

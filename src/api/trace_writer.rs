@@ -19,7 +19,7 @@ use crate::otlp::OtlpResourceSpans;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayId};
 use crate::services::Services;
-use crate::story::{KinRecord, LinkKind, SpanRecords, spans_of_ray};
+use crate::story::{KinRecord, LinkKind, NO_RAY, SpanRecords, spans_of_ray};
 
 /// The field `resource_spans` of a trace in protobuf: number 1, with a length.
 const RESOURCE_SPANS: u8 = 0x0a;
@@ -52,7 +52,8 @@ pub(crate) struct TraceRecords<'a> {
 }
 
 impl TraceRecords<'_> {
-    /// Writes the spans of these records, of the trace with this root, and returns the number of rays.
+    /// Writes the spans of these records, of the trace with this root, and returns the number of rays. With the root [`NO_RAY`] they
+    /// are those of a trace of no known request.
     ///
     /// # Errors
     /// [`OutOfMemory`] if a ray does not fit.
@@ -64,7 +65,11 @@ impl TraceRecords<'_> {
         out: &mut ReservedWriter,
     ) -> Result<usize, OutOfMemory> {
         let _list = self.reservation.budget().reserve(4 * records.len() * size_of::<RayGroup>())?;
-        let groups = groups_of(services, records);
+        let groups = if root == NO_RAY {
+            vec![RayGroup { ray: NO_RAY, parent: None, records }]
+        } else {
+            groups_of(services, records)
+        };
         let (mut work_ns, mut rays, mut is_first) = (0, 0, true);
         for group in groups {
             let lines: usize = group.records.iter().map(|record| record.line.len()).sum();

@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn watched_folder_names_datasets_too() {
-        let named = prefixes(&["logs/firewall_events/", "traces/"], &[]);
+        let named = prefixes(&["logs/firewall_events/", "trace/"], &[]);
         let claim = |key| named.claim(key);
         assert_eq!(claim("logs/firewall_events/20260328/a.log.gz"), DatasetClaim::Named(Dataset::FirewallEvents));
-        assert_eq!(claim("traces/20260328/a.log.gz"), DatasetClaim::Alias(Dataset::WorkersTraceEvents));
+        assert_eq!(claim("trace/20260328/a.log.gz"), DatasetClaim::Alias(Dataset::WorkersTraceEvents));
         assert_eq!(named.upload_folder(Dataset::HttpRequests), "logs/firewall_events/");
         let by_rule = prefixes(&["a/", "b/"], &[("a/", Some(Dataset::DnsLogs))]);
         assert_eq!(by_rule.upload_folder(Dataset::DnsLogs), "a/");

@@ -167,6 +167,7 @@ const fn title(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         429 => "Too Many Requests",
         422 => "Unprocessable Content",
         502 => "Bad Gateway",

@@ -5,7 +5,9 @@
 
 use super::instant::InstantFault;
 use super::problem::Problem;
-pub use super::upload_problems::{empty_body, not_a_batch, other_zone, unreadable_body};
+pub use super::upload_problems::{
+    empty_body, export_too_large, not_a_batch, not_an_export, other_zone, unreadable_body, unsupported_media_type,
+};
 use crate::bucket_keys::IgnoreReason;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;

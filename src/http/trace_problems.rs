@@ -20,7 +20,7 @@ pub fn no_such_trace() -> Problem {
     Problem::new(
         404,
         "no_such_trace",
-        "Trace not found: no request of this time range has its ID in the header traceparent.",
+        "Trace not found: no span with its ID was sent here, and no request of this time range has it in the header traceparent.",
     )
     .with_hint("The header must be among those that the job logs, and your role must see it (support or forensics).")
 }
@@ -31,7 +31,8 @@ pub fn trace_range_required() -> Problem {
     Problem::new(
         404,
         "trace_range_required",
-        "Trace not found: this is not a Ray ID, and the request has no time range in which to search headers for it.",
+        "Trace not found: this is not a Ray ID, no span with it was sent here, and the request has no time range in which \
+         to search headers for it.",
     )
     .with_hint("In the settings of the data source, turn on \"Use time range in query\".")
 }

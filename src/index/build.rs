@@ -252,13 +252,18 @@ impl IndexBuilder {
     fn record(&mut self, key: RecordKey, span: u64) -> Result<(), BatchError> {
         self.counts.records += 1;
         self.counts.rays += u64::from(key.ray.is_some());
+        let has_trace = key.trace.is_some();
+        if let Some(RayKey::Nonstandard(id)) = key.trace {
+            self.keep_nonstandard(id, span)?;
+        }
         if let Some(merged) = &key.merged {
             let span = u32::try_from(span).unwrap_or(u32::MAX);
             self.children.take((&merged.children, merged.beyond), span, self.lines_held());
         }
         match key.ray {
             Some(RayKey::Ray(ray)) => {
-                if let Some(start) = key.start {
+                // A span begins at any time of its request.
+                if let Some(start) = key.start.filter(|_| !has_trace) {
                     self.counts.compare(ray, start.unix_ms());
                 }
                 self.shards.entry(ray.prefix()).or_default().push(RayLocation::new(ray, span));
@@ -268,14 +273,20 @@ impl IndexBuilder {
             }
             Some(RayKey::Nonstandard(id)) => {
                 self.counts.nonstandard_ids += 1;
-                self.nonstandard_bytes += id.len() + size_of::<(Box<str>, u32)>();
-                if self.nonstandard_bytes > MAX_NONSTANDARD_BYTES {
-                    return Err(BatchError::TooManyNonstandardIds);
-                }
-                self.nonstandard.push((id, u32::try_from(span).unwrap_or(u32::MAX)));
+                self.keep_nonstandard(id, span)?;
             }
             None => self.counts.no_ray += 1,
         }
+        Ok(())
+    }
+
+    /// Keeps an id that is found by exact match.
+    fn keep_nonstandard(&mut self, id: Box<str>, span: u64) -> Result<(), BatchError> {
+        self.nonstandard_bytes += id.len() + size_of::<(Box<str>, u32)>();
+        if self.nonstandard_bytes > MAX_NONSTANDARD_BYTES {
+            return Err(BatchError::TooManyNonstandardIds);
+        }
+        self.nonstandard.push((id, u32::try_from(span).unwrap_or(u32::MAX)));
         Ok(())
     }
 

@@ -74,7 +74,7 @@ impl LookupSink<'_> {
     fn take(&mut self, offset: u64, line: &[u8], key: &RecordKey) -> ControlFlow<()> {
         let target = self.target;
         let is_seen = target.is_visible(target.zone, line);
-        if key.ray.as_ref().is_some_and(|ray| target.has(ray)) {
+        if key.ids().any(|id| target.has(id)) {
             self.matched += 1;
             if is_seen {
                 self.keep_seen(offset, (target.zone, line), None)?;

@@ -99,7 +99,7 @@ impl<'a> LookupTarget<'a> {
     /// Returns the key of a line that is a record of one of the rays, or has one inside of it.
     pub(super) fn key_of(&self, line: &[u8]) -> Option<RecordKey> {
         let key = read_key_by(&self.names, line).ok()?;
-        let is_of = key.ray.iter().chain(key.children().iter().map(|child| &child.ray)).any(|ray| self.has(ray));
+        let is_of = key.ids().chain(key.children().iter().map(|child| &child.ray)).any(|id| self.has(id));
         is_of.then_some(key)
     }
 }

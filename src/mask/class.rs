@@ -135,6 +135,10 @@ classes! {
     Headers "headers" Members Members;
     /// Members that a rule adds.
     Metadata "metadata" Members Members;
+    /// What a program says of a span, an event of it, or itself, under names of OpenTelemetry's or of its own.
+    Attributes "attributes" Members Members;
+    /// An event of a span, or its link to another one.
+    SpanPart "span_part" Members Members;
     /// The event that called a Worker.
     Event "event" Members Members;
     /// The request of an event.

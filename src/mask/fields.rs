@@ -8,6 +8,7 @@
 //! A table is sorted by its names. A field that it does not name is of the class `unknown`.
 
 use super::FieldClass;
+use super::names::names_secret;
 use crate::record::Dataset;
 
 /// Names with their classes, sorted.
@@ -33,6 +34,7 @@ pub const fn fields(dataset: Dataset) -> ClassTable {
         Dataset::AccessRequests => ACCESS_REQUESTS,
         Dataset::AccountAbuseProtectionEvents => ACCOUNT_ABUSE_PROTECTION_EVENTS,
         Dataset::EdgeRequests => EDGE_REQUESTS,
+        Dataset::Traces => TRACES,
         _ => &[],
     }
 }
@@ -46,6 +48,15 @@ pub(super) fn is_known(name: &str) -> bool {
 pub(super) fn member(of: FieldClass, name: &str) -> FieldClass {
     let table = MEMBERS.iter().find(|(class, _)| *class == of).map_or(&[][..], |(_, table)| table);
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or(FieldClass::Unknown, |(_, class)| *class)
+}
+
+/// The class of an attribute: of one that no table lists, a text that a program wrote.
+pub(super) fn attribute(name: &str) -> FieldClass {
+    match member(FieldClass::Attributes, name) {
+        FieldClass::Unknown if names_secret(name) => FieldClass::Secret,
+        FieldClass::Unknown => FieldClass::Message,
+        class => class,
+    }
 }
 
 /// The fields of `http_requests`, older ones included.
@@ -365,6 +376,31 @@ const EDGE_REQUESTS: ClassTable = &[
     ("RequestHeaders", FieldClass::Headers),
 ];
 
+/// The fields of spans.
+const TRACES: ClassTable = &[
+    ("ParentSpanID", FieldClass::Ray),
+    ("RayID", FieldClass::Ray),
+    ("ResourceAttributes", FieldClass::Attributes),
+    ("ScopeAttributes", FieldClass::Attributes),
+    ("ScopeName", FieldClass::Name),
+    ("ScopeVersion", FieldClass::Name),
+    ("ServiceName", FieldClass::Name),
+    ("SpanAttributes", FieldClass::Attributes),
+    ("SpanDropped", FieldClass::Number),
+    ("SpanEndTimestamp", FieldClass::Time),
+    ("SpanEvents", FieldClass::SpanPart),
+    ("SpanHost", FieldClass::Host),
+    ("SpanID", FieldClass::Ray),
+    ("SpanKind", FieldClass::Word),
+    ("SpanLinks", FieldClass::SpanPart),
+    ("SpanName", FieldClass::Text),
+    ("SpanStartTimestamp", FieldClass::Time),
+    ("SpanStatus", FieldClass::Word),
+    ("SpanStatusMessage", FieldClass::Message),
+    ("SpanTraceState", FieldClass::Message),
+    ("TraceID", FieldClass::Ray),
+];
+
 /// The members of objects, by the class of the object.
 pub const MEMBERS: &[(FieldClass, ClassTable)] = &[
     (
@@ -379,6 +415,46 @@ pub const MEMBERS: &[(FieldClass, ClassTable)] = &[
             ("BatchSize", FieldClass::Number),
             ("RpcMethod", FieldClass::Name),
             ("RawSize", FieldClass::Number),
+        ],
+    ),
+    (
+        FieldClass::Attributes,
+        &[
+            ("client.address", FieldClass::Ip),
+            ("cloud.platform", FieldClass::Name),
+            ("cloud.provider", FieldClass::Name),
+            ("cloudflare.colo", FieldClass::Colo),
+            ("cloudflare.outcome", FieldClass::Word),
+            ("cloudflare.ray_id", FieldClass::Ray),
+            ("cloudflare.script_name", FieldClass::Name),
+            ("error.type", FieldClass::Word),
+            ("faas.invoked_region", FieldClass::Name),
+            ("faas.name", FieldClass::Name),
+            ("faas.trigger", FieldClass::Word),
+            ("http.request.method", FieldClass::Method),
+            ("http.response.status_code", FieldClass::Number),
+            ("network.peer.address", FieldClass::Ip),
+            ("network.protocol.name", FieldClass::Protocol),
+            ("network.protocol.version", FieldClass::Protocol),
+            ("server.address", FieldClass::Host),
+            ("server.port", FieldClass::Number),
+            ("service.name", FieldClass::Name),
+            ("telemetry.sdk.language", FieldClass::Name),
+            ("telemetry.sdk.name", FieldClass::Name),
+            ("url.path", FieldClass::Url),
+            ("url.scheme", FieldClass::Scheme),
+            ("user_agent.original", FieldClass::Agent),
+        ],
+    ),
+    (
+        FieldClass::SpanPart,
+        &[
+            ("Name", FieldClass::Name),
+            ("Timestamp", FieldClass::Time),
+            ("TraceID", FieldClass::Ray),
+            ("SpanID", FieldClass::Ray),
+            ("TraceState", FieldClass::Message),
+            ("Attributes", FieldClass::Attributes),
         ],
     ),
     (

@@ -20,6 +20,7 @@ const fn is_free(class: FieldClass) -> bool {
         class,
         FieldClass::Message
             | FieldClass::Metadata
+            | FieldClass::Attributes
             | FieldClass::Header
             | FieldClass::Person
             | FieldClass::Text
@@ -89,7 +90,7 @@ impl PairCursor {
     /// Whether the next member holds the secret that another one names.
     pub(super) fn hides(&mut self, name: &str, raw: &str) -> bool {
         let is = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if !matches!(self.of, FieldClass::Message | FieldClass::Metadata) {
+        if !matches!(self.of, FieldClass::Message | FieldClass::Metadata | FieldClass::Attributes) {
             return false;
         }
         if is(NAME_MEMBERS)

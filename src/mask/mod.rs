@@ -254,8 +254,11 @@ mod tests {
             }
         }
         for (class, members) in MEMBERS {
-            let dataset =
-                if *class == FieldClass::Signals { Dataset::HttpRequests } else { Dataset::WorkersTraceEvents };
+            let dataset = match class {
+                FieldClass::Signals => Dataset::HttpRequests,
+                FieldClass::Attributes | FieldClass::SpanPart => Dataset::Traces,
+                _ => Dataset::WorkersTraceEvents,
+            };
             let outer = match class {
                 FieldClass::Event => "{\"Event\":{@}}",
                 FieldClass::Request => "{\"Event\":{\"Request\":{@}}}",
@@ -264,6 +267,8 @@ mod tests {
                 FieldClass::LogLine => "{\"Logs\":[{@}]}",
                 FieldClass::Version => "{\"ScriptVersion\":{@}}",
                 FieldClass::Signals => "{\"JA4Signals\":{@}}",
+                FieldClass::Attributes => "{\"SpanAttributes\":{@}}",
+                FieldClass::SpanPart => "{\"SpanEvents\":[{@}]}",
                 other => panic!("no record has {other:?}"),
             };
             for (name, _) in *members {

@@ -136,6 +136,7 @@ impl ValueMask {
             FieldClass::Headers => header(name),
             FieldClass::Message | FieldClass::Metadata if names_secret(name) => FieldClass::Secret,
             FieldClass::Message | FieldClass::Metadata => FieldClass::Message,
+            FieldClass::Attributes => fields::attribute(name),
             _ => fields::member(of, name),
         }
     }
@@ -195,6 +196,8 @@ const fn is_object(class: FieldClass) -> bool {
         FieldClass::Records
             | FieldClass::Headers
             | FieldClass::Metadata
+            | FieldClass::Attributes
+            | FieldClass::SpanPart
             | FieldClass::Event
             | FieldClass::Request
             | FieldClass::Response

@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::json::{digits, is_default, unsigned};
 use super::value::OtlpKeyValue;
 
+/// The code of a status that says that nothing failed.
+pub const SPAN_OK: i32 = 1;
+
 /// The code of a status that says that something failed.
 pub const SPAN_ERROR: i32 = 2;
 
@@ -76,6 +79,10 @@ pub enum OtlpKind {
     Server = 2,
     /// A request that a service sends.
     Client = 3,
+    /// A message that a service sends.
+    Producer = 4,
+    /// A message that a service gets.
+    Consumer = 5,
 }
 
 /// A step of a trace.

@@ -21,6 +21,8 @@ use super::{Dataset, DatasetEvidence, RayId, RayKey, Timestamp};
 pub struct RecordKey {
     /// What the record is found by; `None` where it has no ray, or one that is not a possible id.
     pub ray: Option<RayKey>,
+    /// The ID of the trace that the record is of, which finds it too; `None` where it has none, or one of 16 digits.
+    pub trace: Option<RayKey>,
     /// When the request began, as the record says.
     pub start: Option<Timestamp>,
     /// The request that caused this one: `ParentRayID`, or `OriginatorRayID` of a firewall event. `None` where it is no
@@ -43,11 +45,17 @@ impl RecordKey {
         self.merged.as_ref().map_or(0, |merged| merged.beyond)
     }
 
-    fn of(ray: FieldValue<'_>, start: FieldValue<'_>, parent: FieldValue<'_>) -> Self {
+    /// Every id that finds the record.
+    pub fn ids(&self) -> impl Iterator<Item = &RayKey> {
+        self.ray.iter().chain(&self.trace)
+    }
+
+    fn of((ray, trace): (FieldValue<'_>, FieldValue<'_>), start: FieldValue<'_>, parent: FieldValue<'_>) -> Self {
         let ray = text_of(ray).and_then(|id| RayKey::from_logged(&id));
+        let trace = text_of(trace).and_then(|id| trace_key(&id));
         let start = text_of(start).and_then(|time| Timestamp::parse_logged(&time));
         let parent = text_of(parent).and_then(|id| RayKey::from_logged(&id)?.ray());
-        Self { ray, start, parent: parent.filter(|parent| parent.bits() != 0), merged: None }
+        Self { ray, trace, start, parent: parent.filter(|parent| parent.bits() != 0), merged: None }
     }
 
     /// When the request began, as the record says, or else as its ray does, in Unix nanoseconds.
@@ -63,6 +71,11 @@ impl RecordKey {
         let ray = || self.ray.as_ref().and_then(RayKey::ray).map(RayId::unix_ms);
         self.start.map(Timestamp::unix_ms).or_else(ray)
     }
+}
+
+/// The key by which the ID of a trace finds a record. One of 16 digits would be a ray, and so of another shard.
+pub(super) fn trace_key(id: &str) -> Option<RayKey> {
+    RayKey::from_logged(id).filter(|id| id.ray().is_none())
 }
 
 /// Whether a member of this name is the ray or the time of a record, in whatever dataset.
@@ -140,7 +153,8 @@ fn read_members(names: &KeyNames, text: &str) -> Result<(RecordKey, DatasetEvide
         .deserialize_map(KeyVisitor { names })
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| RecordError::of(text.as_bytes(), &error))?;
-    let key = RecordKey::of(value_of(found.ray), value_of(found.start), value_of(found.parent));
+    let ids = (value_of(found.ray), value_of(found.trace));
+    let key = RecordKey::of(ids, value_of(found.start), value_of(found.parent));
     Ok((key, found.evidence, found.has_merged))
 }
 
@@ -148,6 +162,8 @@ fn read_members(names: &KeyNames, text: &str) -> Result<(RecordKey, DatasetEvide
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyPart {
     Ray,
+    /// The ID of the trace.
+    Trace,
     /// The object that the ray is in.
     Outer,
     Start,
@@ -246,6 +262,9 @@ impl KeyNames {
         if self.dataset == Dataset::HttpRequests && name == SUBREQUESTS {
             return Some(KeyPart::Merged);
         }
+        if self.dataset.trace() == Some(name) {
+            return Some(KeyPart::Trace);
+        }
         let (ray, start) = self.also?;
         if name == ray { Some(KeyPart::Ray) } else { (name == start).then_some(KeyPart::Start) }
     }
@@ -255,6 +274,7 @@ impl KeyNames {
 #[derive(Default)]
 struct KeyTexts<'a> {
     ray: Option<&'a RawValue>,
+    trace: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
     parent: Option<&'a RawValue>,
     /// Whether it has a member for records inside of it.
@@ -294,6 +314,7 @@ impl<'de> Visitor<'de> for KeyVisitor<'_> {
             match self.names.part_of(&name) {
                 Some(KeyPart::Start) => found.start = Some(map.next_value()?),
                 Some(KeyPart::Ray) => found.ray = Some(map.next_value()?),
+                Some(KeyPart::Trace) => found.trace = Some(map.next_value()?),
                 Some(KeyPart::Parent) => found.parent = Some(map.next_value()?),
                 Some(KeyPart::Outer) => found.ray = inner_ray(map.next_value::<&RawValue>()?.get()),
                 Some(KeyPart::Merged) => {
@@ -441,6 +462,16 @@ mod tests {
         {
             assert_eq!(key(Dataset::WorkersTraceEvents, line).ray, None, "{line}");
         }
+    }
+
+    #[test]
+    fn span_is_found_by_ray_and_trace() {
+        let (ray, trace) = ("764660d8ec5c2ab1", "4bf92f3577b34da6a3ce929d0e0e4736");
+        let line = format!(r#"{{"RayID":"{ray}","SpanID":"00f067aa0ba902b7","TraceID":"{trace}"}}"#);
+        let found = key(Dataset::Traces, &line);
+        assert!(found.ids().eq(&[RayKey::from_logged(ray).unwrap(), RayKey::from_logged(trace).unwrap()]));
+        let line = format!(r#"{{"SpanID":"00f067aa0ba902b7","TraceID":"{ray}"}}"#);
+        assert_eq!(key(Dataset::Traces, &line).ids().count(), 0);
     }
 
     #[test]

@@ -18,10 +18,10 @@ use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failur
 use super::canonical::{CanonicalRequest, RequestRecord};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
+use super::path_families::{is_cloudflare_path, is_export, is_tempo_path};
 use super::request_services::{RequestServices, reserve_base};
 use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_cloudflare_path, is_known_path,
-    is_page_path, is_tempo_path,
+    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_known_path, is_page_path,
 };
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
@@ -30,7 +30,7 @@ use super::upload;
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
-    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, stats, tokens,
+    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, stats, tokens, traces,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -38,6 +38,7 @@ use crate::config::{Config, ConfigFault};
 use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems, read_body};
 use crate::mcp::{McpRequest, ToolCall, call_tool};
 use crate::memory::Reservation;
+use crate::otlp::ExportForm;
 use crate::services::Services;
 use crate::tempo;
 use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
@@ -82,6 +83,8 @@ enum Audience {
     Cloudflare,
     /// A client of Tempo's API.
     Tempo,
+    /// An exporter of OpenTelemetry.
+    Exporter(ExportForm),
     /// A person with a browser.
     Person(Box<Visit>),
 }
@@ -92,6 +95,8 @@ impl Audience {
             Self::Cloudflare
         } else if is_tempo_path(&request.path) {
             Self::Tempo
+        } else if let Some(form) = traces::export_form(request).filter(|_| is_export(&request.method, &request.path)) {
+            Self::Exporter(form)
         } else if is_page_path(&request.path) || is_lost(request) {
             Self::Person(Box::new(Visit::new(request)))
         } else {
@@ -111,6 +116,7 @@ impl Audience {
             Self::Api => problem.into(),
             Self::Cloudflare => cloudflare_api::problem_reply(&problem),
             Self::Tempo => tempo::problem_reply(&problem),
+            Self::Exporter(form) => traces::problem_reply(*form, &problem),
             Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
         }
     }
@@ -169,8 +175,8 @@ async fn admit_request<D: Services + 'static>(
         }
     };
     audience.set_viewer(&caller.caller);
-    if spec.route == Route::IngestBatch {
-        return ingest_batch(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
+    if spec.is_upload() {
+        return ingest(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
     }
     let services = &Rc::new(RequestServices::new(services, &caller.caller, base)?);
     let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, &head);
@@ -313,7 +319,7 @@ async fn read_request<D: Services>(
 }
 
 /// Stores an upload, and records it.
-async fn ingest_batch<D: Services>(
+async fn ingest<D: Services>(
     config: &Config,
     services: &D,
     (spec, caller): (&RouteSpec, &AuthenticatedCaller),
@@ -328,8 +334,8 @@ async fn ingest_batch<D: Services>(
         let (_, head) = request.replace_body(());
         return Err(trail.deny(&RequestRecord::of_head(spec, &config.log_prefix, arguments, &head), problem).await);
     }
-    let dataset = arguments.first().map_or("", String::as_str);
-    let answer = upload::ingest_batch(config, services, (&trail, &caller.caller), request, dataset).await;
+    let dataset = arguments.first().map(String::as_str);
+    let answer = upload::ingest(config, services, (&trail, &caller.caller), request, dataset).await;
     record_refusal(&trail, spec, &RequestRecord::default(), &answer, None).await;
     answer
 }
@@ -425,7 +431,9 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::Tempo(route) => Box::pin(self.answer_tempo(route)).await,
             // Kept out of the future of every request: pages ask for several answers.
             Route::Page(route) => Box::pin(self.show_page(route)).await,
-            Route::IngestBatch | Route::GetOpenApi | Route::GetHealth | Route::Mcp => Err(problems::no_such_path()),
+            Route::IngestBatch | Route::IngestTraces | Route::GetOpenApi | Route::GetHealth | Route::Mcp => {
+                Err(problems::no_such_path())
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
 //! `page_operations` makes requests of the API of the forms of its operators.
-//! `tool_call` makes such requests of what assistants ask.
+//! `path_families` tells whose clients a path is for. `tool_call` makes such requests of what assistants ask.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod admission_gate;
@@ -18,6 +18,7 @@ mod canonical;
 mod dispatch;
 mod page_forms;
 mod page_operations;
+mod path_families;
 mod proof;
 mod registry_tokens;
 mod request_services;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
+use super::path_families::TRACES_PATH;
 use super::route_inputs::{
     AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TAG_VALUES, TOKEN,
     TRACE_RANGE, TRACE_SEARCH,
@@ -38,6 +39,8 @@ pub enum Route {
     GetCoverage,
     /// The HTTP destination of Logpush: `POST /v1/ingest/{dataset}`.
     IngestBatch,
+    /// The spans of an exporter of OpenTelemetry: `POST /v1/traces`.
+    IngestTraces,
     /// The sums of the ledgers: `GET /v1/stats`.
     GetStats,
     /// The known batches, newest first: `GET /v1/batches`.
@@ -198,6 +201,7 @@ impl RouteSpec {
             | Route::SearchLogs
             | Route::CountRecords
             | Route::IngestBatch
+            | Route::IngestTraces
             | Route::GetOpenApi
             | Route::GetHealth
             | Route::Cloudflare(_)
@@ -207,6 +211,11 @@ impl RouteSpec {
             | Route::Page(_) => Visibility::Zones,
             _ => Visibility::Everything,
         }
+    }
+
+    /// Whether its body is read as a stream, and recorded once it was read.
+    pub(crate) const fn is_upload(&self) -> bool {
+        matches!(self.route, Route::IngestBatch | Route::IngestTraces)
     }
 
     /// Whether callers for whom this exists may use it.
@@ -292,6 +301,7 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/counts", Route::CountRecords, READ).taking(COUNTS).audited(),
     RouteSpec::new("GET", "/v1/coverage", Route::GetCoverage, WATCH).taking(&["start", "end", "dataset"]),
     RouteSpec::new("POST", "/v1/ingest/{dataset}", Route::IngestBatch, INGEST).audited(),
+    RouteSpec::new("POST", TRACES_PATH, Route::IngestTraces, INGEST).audited(),
     RouteSpec::new("GET", "/v1/stats", Route::GetStats, WATCH).taking(&["ledgers"]),
     RouteSpec::new("GET", "/v1/batches", Route::ListBatches, WATCH).taking(&["state", "limit"]),
     RouteSpec::new("POST", "/v1/batches", Route::AnnounceBatch, INGEST).with_body(&["key"]).audited(),
@@ -427,16 +437,6 @@ const fn client(
 /// The row of a route of Tempo's API.
 const fn tempo(path: &'static str, route: TempoRoute) -> RouteSpec {
     RouteSpec::new("GET", path, Route::Tempo(route), READ)
-}
-
-/// Whether the path belongs to Tempo's API, whose clients show errors as they are.
-pub(crate) fn is_tempo_path(path: &str) -> bool {
-    path.starts_with("/tempo/")
-}
-
-/// Whether the path belongs to Cloudflare's API, whose clients expect its envelope for errors.
-pub(crate) fn is_cloudflare_path(path: &str) -> bool {
-    path.starts_with("/client/")
 }
 
 /// The row of a request, and the percent-decoded arguments of its path.

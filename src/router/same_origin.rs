@@ -87,8 +87,8 @@ pub(super) fn check_media_type<B>(spec: &RouteSpec, head: &HttpRequest<B>, has_b
     let is_allowed = match media_type {
         None => !has_body,
         Some(name) if is_form(spec) => name.eq_ignore_ascii_case(FORM),
-        // Logpush sends lines, plain or compressed.
-        Some(name) if spec.route == Route::IngestBatch => {
+        // Logpush sends lines, plain or compressed, and exporters messages.
+        Some(name) if spec.is_upload() => {
             !name.is_empty() && FORM_TYPES.iter().all(|form| !name.eq_ignore_ascii_case(form))
         }
         Some(name) => name.eq_ignore_ascii_case("application/json"),

@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 use super::audit_trail::AuditTrail;
 use super::canonical::RequestRecord;
 use crate::access::Caller;
-use crate::api::ingest;
+use crate::api::{ingest, traces};
 use crate::backend::{BackendError, ByteStream};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply};
+use crate::record::Dataset;
 use crate::services::Services;
 
 /// What was received of a body.
@@ -43,25 +44,28 @@ impl<Y: ByteStream> ByteStream for HashedBody<Y> {
     }
 }
 
-/// Stores an upload of the dataset that the path names, and records it.
+/// Stores an upload of the dataset that the path names, or else the spans of an exporter, and records it.
 ///
 /// # Errors
 /// The [`Problem`] of the upload, or of an audit log that does not respond; nothing was stored then.
-pub(super) async fn ingest_batch<D: Services>(
+pub(super) async fn ingest<D: Services>(
     config: &Config,
     services: &D,
     (trail, caller): (&AuditTrail<'_, D>, &Caller),
     request: HttpRequest<impl ByteStream>,
-    dataset: &str,
+    dataset: Option<&str>,
 ) -> Result<Reply, Problem> {
     let digest = Rc::<RefCell<UploadDigest>>::default();
     let (body, head) = request.replace_body(());
     let request = head.with_body(HashedBody { body, digest: digest.clone() });
     let audit = async |key: &str| {
-        let record = upload_record(key, dataset, &digest.borrow());
+        let record = upload_record(key, dataset.unwrap_or(Dataset::Traces.name()), &digest.borrow());
         trail.admit_upload(&record).await
     };
-    ingest::ingest_batch(config, services, caller, request, dataset, audit).await
+    match dataset {
+        Some(dataset) => ingest::ingest_batch(config, services, caller, request, dataset, audit).await,
+        None => traces::ingest_traces(config, services, caller, request, audit).await,
+    }
 }
 
 /// What the audit log keeps of an upload.

@@ -1,4 +1,5 @@
-//! `GET /tempo/api/traces/{trace}` and its second version: the tree of a ray as a trace.
+//! `GET /tempo/api/traces/{trace}` and its second version: the tree of a ray as a trace. Of another trace ID, the tree of the ray
+//! that its spans name, or that of a request which names it in a header.
 //!
 //! # Invariants
 //! Every ray of a tree finds the same trace. The second version says whether it is whole, and why it may not be; the first has no
@@ -15,7 +16,7 @@ use super::trace_id::{TraceKey, parse_trace_id};
 use crate::access::Caller;
 use crate::api::field_warnings::UnseenFields;
 use crate::api::ray_otlp::prefers_protobuf;
-use crate::api::ray_story::find_trace;
+use crate::api::ray_story::{RayStory, find_ray, find_trace};
 use crate::api::record_view::DatasetViews;
 use crate::api::scan::acquire_lookup;
 use crate::api::time_range::TimeRange;
@@ -26,9 +27,9 @@ use crate::http::media_type::{JSON, PROTOBUF};
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::TEMPO_SEARCH_MS;
 use crate::memory::{OutOfMemory, ReservedBytes, ReservedWriter};
-use crate::record::RayId;
+use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
-use crate::story::{TRACE_PARENT, request_summary};
+use crate::story::{KinRecord, NO_RAY, TRACE_PARENT, request_summary};
 
 /// Fields of `TraceByIDResponse` in protobuf: the trace (1), its status (3), why it is partial (4).
 const TRACE: u8 = 0x0a;
@@ -46,15 +47,25 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     (argument, version): (&str, TempoVersion),
 ) -> Result<Reply, Problem> {
     let range = given_range(request)?;
-    let ray = match parse_trace_id(argument).ok_or_else(problems::not_a_trace)? {
-        TraceKey::Ray(ray) => ray,
-        TraceKey::Foreign(id) => find_by_header(services, caller, range, id).await?,
+    let key = parse_trace_id(argument).ok_or_else(problems::not_a_trace)?;
+    let found = match key {
+        TraceKey::Ray(ray) => TraceFound::Ray(ray),
+        TraceKey::Foreign(_) => match find_spans(services.as_ref(), caller, key).await? {
+            Some(found) => found,
+            None => TraceFound::Ray(find_by_header(services, caller, range, key).await?),
+        },
     };
     let services = services.as_ref();
     let views = DatasetViews::new(caller, None, None)?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (root, mut story) = find_trace((config, services), &views, ray, (None, None), &reservation).await?;
+    let (root, mut story) = match found {
+        TraceFound::Ray(ray) => find_trace((config, services), &views, ray, (None, None), &reservation).await?,
+        TraceFound::Spans(key) => {
+            let (found, cost) = find_ray(services, &views, &key, &reservation).await?;
+            (NO_RAY, RayStory::of_records(found, cost))
+        }
+    };
     let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
     let records = std::mem::take(&mut story.found).records;
     let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
@@ -69,12 +80,38 @@ pub(crate) async fn get_trace<D: Services + 'static>(
         TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: &mut |_| () };
     let rays = written.write(services, (root, records), form, &mut out).await?;
     let cut = is_cut.then(|| cut_words(root, rays, goes_on));
-    let words: Vec<String> = cut.into_iter().chain(missing_words(services, &views, root).await).collect();
+    let missing = if root == NO_RAY { None } else { missing_words(services, &views, root).await };
+    let words: Vec<String> = cut.into_iter().chain(missing).collect();
     let message = (!words.is_empty()).then(|| words.join(" "));
     let body = finish(out, (form, version), message.as_deref())?;
     let reply = Reply::new(200, if form == TraceForm::Json { JSON } else { PROTOBUF }, body);
     let reply = if let Some(cost) = &story.cost { reply.with_cost(cost) } else { reply };
     Ok(if is_cut { reply.with_header("raydex-truncated", "true") } else { reply })
+}
+
+/// What has the ID of a trace that is no ray.
+enum TraceFound {
+    /// A request, by its ray.
+    Ray(RayId),
+    /// Spans of no known request, by this key.
+    Spans(RayKey),
+}
+
+/// Finds what the spans of a trace belong to, wherever in time they are; `None` if the caller sees no such spans.
+async fn find_spans(services: &impl Services, caller: &Caller, trace: TraceKey) -> Result<Option<TraceFound>, Problem> {
+    let key = RayKey::from_logged(&trace.digits());
+    let Some(key) = key.filter(|_| caller.may_dataset(Dataset::Traces)) else { return Ok(None) };
+    let views = DatasetViews::new(caller, Some(Dataset::Traces), None)?;
+    let _permit = acquire_lookup(services, caller).await?;
+    let reservation = services.memory().reservation();
+    let records = match find_ray(services, &views, &key, &reservation).await {
+        Ok((found, _)) => found.records,
+        // Nothing has this ID.
+        Err(problem) if problem.status == 400 => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    let ray = records.into_iter().find_map(|record| KinRecord::read(services.batch_store(), record)).map(|kin| kin.ray);
+    Ok(Some(ray.map_or(TraceFound::Spans(key), TraceFound::Ray)))
 }
 
 /// Says that the trace is not whole.
@@ -124,11 +161,11 @@ async fn find_by_header<D: Services + 'static>(
     services: &Rc<D>,
     caller: &Caller,
     range: Option<TimeRange>,
-    id: u128,
+    trace: TraceKey,
 ) -> Result<RayId, Problem> {
     let range = range.ok_or_else(problems::trace_range_required)?;
     let key = format!("RequestHeaders.{TRACE_PARENT}");
-    let condition = json!({ "key": key, "operator": "contains", "value": format!("-{id:032x}-") });
+    let condition = json!({ "key": key, "operator": "contains", "value": format!("-{}-", trace.digits()) });
     let filter =
         Filter::parse(&json!({ "where": condition }).to_string()).map_err(|error| problems::bad_filter(&error))?;
     let search = RequestSearch { filter: Some(filter), range, fields: &["RayID"], ms: TEMPO_SEARCH_MS };

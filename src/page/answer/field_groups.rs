@@ -235,7 +235,7 @@ mod tests {
         for name in listed.keys() {
             assert!(documented.contains_key(name), "{name} is in no dataset with a ray");
         }
-        assert_eq!(GROUPS.groups.len(), 8);
+        assert_eq!(GROUPS.groups.len(), 9);
         for (name, words) in &GROUPS.zero {
             assert!(listed.contains_key(name) && !words.is_empty(), "{name}");
         }

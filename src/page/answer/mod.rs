@@ -34,6 +34,7 @@ mod sentence;
 mod sentence_words;
 mod shared_records;
 mod shortened;
+mod span_tree;
 mod texts;
 mod tree_pages;
 mod usual_time;

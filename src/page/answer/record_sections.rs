@@ -4,6 +4,7 @@ use super::AnswerRecord;
 use super::facts::RecordFacts;
 use super::field_groups::GroupedFields;
 use super::ray_records::{AnswerRays, RayRecords};
+use super::span_tree::{SpanRow, SpanTree, span_summary};
 use super::texts::{InstantText, ShownText, counted};
 use super::worker_trace::TraceFacts;
 use crate::limits::PAGE_RECORDS;
@@ -29,7 +30,9 @@ pub(super) struct RecordSection {
     pub(super) summary: String,
     /// Whether it is open at first.
     pub(super) is_open: bool,
-    /// Log lines and exceptions.
+    /// What the lines are.
+    pub(super) lines_caption: &'static str,
+    /// Log lines and exceptions, or the spans of a trace.
     pub(super) lines: Vec<LogLine>,
     /// How many lines follow the last of these; empty if none does.
     pub(super) lines_beyond: String,
@@ -70,7 +73,13 @@ impl RaySection {
         let is_asked = records.ray == asked;
         let shown = records.all.iter().take(PAGE_RECORDS).enumerate();
         let records_shown = shown.map(|(at, facts)| RecordSection::new(facts, is_asked && at == 0, now_ms));
-        Self { ray: records.ray.clone(), is_asked, records: records_shown.collect() }
+        let mut sections: Vec<RecordSection> = records_shown.collect();
+        if let Some(tree) = SpanTree::new(records) {
+            let is_span = |facts: &RecordFacts<'_>| facts.dataset == Some(Dataset::Traces);
+            let place = records.all.iter().position(is_span).unwrap_or_default().min(sections.len());
+            sections.insert(place, RecordSection::of_spans(tree, is_asked));
+        }
+        Self { ray: records.ray.clone(), is_asked, records: sections }
     }
 }
 
@@ -85,10 +94,31 @@ impl RecordSection {
             title,
             summary,
             is_open,
+            lines_caption: "Exceptions and log lines",
             lines: trace.lines.into_iter().map(|line| LogLine::new(line, trace.start_ms)).collect(),
             lines_beyond: if beyond > 0 { counted(beyond, "more line") } else { String::new() },
             fields: (!is_damaged).then(|| GroupedFields::new(facts, now_ms)),
             places: places(facts.source),
+        }
+    }
+
+    /// Shows the spans of a ray together.
+    fn of_spans(tree: SpanTree, is_open: bool) -> Self {
+        let line = |row: SpanRow| LogLine {
+            level: row.service,
+            tone: if row.is_error { "error" } else { "" },
+            time: row.after,
+            message: ShownText { text: row.words, length: None },
+        };
+        Self {
+            title: "Trace".to_owned(),
+            summary: tree.summary,
+            is_open,
+            lines_caption: "Spans",
+            lines: tree.rows.into_iter().map(line).collect(),
+            lines_beyond: if tree.beyond > 0 { counted(tree.beyond, "more span") } else { String::new() },
+            fields: Some(GroupedFields::default()),
+            places: Vec::new(),
         }
     }
 }
@@ -121,6 +151,7 @@ fn titles(facts: &RecordFacts<'_>) -> (String, String) {
         Some(Dataset::WorkersTraceEvents) => {
             ("Worker".to_owned(), joined(vec![text("ScriptName"), text("Outcome"), TraceFacts::new(facts).threw()]))
         }
+        Some(Dataset::Traces) => ("Span".to_owned(), span_summary(facts)),
         _ => (facts.source.dataset.replace('_', " "), String::new()),
     }
 }

@@ -1,4 +1,4 @@
-//! The datasets that Logpush and the edge logger write, with the fields that hold ray and time in each, and those that distinguish its
+//! The datasets that Logpush and raydex write, with the fields that hold ray and time in each, and those that distinguish its
 //! records from others.
 //!
 //! # Invariants
@@ -15,6 +15,8 @@ mod set;
 #[rustfmt::skip]
 mod specs;
 mod table;
+#[rustfmt::skip]
+mod traces;
 
 use std::fmt;
 
@@ -26,7 +28,7 @@ pub use table::DatasetSpec;
 
 macro_rules! datasets {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A dataset, by the name that Cloudflare uses in its API; `edge_requests` is raydex's own.
+        /// A dataset, by the name that Cloudflare uses in its API; `edge_requests` and `traces` are raydex's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Dataset {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
@@ -66,6 +68,8 @@ datasets! {
     AccountAbuseProtectionEvents = "account_abuse_protection_events",
     /// One record for each request that passed the edge logger.
     EdgeRequests = "edge_requests",
+    /// One record for each span of a trace.
+    Traces = "traces",
     /// One record for each change of an account's configuration.
     AuditLogs = "audit_logs",
     /// One record for each change of an account's configuration, in the second version.
@@ -132,7 +136,7 @@ datasets! {
 
 impl Dataset {
     /// The datasets whose records have a ray and can be looked up.
-    pub const WITH_RAY: [Self; 7] = [
+    pub const WITH_RAY: [Self; 8] = [
         Self::HttpRequests,
         Self::FirewallEvents,
         Self::WorkersTraceEvents,
@@ -140,6 +144,7 @@ impl Dataset {
         Self::AccessRequests,
         Self::AccountAbuseProtectionEvents,
         Self::EdgeRequests,
+        Self::Traces,
     ];
 
     /// Returns whether its records can be delivered: the partner's lines are made of the fields of `http_requests`.
@@ -159,6 +164,17 @@ impl Dataset {
     pub const fn marker(self) -> Option<&'static str> {
         match self {
             Self::EdgeRequests => Some(edge::MARKER),
+            Self::Traces => Some(traces::MARKER),
+            _ => None,
+        }
+    }
+
+    /// Returns the field with the ID of the trace that a record is of: it finds the record like a ray. `None` if there is no such
+    /// field.
+    #[must_use]
+    pub const fn trace(self) -> Option<&'static str> {
+        match self {
+            Self::Traces => Some(traces::TRACE),
             _ => None,
         }
     }

@@ -254,9 +254,9 @@ mod tests {
     fn names_differ_as_in_real_jobs() {
         use Dataset::{
             AccessRequests, AccountAbuseProtectionEvents, DnsFirewallLogs, DnsLogs, EdgeRequests, FirewallEvents,
-            HttpRequests, WebsocketAnalytics,
+            HttpRequests, Traces, WebsocketAnalytics,
         };
-        let has_ray_id = |set: &Dataset| ![Dataset::WorkersTraceEvents, EdgeRequests].contains(set);
+        let has_ray_id = |set: &Dataset| ![Dataset::WorkersTraceEvents, EdgeRequests, Traces].contains(set);
         let with_ray_id = Dataset::WITH_RAY.into_iter().filter(has_ray_id).collect();
         let http = |others: &[Dataset]| [&[HttpRequests], others].concat();
         for (names, datasets, settled) in [
@@ -281,6 +281,7 @@ mod tests {
             ("my_own_name", Dataset::ALL.to_vec(), None),
             ("RayID EdgeStartTimestamp EdgeResponseStatus EdgeLoggerIsolateID", vec![EdgeRequests], Some(EdgeRequests)),
             ("EdgeLoggerIsolateID RayID ClientIP", vec![EdgeRequests], Some(EdgeRequests)),
+            ("SpanID TraceID SpanName", vec![Traces], Some(Traces)),
             // One or two names that occur in files of every kind.
             ("Type", Dataset::ALL.to_vec(), None),
             ("Type Name my_own_name", Dataset::ALL.to_vec(), None),

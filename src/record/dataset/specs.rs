@@ -2,6 +2,7 @@
 
 use super::edge::EDGE_REQUESTS;
 use super::fields as all;
+use super::traces::TRACES;
 use super::{Dataset, DatasetSpec};
 
 impl Dataset {
@@ -16,6 +17,7 @@ impl Dataset {
             Self::AccessRequests => &ACCESS_REQUESTS,
             Self::AccountAbuseProtectionEvents => &ACCOUNT_ABUSE_PROTECTION_EVENTS,
             Self::EdgeRequests => &EDGE_REQUESTS,
+            Self::Traces => &TRACES,
             Self::AuditLogs => &AUDIT_LOGS,
             Self::AuditLogsV2 => &AUDIT_LOGS_V2,
             Self::BisoUserActions => &BISO_USER_ACTIONS,
@@ -92,7 +94,7 @@ const WORKERS_TRACE_EVENTS: DatasetSpec = DatasetSpec {
     ray: Some("Event.RayID"), time: "EventTimestampMs", parent: None, also: None,
     zone: &["Event.Request.URL"],
     folders: &[
-        "workers", "worker", "workers_trace", "workers_traces", "trace", "traces", "trace_events",
+        "workers", "worker", "workers_trace", "workers_traces", "trace", "trace_events",
         "worker_trace_events", "workers_logs", "worker_logs",
     ],
     telling: &[

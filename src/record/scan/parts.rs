@@ -6,13 +6,14 @@
 
 use super::nested::{NotPlain, member};
 use crate::record::fields::{ValueSpan, line_text};
-use crate::record::key::{INNER_RAY, KeyPart, inner_ray_text, text_of};
+use crate::record::key::{INNER_RAY, KeyPart, inner_ray_text, text_of, trace_key};
 use crate::record::{FieldValue, RayId, RayKey, RecordKey, Timestamp};
 
 /// The positions of the parts of a record's key in its line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct KeyParts {
     ray: ValueSpan,
+    trace: ValueSpan,
     outer: ValueSpan,
     start: ValueSpan,
     parent: ValueSpan,
@@ -26,6 +27,7 @@ impl KeyParts {
         match part {
             None => {}
             Some(KeyPart::Ray) => self.ray = span,
+            Some(KeyPart::Trace) => self.trace = span,
             Some(KeyPart::Outer) => self.outer = span,
             Some(KeyPart::Start) => self.start = span,
             Some(KeyPart::Parent) => self.parent = span,
@@ -52,8 +54,15 @@ impl KeyParts {
         let inner = self.outer.text(line).and_then(ray_inside);
         let ray = self.ray.text(line).map_or(inner, ray_of);
         let start = self.start.text(line).and_then(start_of);
-        RecordKey { ray, start, parent: self.parent.text(line).and_then(parent_of), merged: None }
+        let trace = self.trace.text(line).and_then(trace_of);
+        RecordKey { ray, trace, start, parent: self.parent.text(line).and_then(parent_of), merged: None }
     }
+}
+
+/// Parses the ID of a trace from the JSON text `raw`.
+fn trace_of(raw: &[u8]) -> Option<RayKey> {
+    let text = line_text(raw);
+    text_of(FieldValue::from_json(&text)).and_then(|id| trace_key(&id))
 }
 
 /// Parses the ray of a parent from the JSON text `raw`. Most records have none, and say so in one of three ways.

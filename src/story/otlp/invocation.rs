@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::super::TimingUnit;
 use super::attributes::{AttributeList, HEADER_ATTRIBUTES, push_object};
 use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
-use super::record::{OtlpRecord, reserve_members};
+use super::record::{OtlpRecord, each_object, reserve_members};
 use crate::limits::{OTLP_NAME_CHARS, OTLP_SPAN_BYTES};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::otlp::{OtlpEvent, OtlpKind, OtlpSpan, OtlpStatus, SPAN_ERROR};
@@ -96,20 +94,16 @@ fn push_events(
     room: &Reservation,
     mut write: impl FnMut(&OtlpRecord<'_>, &mut AttributeList<'_>) -> Result<&'static str, OutOfMemory>,
 ) -> Result<(), OutOfMemory> {
-    let Some(raw) = record.raw(name).filter(|raw| raw.starts_with('[')) else { return Ok(()) };
-    room.reserve(raw.matches(',').count() * 3 * size_of::<&RawValue>())?;
-    for element in serde_json::from_str::<Vec<&RawValue>>(raw).unwrap_or_default() {
-        reserve_members(element.get(), room)?;
-        let Ok(members) = RecordMembers::parse(element.get()) else { continue };
-        let object = OtlpRecord::new(&members);
+    let Some(raw) = record.raw(name) else { return Ok(()) };
+    each_object(raw, room, |object| {
         room.reserve(OTLP_SPAN_BYTES)?;
         let mut attributes = AttributeList::new(room);
-        let name = write(&object, &mut attributes)?;
+        let name = write(object, &mut attributes)?;
         let ns = ["TimestampMs", "timestampMs"].into_iter().find_map(|name| object.instant(name)).unwrap_or(start_ns);
         let time_unix_nano = u64::try_from(ns).unwrap_or_default();
         events.push(OtlpEvent { time_unix_nano, name: name.to_owned(), attributes: attributes.finish() });
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Writes a line that a Worker printed. Older runtimes wrote the names in lower case.

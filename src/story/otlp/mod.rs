@@ -2,7 +2,8 @@
 //!
 //! A Ray ID has the size of a span ID, so it is one; the trace's ID is the root's ray with zeros before it. A request is a
 //! span of the service that its host names, each step of its time that was measured a span below it, and so is a Worker that
-//! served it, with what that printed and threw as events. Other records are events of the request.
+//! served it, with what that printed and threw as events. The spans that an exporter brought are below it as they are. Other
+//! records are events of the request.
 //!
 //! # Invariants
 //! Spans have values of their records alone, as the caller sees these. The same records make the same spans.
@@ -10,6 +11,7 @@
 mod attributes;
 mod connection;
 mod event;
+mod exported;
 mod invocation;
 mod place;
 mod record;
@@ -18,7 +20,7 @@ mod spans;
 mod trace_parent;
 
 pub use self::attributes::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES};
-pub(crate) use self::place::trace_id_of;
+pub(crate) use self::place::{NO_RAY, trace_id_of};
 pub(crate) use self::spans::{RequestSummary, SpanRecords, request_summary, spans_of_ray};
 pub use self::trace_parent::TRACE_PARENT;
 

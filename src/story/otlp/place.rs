@@ -1,5 +1,7 @@
 //! Where spans are in their trace: their IDs, what they are parts of, and the services that they are of.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::limits::OTLP_SPAN_BYTES;
@@ -17,6 +19,9 @@ pub(super) const NO_SERVICE: &str = "cloudflare";
 pub(crate) fn trace_id_of(root: RayId) -> [u8; 16] {
     u128::from(root.bits()).to_be_bytes()
 }
+
+/// What stands for the ray of spans that belong to no known request.
+pub(crate) const NO_RAY: RayId = RayId::from_bits(0);
 
 /// What a span is made of, beside its record.
 #[derive(Clone, Copy)]
@@ -37,6 +42,19 @@ impl SpanPlace<'_> {
         }
         let parent = self.parent.map_or_else(Vec::new, |parent| parent.bits().to_be_bytes().to_vec());
         self.timed(self.ray.bits().to_be_bytes().to_vec(), parent, kind, (start_ns, lasted_ns))
+    }
+
+    /// Returns a span that an exporter brought, with an ID of its own until that is known: in the trace of its request, or in the
+    /// one that it names where it has no ray.
+    pub(super) fn exported(&self, kind: OtlpKind, time: (i64, i64), trace: Option<Cow<'_, str>>) -> OtlpSpan {
+        let span = self.timed(self.own_id(), Vec::new(), kind, time);
+        let trace = trace.filter(|_| self.ray == NO_RAY).and_then(|trace| hex::decode(trace.as_bytes()).ok());
+        OtlpSpan { trace_id: trace.unwrap_or_else(|| span.trace_id.clone()), ..span }
+    }
+
+    /// Returns the ID of the request's span, or `other` where the spans have no ray.
+    pub(super) fn request_id(&self, other: Vec<u8>) -> Vec<u8> {
+        if self.ray == NO_RAY { other } else { self.ray.bits().to_be_bytes().to_vec() }
     }
 
     /// Returns the span of a step of the record's span.

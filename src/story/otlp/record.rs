@@ -75,6 +75,25 @@ impl<'m> OtlpRecord<'m> {
     }
 }
 
+/// Reads each object in a list; nothing of what is no list.
+pub(super) fn each_object(
+    raw: &str,
+    room: &Reservation,
+    mut take: impl FnMut(&OtlpRecord<'_>) -> Result<(), OutOfMemory>,
+) -> Result<(), OutOfMemory> {
+    if !raw.starts_with('[') {
+        return Ok(());
+    }
+    room.reserve(raw.matches(',').count() * 3 * size_of::<&RawValue>())?;
+    for element in serde_json::from_str::<Vec<&RawValue>>(raw).unwrap_or_default() {
+        reserve_members(element.get(), room)?;
+        if let Ok(members) = RecordMembers::parse(element.get()) {
+            take(&OtlpRecord::new(&members))?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the text of a value, if it has one that is not empty; a number is its digits.
 pub(super) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     match FieldValue::from_json(raw) {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::super::Phases;
 use super::connection::connection_span;
 use super::event::event_of;
+use super::exported::ExportedSpans;
 use super::invocation::worker_span;
 use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, reserve_members};
@@ -29,6 +30,7 @@ enum SpanRole {
     Request,
     Worker,
     Connection,
+    Exported,
     Event,
 }
 
@@ -37,6 +39,7 @@ const fn role_of(dataset: Dataset) -> SpanRole {
         Dataset::HttpRequests | Dataset::EdgeRequests => SpanRole::Request,
         Dataset::WorkersTraceEvents => SpanRole::Worker,
         Dataset::WebsocketAnalytics => SpanRole::Connection,
+        Dataset::Traces => SpanRole::Exported,
         _ => SpanRole::Event,
     }
 }
@@ -55,6 +58,7 @@ pub(crate) fn spans_of_ray(
     let mut ordered: Vec<&(Dataset, Cow<'_, str>)> = records.iter().collect();
     ordered.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
     let (mut spans, mut events, mut host) = (ServiceSpans::default(), Vec::new(), None);
+    let mut exported = ExportedSpans::default();
     for (nth, (dataset, text)) in ordered.into_iter().enumerate() {
         reserve_members(text, memory)?;
         let Ok(members) = RecordMembers::parse(text) else { continue };
@@ -63,13 +67,16 @@ pub(crate) fn spans_of_ray(
             SpanRole::Request => request_spans(&place, &record, &mut spans)?,
             SpanRole::Worker => worker_span(&place, &record, &mut spans)?,
             SpanRole::Connection => connection_span(&place, &record, &mut spans)?,
+            SpanRole::Exported => exported.take(&place, &record)?,
             SpanRole::Event => {
                 host = host.or_else(|| record.text("ClientRequestHost").map(Cow::into_owned));
                 events.push(event_of(&place, *dataset, &record)?);
             }
         }
     }
-    attach(events, host.as_deref(), SpanPlace { root, ray, parent, nth: 0, room: memory }, &mut spans)?;
+    let place = SpanPlace { root, ray, parent, nth: 0, room: memory };
+    exported.finish(&place, &mut spans)?;
+    attach(events, host.as_deref(), place, &mut spans)?;
     Ok(spans.finish())
 }
 

@@ -38,6 +38,9 @@ export function valuesOf({ ms, now, batch = "h.1" }) {
     decision: JSON.stringify({ decision: "release", dry_run: true }),
     reason: JSON.stringify({ reason: "because ".repeat(60).trim() }),
     upload: `${manyOfRay(ms, 0x7ffff, 120, 8_000, { text: (length) => "u".repeat(length) }).join("\n")}\n`,
+    export: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [...Array(400).keys()].map((at) => spanOf(ms, at)) }] }] }),
+    // One span whose bytes are all below 128.
+    wire: `\n5\x123\x121\n\x10${"t".repeat(16)}\x12\x08${"s".repeat(8)}*\x01n9\0\0\0\0\0\0P\x18A\0\0\0\0\0\0P\x18`,
     key: JSON.stringify({ key: keyOf("http_requests", ms - 90_000_000, 0x100000) }),
     // Of a time without objects: what is attacked is the answer, and not what a backfill does later.
     range: JSON.stringify({ start: "2020-01-01T00:00:00Z", end: "2020-01-01T00:01:00Z", index: true, deliver: false }),
@@ -46,4 +49,11 @@ export function valuesOf({ ms, now, batch = "h.1" }) {
     flag: JSON.stringify({ flag: true }),
     indexRange: JSON.stringify({ start: week, end: new Date(now).toISOString(), bucket: "cdn-logs-raw", prefix: "logs/http_requests/{DATE}" }),
   };
+}
+
+/** A span with a long text, as an exporter sends it. */
+function spanOf(ms, at) {
+  const [traceId, spanId] = [32, 16].map((digits) => (at + 1).toString(16).padStart(digits, "a"));
+  const attributes = [{ key: "note", value: { stringValue: "u".repeat(8_000) } }];
+  return { traceId, spanId, name: "n", startTimeUnixNano: `${ms}000000`, endTimeUnixNano: `${ms}000001`, attributes };
 }

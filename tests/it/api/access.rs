@@ -78,15 +78,22 @@ fn ask(row: &RouteSpec) -> Ask {
     let body = match row.route {
         Route::Cloudflare(_) => r#"{"flag":true}"#,
         Route::IngestBatch => r#"{"ZoneName":"a.example"}"#,
+        Route::IngestTraces => EXPORT,
         Route::Mcp => CALL,
         _ => r#"{"reason":"a reason"}"#,
     };
-    Ask { body: body.into(), ..Ask::new(row.method, &format!("{path}{query}")) }
+    let ask = Ask { body: body.into(), ..Ask::new(row.method, &format!("{path}{query}")) };
+    if row.route == Route::IngestTraces { ask.with_header("content-type", "application/json") } else { ask }
 }
+
+/// A span of the zone.
+const EXPORT: &str = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736",
+    "spanId":"00f067aa0ba902b7","startTimeUnixNano":"1774687330000000000","endTimeUnixNano":"1774687330000000000",
+    "attributes":[{"key":"server.address","value":{"stringValue":"a.example"}}]}]}]}]}"#;
 
 /// The routes that answer a caller who is restricted to zones; so do those of Cloudflare's API, but for the list of
 /// objects.
-const FOR_ZONES: [&str; 11] = [
+const FOR_ZONES: [&str; 12] = [
     "GET /healthz",
     "GET /openapi.json",
     "GET /v1/counts",
@@ -98,6 +105,7 @@ const FOR_ZONES: [&str; 11] = [
     "POST /mcp",
     "POST /v1/ingest/{dataset}",
     "POST /v1/rays",
+    "POST /v1/traces",
 ];
 
 fn is_for_zones(row: &RouteSpec) -> bool {

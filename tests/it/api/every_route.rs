@@ -70,6 +70,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/coverage?{RANGE}")),
         Ask::upload(b"{}\n"),
         Ask::upload(br#"{"content":"tests"}"#),
+        sent("/v1/traces", r#"{"resourceSpans":[]}"#).with_header("content-type", "application/json"),
         Ask::get("/v1/stats"),
         Ask::get("/v1/batches"),
         sent("/v1/batches", &format!(r#"{{"key":"{}"}}"#, KEYS[0])),
@@ -166,7 +167,7 @@ fn every_route_reports_missing_settings_and_rate_limits() {
         let (row, _) = find_route(&ask.method, &ask.path).unwrap();
         let answered = ask.clone().of_deployment(&fakes, &missing);
         assert_eq!(answered.status, 503, "{}", row.name());
-        let is_free = row.scopes.is_empty() || row.route == Route::IngestBatch;
+        let is_free = row.scopes.is_empty() || matches!(row.route, Route::IngestBatch | Route::IngestTraces);
         let limited = ask.of_deployment(&fakes, &hasty);
         assert_eq!(limited.status, if is_free { 200 } else { 429 }, "{}", row.name());
     }

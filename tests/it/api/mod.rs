@@ -65,6 +65,7 @@ mod story_canaries;
 mod switches;
 mod tempo;
 mod tokens;
+mod traces;
 mod twins;
 mod unmerged;
 mod upload_zones;
@@ -195,8 +196,14 @@ impl Ask {
     }
 
     /// The same request with another header.
-    fn with_header(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The same request, which does not say what its body is.
+    fn untyped(mut self) -> Self {
+        self.headers.retain(|(name, _)| *name != "content-type");
         self
     }
 

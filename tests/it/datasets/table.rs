@@ -12,6 +12,7 @@ struct Described {
     ray: Option<String>,
     time: String,
     parent: Option<String>,
+    trace: Option<String>,
     marker: Option<String>,
     ray_also: Option<String>,
     time_also: Option<String>,
@@ -43,7 +44,8 @@ fn table_of_the_code_is_the_files() {
         let also = said.ray_also.as_deref().zip(said.time_also.as_deref());
         assert_eq!((said.ray.as_deref(), said.time.as_str()), (known.ray, known.time), "{dataset}");
         assert_eq!((said.parent.as_deref(), also), (known.parent, known.also), "{dataset}");
-        assert_eq!(said.marker.as_deref(), dataset.marker(), "{dataset}");
+        let ids = (said.trace.as_deref(), said.marker.as_deref());
+        assert_eq!(ids, (dataset.trace(), dataset.marker()), "{dataset}");
         assert_eq!((&said.zone[..], &said.folders[..]), (&known.zone.map_owned()[..], &known.folders.map_owned()[..]));
         let telling: Vec<Vec<String>> = known.telling.iter().map(MapOwned::map_owned).collect();
         assert_eq!(said.telling, telling, "{dataset}");
@@ -84,8 +86,9 @@ fn every_dataset_has_its_source_and_date() {
     for (name, said) in described() {
         let page =
             format!("https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/{}/{name}/", said.scope);
-        let is_own = name == Dataset::EdgeRequests.name();
-        assert_eq!(said.source, if is_own { "docs/edge-logger.md".to_owned() } else { page });
+        let own = [(Dataset::EdgeRequests, "docs/edge-logger.md"), (Dataset::Traces, "docs/traces.md")];
+        let own = own.into_iter().find(|(dataset, _)| name == dataset.name()).map(|(_, page)| page.to_owned());
+        assert_eq!(said.source, own.unwrap_or(page));
         assert!(said.checked.date.is_some_and(|date| date.year >= 2026), "{name}");
         assert!(["zone", "account"].contains(&&*said.scope), "{name}");
     }

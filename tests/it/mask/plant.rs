@@ -302,10 +302,15 @@ fn members(canary: &Canary, values: &[Value], random: &mut Random) -> Vec<Plante
                 FieldClass::LogLine => json!({ "Logs": [object] }),
                 FieldClass::Version => json!({ "ScriptVersion": object }),
                 FieldClass::Signals => json!({ "JA4Signals": object }),
+                FieldClass::Attributes => json!({ "SpanAttributes": object }),
+                FieldClass::SpanPart => json!({ "SpanEvents": [object] }),
                 _ => panic!("where do objects of {class:?} stand?"),
             };
-            let is_of_http = *class == FieldClass::Signals;
-            let dataset = if is_of_http { Dataset::HttpRequests } else { Dataset::WorkersTraceEvents };
+            let dataset = match class {
+                FieldClass::Signals => Dataset::HttpRequests,
+                FieldClass::Attributes | FieldClass::SpanPart => Dataset::Traces,
+                _ => Dataset::WorkersTraceEvents,
+            };
             planted.push((dataset, format!("{class:?}.{name}"), line.to_string()));
         }
     }

@@ -150,3 +150,19 @@ fn worker_patterns_need_no_unicode_tables() {
     assert!(!found.is_empty());
     assert!(!found.iter().any(|pattern| needs_tables.is_match(pattern)), "{found:?}");
 }
+
+#[test]
+fn regex_has_the_tables_of_its_patterns() {
+    // Tests have all tables by their own packages: in the Worker a pattern without its table is no pattern, and finds nothing.
+    let manifest = text("Cargo.toml");
+    let features = manifest.lines().find(|line| line.starts_with("regex = ")).unwrap();
+    for (table, signs) in [
+        ("unicode-case", &["(?i)"][..]),
+        ("unicode-gencat", &["\\p{"]),
+        ("unicode-perl", &["\\w", "\\s", "\\d", "\\b"]),
+    ] {
+        let patterns = files("src").into_iter().filter(|file| file.text.contains("Regex::new("));
+        let is_used = patterns.into_iter().any(|file| signs.iter().any(|sign| file.text.contains(sign)));
+        assert!(!is_used || features.contains(table), "{table}");
+    }
+}

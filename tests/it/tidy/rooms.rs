@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 36] = [
+const ROOMS: [&str; 37] = [
     "limits",
     "memory",
     "time",
@@ -27,6 +27,7 @@ const ROOMS: [&str; 36] = [
     "ledger",
     "spool",
     "otlp",
+    "traces",
     "story",
     "audit",
     "services",

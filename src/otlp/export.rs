@@ -1,0 +1,250 @@
+//! The spans of an `ExportTraceServiceRequest`, as protobuf or as JSON, one after the other.
+//!
+//! # Invariants
+//! Beside the body one span with its resource and its scope is held at a time, each within [`TRACE_SPAN_ROOM`]; what is larger is
+//! handed on as unreadable. The same request gives the same values in both forms, but for the spelling of numbers.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::decode::{MessageTable, RESOURCE, SCOPE, SPAN, Unreadable, read_message};
+use super::wire::{MalformedExport, WireFields, WireValue};
+use crate::limits::{TRACE_ELEMENT_ROOM, TRACE_OBJECT_ROOM, TRACE_SPAN_BYTES, TRACE_SPAN_ROOM};
+use crate::record::fields::MemberName;
+
+/// The form of a request and of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportForm {
+    /// OTLP's JSON.
+    Json,
+    /// Protobuf.
+    Protobuf,
+}
+
+/// A span as it was sent, by the names that OTLP's JSON has.
+#[derive(Debug)]
+pub struct ExportedSpan<'r> {
+    /// What it is of.
+    pub resource: &'r Value,
+    /// What made it.
+    pub scope: &'r Value,
+    /// The span; `None` if it, its resource or its scope is too large.
+    pub span: Option<Value>,
+}
+
+/// Hands each span of a request on to `sink`, which may end the reading.
+///
+/// # Errors
+/// [`MalformedExport`] if the body is no such request; `sink` may have seen spans before.
+pub fn each_span(
+    form: ExportForm,
+    body: &[u8],
+    sink: &mut dyn FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
+) -> Result<(), MalformedExport> {
+    let flow = match form {
+        ExportForm::Json => {
+            let text = std::str::from_utf8(body).map_err(|_| MalformedExport)?;
+            JsonPart(text).each_span(sink)
+        }
+        ExportForm::Protobuf => WirePart(body).each_span(sink),
+    };
+    flow.map(drop)
+}
+
+/// A part of a request in one of the forms.
+trait ExportPart: Copy {
+    /// Hands the elements of a list on, by name or number.
+    fn each(
+        self,
+        list: (&'static str, u32),
+        sink: &mut dyn FnMut(Self) -> Result<ControlFlow<()>, MalformedExport>,
+    ) -> Result<ControlFlow<()>, MalformedExport>;
+
+    /// Returns a member; `None` if there is none.
+    fn member(self, member: (&'static str, u32)) -> Result<Option<Self>, MalformedExport>;
+
+    /// Reads the part as a whole; `None` if it is too large.
+    fn value(self, table: &'static MessageTable) -> Result<Option<Value>, MalformedExport>;
+
+    /// Hands the spans of a request on.
+    fn each_span(
+        self,
+        sink: &mut dyn FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, MalformedExport> {
+        self.each(("resourceSpans", 1), &mut |of_resource| {
+            let resource = of_resource.part(("resource", 1), &RESOURCE)?;
+            of_resource.each(("scopeSpans", 2), &mut |of_scope| {
+                let scope = of_scope.part(("scope", 1), &SCOPE)?;
+                of_scope.each(("spans", 2), &mut |span| {
+                    let read = span.value(&SPAN)?;
+                    let (Some(resource), Some(scope)) = (&resource, &scope) else {
+                        return Ok(sink(ExportedSpan { resource: &Value::Null, scope: &Value::Null, span: None }));
+                    };
+                    Ok(sink(ExportedSpan { resource, scope, span: read }))
+                })
+            })
+        })
+    }
+
+    /// Reads a member as a whole: an empty one where there is none.
+    fn part(self, member: (&'static str, u32), table: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
+        self.member(member)?.map_or(Ok(Some(Value::Null)), |part| part.value(table))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct WirePart<'b>(&'b [u8]);
+
+impl WirePart<'_> {
+    /// Hands the values of a field on.
+    fn values(
+        self,
+        number: u32,
+        sink: &mut dyn FnMut(Self) -> Result<ControlFlow<()>, MalformedExport>,
+    ) -> Result<ControlFlow<()>, MalformedExport> {
+        for field in WireFields::new(self.0) {
+            match field? {
+                (known, WireValue::Bytes(bytes)) if known == number => {
+                    if sink(Self(bytes))?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                (known, _) if known == number => return Err(MalformedExport),
+                _ => {}
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl ExportPart for WirePart<'_> {
+    fn each(
+        self,
+        (_, number): (&'static str, u32),
+        sink: &mut dyn FnMut(Self) -> Result<ControlFlow<()>, MalformedExport>,
+    ) -> Result<ControlFlow<()>, MalformedExport> {
+        self.values(number, sink)
+    }
+
+    fn member(self, (_, number): (&'static str, u32)) -> Result<Option<Self>, MalformedExport> {
+        let mut found = None;
+        let read = self.values(number, &mut |value| {
+            found = Some(value);
+            Ok(ControlFlow::Continue(()))
+        });
+        read.map(|_| found)
+    }
+
+    fn value(self, table: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
+        if self.0.len() > TRACE_SPAN_BYTES {
+            return Ok(None);
+        }
+        match read_message(table, self.0, TRACE_SPAN_ROOM) {
+            Ok(value) => Ok(Some(value)),
+            Err(Unreadable::TooLarge) => Ok(None),
+            Err(Unreadable::Malformed) => Err(MalformedExport),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct JsonPart<'b>(&'b str);
+
+impl<'b> ExportPart for JsonPart<'b> {
+    fn each(
+        self,
+        list: (&'static str, u32),
+        sink: &mut dyn FnMut(Self) -> Result<ControlFlow<()>, MalformedExport>,
+    ) -> Result<ControlFlow<()>, MalformedExport> {
+        let Some(list) = self.member(list)? else { return Ok(ControlFlow::Continue(())) };
+        let mut flow = Ok(ControlFlow::Continue(()));
+        let take = |element: &'b RawValue| {
+            flow = sink(Self(element.get()));
+            matches!(flow, Ok(ControlFlow::Continue(())))
+        };
+        let read = serde_json::Deserializer::from_str(list.0).deserialize_seq(Elements(take));
+        if matches!(flow, Ok(ControlFlow::Continue(()))) && read.is_err() { Err(MalformedExport) } else { flow }
+    }
+
+    fn member(self, (name, _): (&'static str, u32)) -> Result<Option<Self>, MalformedExport> {
+        let mut json = serde_json::Deserializer::from_str(self.0);
+        let found = json.deserialize_map(OneMember(name)).and_then(|found| json.end().map(|()| found));
+        let found = found.map_err(|_| MalformedExport)?;
+        Ok(found.map(RawValue::get).filter(|raw| *raw != "null").map(Self))
+    }
+
+    fn value(self, _: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
+        if self.0.len() > TRACE_SPAN_BYTES || json_room(self.0) > TRACE_SPAN_ROOM {
+            return Ok(None);
+        }
+        // The syntax was checked with the body, so what fails is nested too deep, or no number or text that can be held.
+        Ok(serde_json::from_str(self.0).ok())
+    }
+}
+
+/// Returns the memory of a value as it is read, in bytes, at most.
+fn json_room(text: &str) -> usize {
+    let (mut is_inside, mut is_escaped, mut room) = (false, false, 2 * text.len());
+    for byte in text.bytes() {
+        if is_inside {
+            let is_end = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            is_inside = !is_end;
+            continue;
+        }
+        room += match byte {
+            b'{' => TRACE_OBJECT_ROOM,
+            b'[' | b',' => TRACE_ELEMENT_ROOM,
+            _ => 0,
+        };
+        is_inside = byte == b'"';
+    }
+    room
+}
+
+/// Finds the last member with a name.
+struct OneMember(&'static str);
+
+impl<'de> Visitor<'de> for OneMember {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>().map(drop)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Hands the elements of a list on, as long as that returns true.
+struct Elements<F>(F);
+
+impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element()? {
+            if !(self.0)(element) {
+                return Err(serde::de::Error::custom("ended"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! The spans that an exporter brought, in the trace of their request.
+//!
+//! # Invariants
+//! Each span is in the trace once, whatever was sent twice. One whose parent is not among them is a part of the request.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attributes::AttributeList;
+use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
+use super::record::{OtlpRecord, each_object, reserve_members, value_of};
+use crate::limits::OTLP_SPAN_BYTES;
+use crate::memory::OutOfMemory;
+use crate::otlp::{OtlpEvent, OtlpKeyValue, OtlpKind, OtlpLink, OtlpSpan, OtlpStatus, SPAN_ERROR, SPAN_OK};
+use crate::record::RecordMembers;
+use crate::traces::field;
+
+/// The kinds of spans by their words.
+const KINDS: [(&str, OtlpKind); 5] = [
+    ("internal", OtlpKind::Internal),
+    ("server", OtlpKind::Server),
+    ("client", OtlpKind::Client),
+    ("producer", OtlpKind::Producer),
+    ("consumer", OtlpKind::Consumer),
+];
+
+/// The spans of a ray that an exporter brought, by ID, each with its service.
+#[derive(Default)]
+pub(super) struct ExportedSpans(BTreeMap<Vec<u8>, (String, OtlpSpan)>);
+
+impl ExportedSpans {
+    /// Takes the record of a span.
+    pub(super) fn take(&mut self, place: &SpanPlace<'_>, record: &OtlpRecord<'_>) -> Result<(), OutOfMemory> {
+        let start_ns = record.instant(field::START).unwrap_or_else(|| place.ray_ns());
+        let end_ns = record.instant(field::END).unwrap_or(start_ns);
+        let kind = record.text(field::KIND).and_then(|word| KINDS.iter().find(|(known, _)| *known == word));
+        let kind = kind.map_or(OtlpKind::Unspecified, |(_, kind)| *kind);
+        place.room.reserve(OTLP_SPAN_BYTES)?;
+        let mut span = place.exported(kind, (start_ns, end_ns.saturating_sub(start_ns)), record.text(field::TRACE));
+        if let Some(id) = id_in(record, field::SPAN, 8) {
+            span.span_id = id;
+        }
+        span.parent_span_id = id_in(record, field::PARENT, 8).unwrap_or_default();
+        span.name = record.text(field::NAME).unwrap_or(Cow::Borrowed("span")).into_owned();
+        span.attributes = attributes_in(place, record, field::ATTRIBUTES)?.finish();
+        span.status = status_of(record);
+        each_part(place, record, field::EVENTS, |part, attributes| {
+            let time_unix_nano = u64::try_from(part.instant("Timestamp").unwrap_or(start_ns)).unwrap_or_default();
+            let name = part.text("Name").unwrap_or(Cow::Borrowed("event")).into_owned();
+            span.events.push(OtlpEvent { time_unix_nano, name, attributes });
+        })?;
+        // What the exporter calls the span, where it is in another trace here.
+        let own = id_in(record, field::TRACE, 16).filter(|trace| *trace != span.trace_id);
+        if let Some((trace_id, span_id)) = own.zip(id_in(record, field::SPAN, 8)) {
+            span.links.push(OtlpLink { trace_id, span_id, attributes: Vec::new() });
+        }
+        each_part(place, record, field::LINKS, |part, attributes| {
+            if let Some((trace_id, span_id)) = id_in(part, "TraceID", 16).zip(id_in(part, "SpanID", 8)) {
+                span.links.push(OtlpLink { trace_id, span_id, attributes });
+            }
+        })?;
+        let service = record.text(field::SERVICE).map_or_else(|| NO_SERVICE.to_owned(), Cow::into_owned);
+        self.0.entry(span.span_id.clone()).or_insert((service, span));
+        Ok(())
+    }
+
+    /// Hands the spans on, each below its parent, or below the request.
+    pub(super) fn finish(self, place: &SpanPlace<'_>, spans: &mut ServiceSpans) -> Result<(), OutOfMemory> {
+        let known: BTreeSet<Vec<u8>> = self.0.keys().cloned().collect();
+        let mut ordered: Vec<(String, OtlpSpan)> = self.0.into_values().collect();
+        ordered.sort_by_key(|(_, span)| span.start_time_unix_nano);
+        for (service, mut span) in ordered {
+            if !known.contains(&span.parent_span_id) {
+                span.parent_span_id = place.request_id(span.parent_span_id);
+            }
+            spans.push(&service, span, place.room)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the ID of this number of bytes in a member.
+fn id_in(record: &OtlpRecord<'_>, name: &str, bytes: usize) -> Option<Vec<u8>> {
+    hex::decode(record.text(name)?.as_bytes()).ok().filter(|id| id.len() == bytes)
+}
+
+/// Returns the attributes in an object of a record.
+fn attributes_in<'r>(
+    place: &SpanPlace<'r>,
+    record: &OtlpRecord<'_>,
+    name: &str,
+) -> Result<AttributeList<'r>, OutOfMemory> {
+    let mut list = AttributeList::new(place.room);
+    let Some(raw) = record.raw(name).filter(|raw| raw.starts_with('{')) else { return Ok(list) };
+    reserve_members(raw, place.room)?;
+    if let Ok(members) = RecordMembers::parse(raw) {
+        for (name, raw) in OtlpRecord::new(&members).iter() {
+            place.room.reserve(2 * raw.len())?;
+            if let Some(value) = value_of(raw) {
+                list.push(name, value)?;
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// Reads each event or link of a record.
+fn each_part(
+    place: &SpanPlace<'_>,
+    record: &OtlpRecord<'_>,
+    name: &str,
+    mut take: impl FnMut(&OtlpRecord<'_>, Vec<OtlpKeyValue>),
+) -> Result<(), OutOfMemory> {
+    let Some(raw) = record.raw(name) else { return Ok(()) };
+    each_object(raw, place.room, |part| {
+        place.room.reserve(OTLP_SPAN_BYTES)?;
+        let attributes = attributes_in(place, part, "Attributes")?.finish();
+        take(part, attributes);
+        Ok(())
+    })
+}
+
+fn status_of(record: &OtlpRecord<'_>) -> Option<OtlpStatus> {
+    let code = match record.text(field::STATUS)?.as_ref() {
+        "error" => SPAN_ERROR,
+        "ok" => SPAN_OK,
+        _ => return None,
+    };
+    Some(OtlpStatus { message: record.text(field::MESSAGE).unwrap_or_default().into_owned(), code })
+}

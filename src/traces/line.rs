@@ -1,0 +1,195 @@
+//! The line of a span.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::facts::{ExportFacts, TraceFact};
+use super::field;
+use super::values::{Message, SpanValues, id, signed, unsigned};
+use crate::edge::RedactionRules;
+use crate::limits::TRACE_LINE_BYTES;
+use crate::otlp::ExportedSpan;
+
+/// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
+const HARMLESS: [&str; 14] = [
+    "code.column.number",
+    "code.file.path",
+    "code.filepath",
+    "code.function",
+    "code.function.name",
+    "code.line.number",
+    "code.lineno",
+    "code.namespace",
+    "http.response.status_code",
+    "http.status_code",
+    "otel.status_code",
+    "process.pid",
+    "rpc.grpc.status_code",
+    "session.previous_id",
+];
+
+/// What is taken out of spans.
+static RULES: LazyLock<RedactionRules> = LazyLock::new(|| RedactionRules {
+    kept: HARMLESS.iter().map(|name| (*name).to_owned()).collect(),
+    ..RedactionRules::default()
+});
+
+/// Why a span is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum SpanFault {
+    /// It, its resource, its scope or its line is too large.
+    #[error("too large, or nested too deep")]
+    TooLarge,
+    /// One of its IDs has another length or is zero.
+    #[error("without a valid trace ID and span ID")]
+    Ids,
+    /// Its time is missing or none.
+    #[error("without a valid start and end")]
+    Times,
+    /// Its caller may not bring spans of its host.
+    #[error("not of the zones of the token")]
+    Zone,
+    /// There are more spans in the request than are read.
+    #[error("more than one request may have")]
+    TooMany,
+}
+
+/// Returns the line of a span, without a line feed.
+///
+/// # Errors
+/// [`SpanFault`] for a span that is rejected.
+pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts) -> Result<Vec<u8>, SpanFault> {
+    let ExportedSpan { resource, scope, span } = exported;
+    let Value::Object(mut span) = span.ok_or(SpanFault::TooLarge)? else { return Err(SpanFault::Ids) };
+    let mut record = Message::new();
+    write_ids(&mut record, &span, facts)?;
+    write_times(&mut record, &span)?;
+    let mut reader = SpanValues::default();
+    write_words(&mut record, &mut span, &mut reader);
+    write_attributes(&mut record, &mut span, &mut reader);
+    write_origin(&mut record, (resource, scope), &mut reader);
+    if reader.dropped > 0 {
+        record.insert(field::DROPPED.into(), reader.dropped.into());
+    }
+    let line = serde_json::to_vec(&record).unwrap_or_default();
+    if line.len() > TRACE_LINE_BYTES { Err(SpanFault::TooLarge) } else { Ok(line) }
+}
+
+fn write_ids(record: &mut Message, span: &Message, facts: &ExportFacts) -> Result<(), SpanFault> {
+    let trace = id(span.get("traceId"), 32).ok_or(SpanFault::Ids)?;
+    let own = id(span.get("spanId"), 16).ok_or(SpanFault::Ids)?;
+    let is_absent =
+        |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.bytes().all(|b| b == b'0'));
+    let parent = match span.get("parentSpanId") {
+        Some(value) if !is_absent(value) => Some(id(Some(value), 16).ok_or(SpanFault::Ids)?),
+        _ => None,
+    };
+    let fact = facts.of(&trace);
+    let ray = fact.and_then(TraceFact::ray).map(|ray| ray.to_string());
+    let host = fact.and_then(TraceFact::host).map(str::to_owned);
+    let ids = [(field::TRACE, Some(trace)), (field::SPAN, Some(own)), (field::PARENT, parent), (field::RAY, ray)];
+    for (name, value) in ids.into_iter().chain([(field::HOST, host)]) {
+        put_text(record, name, value);
+    }
+    Ok(())
+}
+
+fn write_times(record: &mut Message, span: &Message) -> Result<(), SpanFault> {
+    let instant = |name: &str| span.get(name).and_then(unsigned).filter(|ns| i64::try_from(*ns).is_ok());
+    let start = instant("startTimeUnixNano").filter(|ns| *ns > 0).ok_or(SpanFault::Times)?;
+    let end = instant("endTimeUnixNano").ok_or(SpanFault::Times)?;
+    record.insert(field::START.into(), start.into());
+    record.insert(field::END.into(), end.max(start).into());
+    Ok(())
+}
+
+/// Writes name, kind and status.
+fn write_words(record: &mut Message, span: &mut Message, reader: &mut SpanValues) {
+    let put = |record: &mut Message, name: &str, text: Option<String>| {
+        put_text(record, name, text.map(|text| RULES.text(&text).into_owned()));
+    };
+    put(record, field::NAME, reader.text(span, "name"));
+    put(record, field::TRACE_STATE, reader.text(span, "traceState"));
+    if let Some(Value::Object(mut status)) = span.remove("status") {
+        put(record, field::MESSAGE, reader.text(&mut status, "message"));
+        let codes = [(1, "STATUS_CODE_OK", "ok"), (2, "STATUS_CODE_ERROR", "error")];
+        put_text(record, field::STATUS, word_of(status.get("code"), &codes));
+    }
+    let kinds = [
+        (1, "SPAN_KIND_INTERNAL", "internal"),
+        (2, "SPAN_KIND_SERVER", "server"),
+        (3, "SPAN_KIND_CLIENT", "client"),
+        (4, "SPAN_KIND_PRODUCER", "producer"),
+        (5, "SPAN_KIND_CONSUMER", "consumer"),
+    ];
+    put_text(record, field::KIND, word_of(span.get("kind"), &kinds));
+}
+
+/// Returns the word of an enumeration's value, which JSON has as a number, or as a name.
+fn word_of(value: Option<&Value>, words: &[(i64, &str, &str)]) -> Option<String> {
+    let value = value?;
+    let is = |(number, name, _): &&(i64, &str, &str)| signed(value) == Some(*number) || value.as_str() == Some(*name);
+    words.iter().find(is).map(|(_, _, word)| (*word).to_owned())
+}
+
+/// Writes attributes, events and links.
+fn write_attributes(record: &mut Message, span: &mut Message, reader: &mut SpanValues) {
+    put_object(record, field::ATTRIBUTES, reader.attributes(span, "attributes"));
+    reader.count_dropped(span, "droppedEventsCount");
+    reader.count_dropped(span, "droppedLinksCount");
+    for (list, name) in [("events", field::EVENTS), ("links", field::LINKS)] {
+        let parts: Vec<Value> =
+            reader.list(span, list).into_iter().filter_map(|part| span_part(part, reader)).collect();
+        if !parts.is_empty() {
+            record.insert(name.into(), parts.into());
+        }
+    }
+}
+
+/// Returns an event or a link.
+fn span_part(part: Value, reader: &mut SpanValues) -> Option<Value> {
+    let Value::Object(mut part) = part else { return None };
+    let mut out = Message::new();
+    let scrubbed = |text: String| RULES.text(&text).into_owned();
+    put_text(&mut out, "Name", reader.text(&mut part, "name").map(scrubbed));
+    put_text(&mut out, "TraceState", reader.text(&mut part, "traceState").map(scrubbed));
+    put_text(&mut out, "TraceID", id(part.get("traceId"), 32));
+    put_text(&mut out, "SpanID", id(part.get("spanId"), 16));
+    if let Some(ns) = part.get("timeUnixNano").and_then(unsigned).filter(|ns| *ns > 0) {
+        out.insert("Timestamp".into(), ns.into());
+    }
+    put_object(&mut out, "Attributes", reader.attributes(&mut part, "attributes"));
+    Some(out.into())
+}
+
+/// Writes what the span is of and what made it.
+fn write_origin(record: &mut Message, (resource, scope): (&Value, &Value), reader: &mut SpanValues) {
+    if let Value::Object(resource) = resource {
+        let attributes = reader.attributes(&mut resource.clone(), "attributes");
+        let service = attributes.get("service.name").and_then(Value::as_str);
+        put_text(record, field::SERVICE, service.map(|service| RULES.text(service).into_owned()));
+        put_object(record, field::RESOURCE, attributes);
+    }
+    if let Value::Object(scope) = scope {
+        let mut scope = scope.clone();
+        put_text(record, field::SCOPE_NAME, reader.text(&mut scope, "name"));
+        put_text(record, field::SCOPE_VERSION, reader.text(&mut scope, "version"));
+        put_object(record, field::SCOPE, reader.attributes(&mut scope, "attributes"));
+    }
+}
+
+fn put_text(record: &mut Message, name: &str, text: Option<String>) {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        record.insert(name.to_owned(), text.into());
+    }
+}
+
+/// Writes attributes without secrets, if there are any.
+fn put_object(record: &mut Message, name: &str, attributes: Message) {
+    if !attributes.is_empty() {
+        let mut attributes = Value::Object(attributes);
+        RULES.json(&mut attributes);
+        record.insert(name.to_owned(), attributes);
+    }
+}

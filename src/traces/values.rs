@@ -1,0 +1,128 @@
+//! The values of a span, as OTLP's JSON has them, read one by one.
+
+use serde_json::{Map, Number, Value};
+
+use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_NAME_BYTES, TRACE_PARTS, TRACE_TEXT_BYTES};
+
+/// A message as OTLP's JSON has it.
+pub(super) type Message = Map<String, Value>;
+
+/// Takes parts of a message apart, and counts what it drops.
+#[derive(Default)]
+pub(super) struct SpanValues {
+    /// Number of attributes, events, links and values that were dropped or cut, here or by the exporter.
+    pub(super) dropped: u64,
+}
+
+impl SpanValues {
+    /// Takes a text, at most [`TRACE_TEXT_BYTES`] of it; an empty one is none.
+    pub(super) fn text(&mut self, message: &mut Message, name: &str) -> Option<String> {
+        let Some(Value::String(text)) = message.remove(name) else { return None };
+        Some(self.cut(text)).filter(|text| !text.is_empty())
+    }
+
+    fn cut(&mut self, mut text: String) -> String {
+        if text.len() > TRACE_TEXT_BYTES {
+            text.truncate(text.floor_char_boundary(TRACE_TEXT_BYTES));
+            self.dropped += 1;
+        }
+        text
+    }
+
+    /// Takes the elements of a list, at most [`TRACE_PARTS`] of them.
+    pub(super) fn list(&mut self, message: &mut Message, name: &str) -> Vec<Value> {
+        let Some(Value::Array(mut list)) = message.remove(name) else { return Vec::new() };
+        self.dropped += list.len().saturating_sub(TRACE_PARTS) as u64;
+        list.truncate(TRACE_PARTS);
+        list
+    }
+
+    /// Counts what the exporter dropped itself.
+    pub(super) fn count_dropped(&mut self, message: &Message, name: &str) {
+        self.dropped = self.dropped.saturating_add(message.get(name).and_then(unsigned).unwrap_or_default());
+    }
+
+    /// Takes the attributes of a message, by name. Of several with a name the last one counts.
+    pub(super) fn attributes(&mut self, message: &mut Message, name: &str) -> Message {
+        self.count_dropped(message, "droppedAttributesCount");
+        let list = message.remove(name);
+        self.pairs(list, TRACE_DEPTH)
+    }
+
+    fn pairs(&mut self, list: Option<Value>, levels: usize) -> Message {
+        let mut pairs = Message::new();
+        let Some(Value::Array(list)) = list else { return pairs };
+        for pair in list {
+            let Value::Object(mut pair) = pair else { continue };
+            let Some(Value::String(name)) = pair.remove("key") else { continue };
+            let has_room = pairs.len() < TRACE_ATTRIBUTES || pairs.contains_key(&name);
+            if name.is_empty() || name.len() > TRACE_NAME_BYTES || !has_room {
+                self.dropped += 1;
+                continue;
+            }
+            let value = pair.remove("value").unwrap_or_default();
+            let value = self.value(value, levels);
+            pairs.insert(name, value);
+        }
+        pairs
+    }
+
+    /// Returns the value inside of one of any type.
+    fn value(&mut self, value: Value, levels: usize) -> Value {
+        let Value::Object(mut value) = value else { return Value::Null };
+        let mut take = |name: &str| value.remove(name).filter(|value| !value.is_null());
+        if let Some(Value::String(text)) = take("stringValue").or_else(|| take("bytesValue")) {
+            return self.cut(text).into();
+        }
+        if let Some(flag @ Value::Bool(_)) = take("boolValue") {
+            return flag;
+        }
+        if let Some(number) = take("intValue") {
+            return signed(&number).map_or(Value::Null, Value::from);
+        }
+        if let Some(number) = take("doubleValue") {
+            return double(number);
+        }
+        let (list, pairs) = (take("arrayValue"), take("kvlistValue"));
+        let Some(levels) = levels.checked_sub(1) else {
+            self.dropped += u64::from(list.or(pairs).is_some());
+            return Value::Null;
+        };
+        let inner = |list: Option<Value>| match list {
+            Some(Value::Object(list)) => Some(list),
+            _ => None,
+        };
+        if let Some(mut list) = inner(list) {
+            let elements = self.list(&mut list, "values");
+            return elements.into_iter().map(|element| self.value(element, levels)).collect::<Vec<_>>().into();
+        }
+        inner(pairs).map_or(Value::Null, |mut pairs| self.pairs(pairs.remove("values"), levels).into())
+    }
+}
+
+/// Reads a whole number of at least 0: JSON has those of 64 bits as texts.
+pub(super) fn unsigned(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Reads a whole number.
+pub(super) fn signed(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Reads a number: what JSON cannot write stays a text.
+fn double(value: Value) -> Value {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    match number.map(Number::from_f64) {
+        Some(Some(number)) => number.into(),
+        Some(None) if value.is_string() => value,
+        _ => Value::Null,
+    }
+}
+
+/// Reads an ID of this number of digits that is not zero, in lower case.
+pub(super) fn id(value: Option<&Value>, digits: usize) -> Option<String> {
+    let text = value?.as_str()?;
+    let is_id = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id && text.bytes().any(|byte| byte != b'0')).then(|| text.to_ascii_lowercase())
+}
