@@ -107,14 +107,13 @@ impl WirePart<'_> {
         sink: &mut dyn FnMut(Self) -> Result<ControlFlow<()>, MalformedExport>,
     ) -> Result<ControlFlow<()>, MalformedExport> {
         for field in WireFields::new(self.0) {
-            match field? {
-                (known, WireValue::Bytes(bytes)) if known == number => {
-                    if sink(Self(bytes))?.is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                (known, _) if known == number => return Err(MalformedExport),
-                _ => {}
+            let (known, value) = field?;
+            if known != number {
+                continue;
+            }
+            let WireValue::Bytes(bytes) = value else { return Err(MalformedExport) };
+            if sink(Self(bytes))?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::facts::{ExportFacts, TraceFact};
 use super::field;
-use super::values::{Message, SpanValues, id, signed, unsigned};
+use super::values::{ExportedValues, Message, id, signed, unsigned};
 use crate::edge::RedactionRules;
 use crate::limits::TRACE_LINE_BYTES;
 use crate::otlp::ExportedSpan;
@@ -65,7 +65,7 @@ pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts) -> Result<Vec<
     let mut record = Message::new();
     write_ids(&mut record, &span, facts)?;
     write_times(&mut record, &span)?;
-    let mut reader = SpanValues::default();
+    let mut reader = ExportedValues::default();
     write_words(&mut record, &mut span, &mut reader);
     write_attributes(&mut record, &mut span, &mut reader);
     write_origin(&mut record, (resource, scope), &mut reader);
@@ -105,7 +105,7 @@ fn write_times(record: &mut Message, span: &Message) -> Result<(), SpanFault> {
 }
 
 /// Writes name, kind and status.
-fn write_words(record: &mut Message, span: &mut Message, reader: &mut SpanValues) {
+fn write_words(record: &mut Message, span: &mut Message, reader: &mut ExportedValues) {
     let put = |record: &mut Message, name: &str, text: Option<String>| {
         put_text(record, name, text.map(|text| RULES.text(&text).into_owned()));
     };
@@ -134,7 +134,7 @@ fn word_of(value: Option<&Value>, words: &[(i64, &str, &str)]) -> Option<String>
 }
 
 /// Writes attributes, events and links.
-fn write_attributes(record: &mut Message, span: &mut Message, reader: &mut SpanValues) {
+fn write_attributes(record: &mut Message, span: &mut Message, reader: &mut ExportedValues) {
     put_object(record, field::ATTRIBUTES, reader.attributes(span, "attributes"));
     reader.count_dropped(span, "droppedEventsCount");
     reader.count_dropped(span, "droppedLinksCount");
@@ -148,7 +148,7 @@ fn write_attributes(record: &mut Message, span: &mut Message, reader: &mut SpanV
 }
 
 /// Returns an event or a link.
-fn span_part(part: Value, reader: &mut SpanValues) -> Option<Value> {
+fn span_part(part: Value, reader: &mut ExportedValues) -> Option<Value> {
     let Value::Object(mut part) = part else { return None };
     let mut out = Message::new();
     let scrubbed = |text: String| RULES.text(&text).into_owned();
@@ -164,7 +164,7 @@ fn span_part(part: Value, reader: &mut SpanValues) -> Option<Value> {
 }
 
 /// Writes what the span is of and what made it.
-fn write_origin(record: &mut Message, (resource, scope): (&Value, &Value), reader: &mut SpanValues) {
+fn write_origin(record: &mut Message, (resource, scope): (&Value, &Value), reader: &mut ExportedValues) {
     if let Value::Object(resource) = resource {
         let attributes = reader.attributes(&mut resource.clone(), "attributes");
         let service = attributes.get("service.name").and_then(Value::as_str);

@@ -102,7 +102,7 @@ fn span_is_a_line_with_all_of_it() {
 }
 
 #[test]
-fn ray_of_a_trace_is_that_of_its_root() {
+fn ray_of_a_trace_is_its_roots() {
     let with_ray = |id: &str, parent: &str, ray: &str| {
         let attributes = [attribute("cloudflare.ray_id", json!({ "stringValue": ray }))];
         span(json!({ "spanId": id, "parentSpanId": parent, "attributes": attributes }))
@@ -218,7 +218,7 @@ fn span_that_cannot_be_kept_is_rejected_alone() {
 }
 
 #[test]
-fn what_is_beyond_a_bound_is_dropped_and_counted() {
+fn parts_beyond_a_bound_are_dropped_and_counted() {
     let many = |count: usize| -> Vec<Value> {
         (0..count).map(|number| attribute(&format!("n{number}"), json!({ "intValue": number }))).collect()
     };

@@ -9,12 +9,12 @@ pub(super) type Message = Map<String, Value>;
 
 /// Takes parts of a message apart, and counts what it drops.
 #[derive(Default)]
-pub(super) struct SpanValues {
+pub(super) struct ExportedValues {
     /// Number of attributes, events, links and values that were dropped or cut, here or by the exporter.
     pub(super) dropped: u64,
 }
 
-impl SpanValues {
+impl ExportedValues {
     /// Takes a text, at most [`TRACE_TEXT_BYTES`] of it; an empty one is none.
     pub(super) fn text(&mut self, message: &mut Message, name: &str) -> Option<String> {
         let Some(Value::String(text)) = message.remove(name) else { return None };

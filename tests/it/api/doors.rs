@@ -128,7 +128,9 @@ fn programs_without_a_browser_need_no_origin() {
         let (fakes, _) = changing_world();
         let service = signed_in(ask.clone(), &robot);
         let service = if ask.body.is_empty() { service } else { service.with_header("content-type", JSON) };
-        assert_eq!(service.clone().of_deployment(&fakes, &config).status, plain.status, "{}", ask.path);
+        // Of exporters alone the media type decides how a body is read.
+        let status = if ask.path == "/v1/traces" { 200 } else { plain.status };
+        assert_eq!(service.clone().of_deployment(&fakes, &config).status, status, "{}", ask.path);
         let from_page = service.with_header("origin", "https://evil.example").of_deployment(&fakes, &config);
         assert!(is_cross_site(&from_page, &ask.path), "{}", ask.path);
     }
