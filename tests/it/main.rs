@@ -29,6 +29,7 @@ mod plots;
 mod poison;
 mod query;
 mod sample;
+mod scale;
 mod scan;
 mod send;
 mod shard;
