@@ -31,6 +31,7 @@ mod query;
 mod sample;
 mod scale;
 mod scan;
+mod self_check;
 mod send;
 mod shard;
 mod spans;

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 36] = [
+const ROOMS: [&str; 37] = [
     "limits",
     "memory",
     "time",
@@ -32,6 +32,7 @@ const ROOMS: [&str; 36] = [
     "services",
     "config",
     "pipeline",
+    "self_check",
     "http",
     "page",
     "api",
