@@ -9,16 +9,10 @@ import { Undone, carryOut } from "./carry_out.mjs";
 import { HELP, Refused, readChoices } from "./choices.mjs";
 import { configOf, readWranglerToml } from "./environment.mjs";
 import { stepsOf } from "./steps.mjs";
-import { WranglerFailed, runWrangler } from "./wrangler.mjs";
+import { WranglerFailed, runWrangler, wranglerProgram } from "./wrangler.mjs";
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const FOLDER = path.join(ROOT, "build", "deploy");
-
-/** The program that is run as wrangler: the pinned one, or the one that a test names. */
-function wranglerProgram() {
-  const named = process.env.RAYDEX_WRANGLER;
-  return named ? ["node", named] : [path.join(ROOT, "node_modules/.bin/wrangler")];
-}
 
 const shown = (args) => `npx wrangler ${args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`)).join(" ")}`;
 const print = (text = "") => process.stdout.write(`${text}\n`);
@@ -55,7 +49,7 @@ async function main(args) {
   const plan = { ...chosen, config, root: ROOT, file: path.relative(ROOT, file) };
   const steps = stepsOf(plan);
   if (chosen.apply || chosen.check) {
-    const run = (args) => runWrangler(wranglerProgram(), args, { cwd: ROOT });
+    const run = (args) => runWrangler(wranglerProgram(ROOT), args, { cwd: ROOT });
     const report = (outcome, { title }) => print(`${outcome.padEnd(8)} ${title}`);
     await carryOut(steps, { run, report, build: buildWorker, apply: chosen.apply });
   } else {

@@ -10,16 +10,23 @@ import { billOfMaterials, cratesOf, licenceText, sha256 } from "./third_party.mj
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const WORKER = ["build/index.js", "build/edge.js", "build/index_bg.wasm"];
 const SOURCES = [
-  ...["carry_out", "by_hand", "choices", "environment", "main", "smoke", "steps", "wrangler"].map((name) => `deploy/${name}.mjs`),
+  ...["carry_out", "by_hand", "choices", "doctor", "environment", "main", "name_frames", "own_findings", "platform_findings", "smoke", "states", "steps", "wrangler"].map((name) => `deploy/${name}.mjs`),
+  "build/names.wasm",
   "schemas/config.json", "schemas/http_requests_fields.json", "schemas/partner_v3.toml",
   "wrangler.toml", "package.json", "package-lock.json", "LICENSE", "CHANGELOG.md", "docs/deploy.md", "docs/configuration.md",
 ];
-const LAUNCHER = `#!/bin/sh
-# Deploys raydex with Node.js alone. See docs/deploy.md, and --help.
+/** The commands of a release, as shell scripts: what each does, and what runs it. */
+const COMMANDS = {
+  "scripts/deploy": ["Deploys raydex with Node.js alone. See docs/deploy.md, and --help.", 'deploy/main.mjs "$@"'],
+  "scripts/doctor": ["Examines a deployment. See --help.", 'deploy/doctor.mjs "$@"'],
+  "scripts/name-frames": ["Names the functions in the stack of a trap, from standard input.", "deploy/name_frames.mjs build/names.wasm"],
+};
+const launcher = ([what, command]) => `#!/bin/sh
+# ${what}
 set -eu
 cd "$(dirname "$0")/.."
 [ -d node_modules/wrangler ] || npm ci --no-audit --no-fund --loglevel=error >&2
-exec node deploy/main.mjs "$@"
+exec node ${command}
 `;
 
 function git(...args) {
@@ -43,7 +50,7 @@ export function packRelease(out) {
   const folder = path.join(out, name);
   fs.rmSync(folder, { recursive: true, force: true });
   for (const file of [...WORKER, ...SOURCES]) put(folder, file, fs.readFileSync(path.join(ROOT, file)));
-  put(folder, "scripts/deploy", LAUNCHER, 0o755);
+  for (const [file, command] of Object.entries(COMMANDS)) put(folder, file, launcher(command), 0o755);
   const crates = cratesOf(ROOT);
   const files = WORKER.map((file) => ({ name: file, sha256: sha256(fs.readFileSync(path.join(folder, file))) }));
   const bill = billOfMaterials({ version, crates, files, time: new Date(seconds * 1000).toISOString() });

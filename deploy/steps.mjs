@@ -7,7 +7,7 @@ export const MESSAGES_KEPT_S = 14 * 24 * 3600;
 const NO_BUCKET = /\[code: 10006\]|bucket does not exist/i;
 const NO_QUEUE = /Queue "[^"]+" does not exist/;
 /** What Cloudflare answers for a bucket without any rule. */
-const NO_RULES = new RegExp(`${NO_BUCKET.source}|\\[code: 11015\\]|no (event )?notification`, "i");
+export const NO_RULES = new RegExp(`${NO_BUCKET.source}|\\[code: 11015\\]|no (event )?notification`, "i");
 /** The name of the lifecycle rule for batches. */
 const LIFECYCLE = "raydex-batches";
 
@@ -38,7 +38,7 @@ export function prefixesOf({ vars }) {
   return (vars.LOG_PREFIX ?? "logs/").split(",").map((prefix) => prefix.trim().replace(/^\/$/, ""));
 }
 
-const jurisdictionOf = ({ jurisdiction }) => (jurisdiction ? ["--jurisdiction", jurisdiction] : []);
+export const jurisdictionOf = ({ jurisdiction }) => (jurisdiction ? ["--jurisdiction", jurisdiction] : []);
 
 function bucketStep(name, choices) {
   const where = jurisdictionOf(choices);
@@ -105,7 +105,7 @@ function lifecycleStep(bucket, prefix, choices) {
 }
 
 /** The rules of a list as wrangler prints it: paragraphs of lines with a name and a value. */
-function rulesOf(output) {
+export function rulesOf(output) {
   const lines = (rule) => rule.split("\n").map((line) => line.match(/^([a-z_]+):\s+(.*?)\s*$/)).filter(Boolean);
   return output.split(/\n\s*\n/).map((rule) => Object.fromEntries(lines(rule).map(([, name, value]) => [name, value])));
 }

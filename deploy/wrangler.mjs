@@ -1,12 +1,19 @@
 // Runs wrangler, and tells what is not there from what could not be found out.
 
 import { spawn } from "node:child_process";
+import path from "node:path";
 
 /** What wrangler answered, where a step cannot go on. */
 export class WranglerFailed extends Error {
   constructor(args, output) {
     super(`wrangler ${args.join(" ")} failed:\n${output.trim()}`);
   }
+}
+
+/** The program that is run as wrangler: the pinned one, or the one that a test names. */
+export function wranglerProgram(root) {
+  const named = process.env.RAYDEX_WRANGLER;
+  return named ? ["node", named] : [path.join(root, "node_modules/.bin/wrangler")];
 }
 
 /** Runs wrangler with these arguments; returns its exit code and what it printed. `program` is what to run. */

@@ -105,6 +105,27 @@ export function costTable(plan) {
   ].join("\n");
 }
 
+/** A number of dollars, or of requests, with commas. */
+const grouped = (number, digits) => number.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** The month's bills of deployments that differ in their rates alone, as a table in Markdown: dollars by part. */
+export function scaleTable(plan, rates) {
+  const bills = rates.map((rate) => monthlyCosts({ ...plan, rate }));
+  const row = (what, values) => `| ${what} | ${values.map((value) => grouped(value, 2)).join(" | ")} |`;
+  const sums = bills.map((bill) => bill.reduce((sum, { dollars }) => sum + dollars, 0));
+  return [
+    `| dollars a month | ${rates.map((rate, nth) => `${grouped(rate, 0)}${nth === 0 ? " requests a second" : ""}`).join(" | ")} |`,
+    `|---|${rates.map(() => "---|").join("")}`,
+    ...bills[0].map(({ what }, nth) => row(what, bills.map((bill) => bill[nth].dollars))),
+    row("**together**", sums),
+    `| a million requests | ${rates.map((rate, nth) => ((sums[nth] / (rate * MONTH_S)) * MILLION).toFixed(4)).join(" | ")} |`,
+    row("Cloudflare Observability, for comparison", rates.map((rate) => observabilityDollars({ rate }))),
+  ].join("\n");
+}
+
+/** The rates of docs/scale.md. */
+export const SCALES = [600, 60_000, 1_000_000];
+
 /** The plan of docs/cost.md. */
 export const DOCUMENTED = { rate: 600, lookups: 10_000, searches: 100, days: 30, waiting: 1 };
 

@@ -313,6 +313,15 @@ pub trait PartnerClient {
     fn post(&self, post: &PartnerPost) -> impl Future<Output = Result<PostAnswer, PostError>>;
     /// Returns whether anything answers a `HEAD` of this URL within [`crate::limits::CONNECT_MS`], whatever it answers.
     fn can_connect(&self, url: &str) -> impl Future<Output = bool>;
+    /// Returns the `Date` with which a `HEAD` of this URL is answered, in Unix milliseconds; `None` without an answer within
+    /// [`crate::limits::CONNECT_MS`], or one that has none.
+    fn read_clock(&self, url: &str) -> impl Future<Output = Option<i64>>;
+}
+
+/// The address that hears of what needs someone.
+pub trait WebhookClient {
+    /// Posts a body of JSON, and returns whether a 2xx came within [`crate::limits::NOTICE_MS`].
+    fn post_json(&self, url: &str, body: Vec<u8>) -> impl Future<Output = bool>;
 }
 
 /// An RSA public key as in a JWKS document (RFC 7517).

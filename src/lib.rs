@@ -79,6 +79,8 @@ pub mod config;
 
 pub mod pipeline;
 
+pub mod self_check;
+
 pub mod http;
 
 pub mod page;

@@ -8,6 +8,7 @@
 mod answers;
 mod audit;
 mod backfill;
+mod canary;
 mod collect;
 mod deadlines;
 mod edge;
@@ -26,6 +27,7 @@ mod traces;
 pub use answers::*;
 pub use audit::*;
 pub use backfill::*;
+pub use canary::*;
 pub use collect::*;
 pub use deadlines::*;
 pub use edge::*;

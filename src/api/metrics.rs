@@ -19,6 +19,7 @@ use crate::ledger::edge_sums::EdgeTotals;
 use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
 use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
 use crate::ledger::layout_doubts::LayoutDoubt;
+use crate::ledger::self_check::{CanaryOutcome, SelfCheckReport};
 use crate::limits::LEDGERS_READ;
 use crate::memory::ReservedWriter;
 use crate::rpc;
@@ -45,6 +46,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
         dead_letters,
         ignored_events,
         balanced,
+        self_check,
         ..
     } = sum_books(config, services, LEDGERS_READ).await?;
     let failed = |error: CallError| match error {
@@ -72,6 +74,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     let faults = config.delivery_faults.len();
     page.single("raydex_delivery_faults", "Faults of settings that stop delivery.", faults);
     page.post_times(&delivery.post_times);
+    page.self_check(self_check.as_ref(), services.now_ms());
     page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
     let in_bucket = audit.kept_from.saturating_sub(1);
     page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
@@ -288,6 +291,62 @@ impl MetricsPage {
             let _written = writeln!(self.0, "{NAME}_bucket{{le=\"{bound}\"}} {count}");
         }
         let _written = write!(self.0, "{NAME}_sum {}\n{NAME}_count {count}\n", seconds(times.sum_ms));
+    }
+
+    /// What the deployment found when it last checked itself.
+    fn self_check(&mut self, report: Option<&SelfCheckReport>, now_ms: i64) {
+        let age_s = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0) / 1000);
+        let checked_s = report.map_or(-1, |report| age_s(Some(report.at_ms)));
+        self.single(
+            "raydex_self_check_age_seconds",
+            "Time since the last self-check; -1 before the first one.",
+            checked_s,
+        );
+        let found = report.and_then(|report| report.swept).unwrap_or_default();
+        self.single(
+            "raydex_sweep_found",
+            "Objects without an outcome ten minutes after they were written, of the last sweep.",
+            found.announced,
+        );
+        self.single(
+            "raydex_parse_lag_seconds",
+            "Time since the oldest of these was written; 0 if there is none.",
+            age_s(found.oldest_ms),
+        );
+        let canaries = report.map(|report| report.canaries.as_slice()).unwrap_or_default();
+        self.family("raydex_canary", "1 for what the lookups of the canary found, by dataset and outcome.");
+        for canary in canaries {
+            for outcome in CanaryOutcome::ALL {
+                let (dataset, name) = (canary.dataset.name(), outcome.name());
+                let is_it = u64::from(canary.outcome == outcome);
+                let _written = writeln!(self.0, "raydex_canary{{dataset=\"{dataset}\",outcome=\"{name}\"}} {is_it}");
+            }
+        }
+        self.family(
+            "raydex_canary_lookup_ms",
+            "Time of the slowest lookup of the canary, in milliseconds, by dataset.",
+        );
+        for canary in canaries {
+            self.labelled(
+                "raydex_canary_lookup_ms",
+                "dataset",
+                canary.dataset.name(),
+                canary.slowest_ms.unsigned_abs(),
+            );
+        }
+        self.family("raydex_newest_batch_age_seconds", "Time since the newest indexed batch was written, by dataset.");
+        for canary in canaries {
+            let age_s = age_s(Some(canary.uploaded_ms)).unsigned_abs();
+            self.labelled("raydex_newest_batch_age_seconds", "dataset", canary.dataset.name(), age_s);
+        }
+        self.family(
+            "raydex_index_delay_seconds",
+            "Time from the writing of this batch to its place in the index, by dataset.",
+        );
+        for canary in canaries {
+            let delay_s = ((canary.sealed_ms - canary.uploaded_ms).max(0) / 1000).unsigned_abs();
+            self.labelled("raydex_index_delay_seconds", "dataset", canary.dataset.name(), delay_s);
+        }
     }
 
     /// Begins a metric family. All but the histogram are gauges: the values cover the ledgers that were read, so they may decrease.

@@ -59,6 +59,7 @@ pub(crate) mod record_writer;
 mod response_stream;
 pub(crate) mod retry;
 pub(crate) mod scan;
+pub(crate) mod self_check;
 pub(crate) mod stats;
 pub(crate) mod time_range;
 pub(crate) mod tokens;

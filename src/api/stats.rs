@@ -21,6 +21,7 @@ use crate::ledger::health::DeliveryHealth;
 use crate::ledger::ids::PARTNER;
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::partner::GetPartner;
+use crate::ledger::self_check::SelfCheckReport;
 use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
 use crate::record::Dataset;
 use crate::services::Services;
@@ -112,6 +113,8 @@ pub(crate) struct SummedBooks {
     pub(crate) layout_doubts: Vec<LayoutDoubt>,
     /// Unix milliseconds of the first start.
     pub(crate) first_start_ms: Option<i64>,
+    /// What the deployment found when it last checked itself.
+    pub(crate) self_check: Option<SelfCheckReport>,
     /// Whether every ledger balances.
     pub(crate) balanced: bool,
 }
@@ -148,6 +151,7 @@ pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u
         ignored_events: ledgers.ignored_events.clone(),
         layout_doubts: ledgers.doubts.clone(),
         first_start_ms: ledgers.first_start_ms,
+        self_check: ledgers.self_check.clone(),
         balanced,
     })
 }

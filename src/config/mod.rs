@@ -18,6 +18,7 @@ mod queues;
 mod reader;
 pub mod settings;
 mod start_time;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use log_level::LogLevel;
 pub use queues::QueueNames;
 pub use reader::ConfigFault;
 pub use settings::{DEFAULT_BUCKET_NAME, SETTINGS, SettingRequirement, SettingSpec};
+pub use webhook::{WebhookForm, WebhookSettings};
 
 use reader::{SettingsReader, one_of};
 
@@ -73,6 +75,8 @@ pub struct Config {
     pub push_start_ms: Option<i64>,
     /// The least severe level that is logged.
     pub log_level: LogLevel,
+    /// Where the cron sends what needs someone; `None` if nowhere.
+    pub webhook: Option<WebhookSettings>,
     /// The names of the queues.
     pub queues: QueueNames,
     /// The settings of deliveries; `None` if nothing is delivered.
@@ -143,6 +147,7 @@ impl Config {
             filter: None,
             push_start_ms: None,
             log_level: LogLevel::default(),
+            webhook: None,
             queues: QueueNames::read(|_| None),
             delivery: None,
             delivery_faults: Vec::new(),
@@ -164,6 +169,7 @@ impl Config {
         let retention_days = reader.read(&settings::RETENTION, retention_days);
         let queues = queues::read(reader);
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
+        let webhook = webhook::read(reader);
         Some(Self {
             access,
             per_minute: per_minute?,
@@ -174,6 +180,7 @@ impl Config {
             retention_days,
             queues,
             log_level: log_level?,
+            webhook,
             ..Self::without_delivery()
         })
     }
@@ -382,6 +389,8 @@ mod tests {
             ("PARTNER_FILTER", r#"{"where":{"or":[{"key":"hunter2","operator":"hunter2","value":"hunter2"}]}}"#),
             ("PUSH_START_TIME", "hunter2"),
             ("LOG_LEVEL", "hunter2"),
+            ("ALERT_WEBHOOK_URL", "hunter2"),
+            ("ALERT_WEBHOOK_FORM", "hunter2"),
             ("PARTNER_ON_UNKNOWN", "hunter2"),
             ("PARTNER_SERVER_ERRORS", "hunter2"),
             ("PARTNER_ENDPOINT", "https://user:hunter2@hunter2.example"),
@@ -400,6 +409,7 @@ mod tests {
             !name.starts_with("ACCESS")
                 && !name.starts_with("API")
                 && !name.starts_with("LOG")
+                && !name.starts_with("ALERT")
                 && !["BUCKET_NAME", "JURISDICTION"].contains(name)
         };
         let (delivery, base): (Vec<&str>, Vec<&str>) = expected.into_iter().partition(of_delivery);

@@ -139,6 +139,10 @@ pub const BATCH_SIZE: SettingSpec = SettingSpec::variable("BATCH_SIZE", SettingR
 pub const PUSH_START: SettingSpec = SettingSpec::variable("PUSH_START_TIME", SettingRequirement::Optional);
 /// The least severe level that is logged.
 pub const LOG_LEVEL: SettingSpec = SettingSpec::variable("LOG_LEVEL", SettingRequirement::Default("info"));
+/// The address that hears of what needs someone.
+pub const WEBHOOK_URL: SettingSpec = SettingSpec::secret("ALERT_WEBHOOK_URL", SettingRequirement::Optional);
+/// What that address expects.
+pub const WEBHOOK_FORM: SettingSpec = SettingSpec::variable("ALERT_WEBHOOK_FORM", SettingRequirement::Default("json"));
 /// What the Worker of environment `edge` does: records requests, collects reports, or only passes requests on.
 pub const EDGE_MODE: SettingSpec = SettingSpec::variable("EDGE_MODE", SettingRequirement::Default("log"));
 /// The key of the fingerprints of bearer tokens, in 64 hexadecimal digits.
@@ -190,7 +194,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 60] = [
+pub const SETTINGS: [SettingSpec; 62] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -230,6 +234,8 @@ pub const SETTINGS: [SettingSpec; 60] = [
     BATCH_SIZE,
     PUSH_START,
     LOG_LEVEL,
+    WEBHOOK_URL,
+    WEBHOOK_FORM,
     EDGE_MODE,
     EDGE_FINGERPRINT_KEY,
     EDGE_ROUTES,

@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, backfill_sums, completeness, deliveries, outage, payloads, plans, replays, sources, tables, views, wake,
+    absence, backfill_sums, completeness, deliveries, newest_batches, outage, payloads, plans, replays, sources,
+    tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -67,6 +68,7 @@ pub fn answer(
         .on(|forget| sources::forget_object(sql, forget))
         .on(|find| sources::find_unfinished(sql, find))
         .on(|call| completeness::find_missing(sql, *call))
+        .on(|call| newest_batches::newest_batches(sql, *call))
         .on(|call| absence::find_absence(sql, ledger, call))
         .on(|registered| sources::mark_registered(sql, *registered))
         .on_timed(|claim| deliveries::claim(sql, claim, now_ms))

@@ -6,7 +6,7 @@
 //! and their objects; `backfill_ledger_v1`, the ledgers that count their lines; `swept_v1`, the time up to which the sweep has looked for objects without an
 //! event; `sweep_round_v1`, the round of [`super::sweep_round`]; `first_start_v1`, the instant of
 //! [`super::first_start`]; and those of [`super::occupancy`],
-//! [`super::unknown_folders`], [`super::layout_doubts`], [`super::tokens`] and [`super::cursor_keys`].
+//! [`super::unknown_folders`], [`super::layout_doubts`], [`super::self_check`], [`super::tokens`] and [`super::cursor_keys`].
 //!
 //! # Invariants
 //! A ledger is registered before it holds a sealed source. A dead letter counts until a person redrives or dismisses it.
@@ -24,6 +24,7 @@ use super::first_start;
 use super::ids::{OTHER, REGISTRY};
 use super::layout_doubts::{self, LayoutDoubt};
 use super::occupancy;
+use super::self_check::{self, SelfCheckReport};
 use super::sweep_round;
 use super::tables::{LedgerRow, maybe};
 use super::tokens;
@@ -33,7 +34,7 @@ use crate::record::Dataset;
 use crate::rpc::{self, CallReply, Dispatcher, ObjectDatabase, calls};
 
 /// The statements that create the tables if they do not exist.
-const SCHEMA: [&str; 13] = [
+const SCHEMA: [&str; 14] = [
     backfills::SCHEMA,
     backfills::OBJECTS,
     backfill_ledgers::SCHEMA,
@@ -43,6 +44,7 @@ const SCHEMA: [&str; 13] = [
     layout_doubts::SCHEMA,
     tokens::SCHEMA,
     cursor_keys::SCHEMA,
+    self_check::SCHEMA,
     "CREATE TABLE IF NOT EXISTS swept_v1 (one INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, finished_ms INTEGER)",
     "CREATE TABLE IF NOT EXISTS ledger_v1 (
         name TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, first_ms INTEGER, last_ms INTEGER) WITHOUT ROWID",
@@ -132,6 +134,9 @@ pub struct LedgerList {
     /// The datasets whose rays have other times than their records at present.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub doubts: Vec<LayoutDoubt>,
+    /// What the deployment found when it last checked itself; `None` before the first time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub self_check: Option<SelfCheckReport>,
 }
 
 /// A request to count events that required no work.
@@ -298,7 +303,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
     let calls = tokens::dispatch(sql, unknown_folders::dispatch(sql, calls, now_ms), now_ms);
     let calls = first_start::dispatch(sql, cursor_keys::dispatch(sql, calls, now_ms), now_ms);
-    occupancy::dispatch(sql, layout_doubts::dispatch(sql, calls)).finish()
+    occupancy::dispatch(sql, self_check::dispatch(sql, layout_doubts::dispatch(sql, calls))).finish()
 }
 
 fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
@@ -333,6 +338,7 @@ fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers, now_ms: i64) -> Result<Le
         ignored_events: ignored(sql)?,
         first_start_ms: first_start::made(sql)?,
         doubts: layout_doubts::recent(sql, now_ms)?,
+        self_check: self_check::last(sql)?,
     })
 }
 

@@ -49,6 +49,7 @@ pub use message::{MessageBody, ReceivedMessage, count_ignored, predecessor_key};
 pub use parse::{BatchWarning, ParseOutcome, ParseVerdict, options_of, parse_message};
 pub use partner_watch::{PartnerWatch, tell_ledgers};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
+pub(crate) use read_permit::{HeartbeatBody, acquire_read_permit};
 pub use send::{PayloadSender, hand_on, hold_message, send_message};
 pub use sweep::{SweepReport, run_sweep};
 pub use verdict::{SendOutcome, SendVerdict};

@@ -9,7 +9,7 @@ use crate::services::Services;
 ///
 /// # Errors
 /// [`BackendError`] if it is not free within [`READ_PERMIT_WAIT_MS`]; the message is retried.
-pub(super) async fn acquire_read_permit(services: &impl Services) -> Result<ReadPermit, BackendError> {
+pub(crate) async fn acquire_read_permit(services: &impl Services) -> Result<ReadPermit, BackendError> {
     let mut pauses = Backoff::new(READ_PERMIT_WAIT_MS);
     loop {
         if let Some(permit) = services.read_permits().try_acquire(services.now_ms()) {
@@ -21,11 +21,11 @@ pub(super) async fn acquire_read_permit(services: &impl Services) -> Result<Read
 }
 
 /// A body that renews the permit with a heartbeat for each piece read.
-pub(super) struct HeartbeatBody<'a, F, Y> {
-    pub(super) permit: &'a ReadPermit,
+pub(crate) struct HeartbeatBody<'a, F, Y> {
+    pub(crate) permit: &'a ReadPermit,
     /// The clock, in Unix milliseconds.
-    pub(super) now_ms: F,
-    pub(super) body: Y,
+    pub(crate) now_ms: F,
+    pub(crate) body: Y,
 }
 
 impl<F: Fn() -> i64, Y: ByteStream> ByteStream for HeartbeatBody<'_, F, Y> {

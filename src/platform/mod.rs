@@ -46,6 +46,7 @@ mod sending;
 mod sleep;
 mod sql;
 mod streams;
+mod webhook;
 
 use worker::js_sys::Uint8Array;
 

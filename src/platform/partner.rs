@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use worker::js_sys::Date;
 use worker::{AbortController, Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Response};
 
 use super::log;
@@ -57,18 +58,32 @@ impl PartnerClient for FetchPartner {
     }
 
     async fn can_connect(&self, url: &str) -> bool {
-        let mut init = RequestInit::new();
-        init.with_method(Method::Head).with_redirect(RequestRedirect::Manual);
-        let Ok(request) = Request::new_with_init(url, &init) else { return false };
-        let controller = AbortController::default();
-        let signal = controller.signal();
-        let request = Fetch::Request(request);
-        let asked = request.send_with_signal(&signal);
-        let time_is_up = Delay::from(Duration::from_millis(CONNECT_MS.unsigned_abs()));
-        let answered = matches!(select(Box::pin(asked), Box::pin(time_is_up)).await, Either::Left((Ok(_), _)));
-        controller.abort();
-        answered
+        ask_head(url).await.is_some()
     }
+
+    async fn read_clock(&self, url: &str) -> Option<i64> {
+        let date = ask_head(url).await?.headers().get("Date").ok().flatten()?;
+        let unix_ms = Date::parse(&date);
+        unix_ms.is_finite().then_some(unix_ms as i64)
+    }
+}
+
+/// Sends a `HEAD`, and returns what answers within [`CONNECT_MS`].
+async fn ask_head(url: &str) -> Option<Response> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Head).with_redirect(RequestRedirect::Manual);
+    let request = Request::new_with_init(url, &init).ok()?;
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let request = Fetch::Request(request);
+    let asked = request.send_with_signal(&signal);
+    let time_is_up = Delay::from(Duration::from_millis(CONNECT_MS.unsigned_abs()));
+    let answered = match select(Box::pin(asked), Box::pin(time_is_up)).await {
+        Either::Left((answered, _)) => answered.ok(),
+        Either::Right(_) => None,
+    };
+    controller.abort();
+    answered
 }
 
 /// Creates the request of a POST.

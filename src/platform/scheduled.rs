@@ -1,4 +1,4 @@
-//! The entry point of the cron triggers: sweeps for whatever the queues lost, and advances backfills.
+//! The entry point of the cron triggers: sweeps for whatever the queues lost, checks the deployment, and advances backfills.
 //!
 //! A failed run only writes a log line; the next run does its work.
 
@@ -7,9 +7,11 @@ use worker::Env;
 
 use super::bindings::Bindings;
 use super::log::{self, EventLog};
+use super::partner::FetchPartner;
+use super::webhook::FetchWebhook;
 use super::{env, failed};
 use crate::backend::BackendError;
-use crate::pipeline;
+use crate::{pipeline, self_check};
 
 /// Does the work of the given cron.
 #[wasm_bindgen(js_name = scheduled)]
@@ -35,8 +37,14 @@ pub async fn scheduled(cron: String, env: Env) {
         if !config.delivery_faults.is_empty() {
             log::delivery_stopped(&config.delivery_faults);
         }
-        match pipeline::run_sweep(&bindings, &config).await {
-            Ok(swept) => log.info("sweep", &swept),
+        let swept = pipeline::run_sweep(&bindings, &config).await;
+        match &swept {
+            Ok(swept) => log.info("sweep", swept),
+            Err(error) => tell_failure(error),
+        }
+        let others = (&FetchPartner::new(), &FetchWebhook);
+        match self_check::run_self_check(&bindings, &config, others, swept.as_ref().ok()).await {
+            Ok(report) => log.info("self_check", &report),
             Err(error) => tell_failure(&error),
         }
     }

@@ -16,13 +16,12 @@ use super::admission_watch::watch_admission;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
+use super::health::{HEALTH_DEEP, answer_health, is_deep};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
 use super::path_families::{is_cloudflare_path, is_export, is_tempo_path};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{
-    CloudflareRoute, HEALTH_DETAILS, Route, RouteSpec, TempoRoute, find_route, is_known_path, is_page_path,
-};
+use super::routes::{CloudflareRoute, Route, RouteSpec, TempoRoute, find_route, is_known_path, is_page_path};
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
 use super::tool_routes::MCP_SIMPLE;
@@ -30,7 +29,8 @@ use super::upload;
 use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
-    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, stats, tokens, traces,
+    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, self_check, stats, tokens,
+    traces,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -56,6 +56,7 @@ pub async fn answer_request<D: Services + 'static>(
     let reply = async {
         let base = reserve_base(services.memory(), &request);
         let (spec, arguments) = find_route(&request.method, &request.path)?;
+        let spec = if config.is_ok() && is_deep(spec, &request) { &HEALTH_DEEP } else { spec };
         if spec.route == Route::GetHealth {
             return Ok(match base {
                 Ok(_base) => answer_health(config, services.as_ref(), request).await,
@@ -125,28 +126,6 @@ impl Audience {
 /// Whether a person with a browser asks for a path that does not exist.
 fn is_lost<B>(request: &HttpRequest<B>) -> bool {
     !is_known_path(&request.path) && request.header(ACCEPT).is_some_and(|accept| prefers_html(&accept))
-}
-
-/// Answers `GET /healthz`, which never fails: a caller who may not see more, or asks too often, sees whether the Worker is
-/// configured.
-async fn answer_health(
-    config: &Result<Config, Vec<ConfigFault>>,
-    services: &impl Services,
-    request: HttpRequest<impl ByteStream>,
-) -> Reply {
-    let admitted = async {
-        let config = config.as_ref().map_err(|_| problems::not_configured())?;
-        let failed = |failure| failure_problem(&failure);
-        let caller = authenticate(config, services, &request).await.map_err(failed)?;
-        check_scope(&HEALTH_DETAILS, &caller.caller)?;
-        let trail = AuditTrail::new(config, services, &HEALTH_DETAILS, &caller, &request);
-        trail.admit(&RequestRecord::default()).await?;
-        Ok::<_, Problem>(config)
-    };
-    match admitted.await {
-        Ok(config) => health::get_delivery_health(config, services).await,
-        Err(_) => health::get_health(config),
-    }
 }
 
 /// Authenticates, records and answers a request of a configured deployment.
@@ -394,6 +373,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
             Route::GetMetrics => metrics::get_metrics(config, services).await,
+            Route::GetSelfCheck => self_check::get_self_check(config, services).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, &self.caller, request).await,
             Route::AnnounceBatch => batches::announce_batch(config, services, &self.caller, body).await,

@@ -16,6 +16,7 @@ mod audit_trail;
 mod authenticate;
 mod canonical;
 mod dispatch;
+mod health;
 mod page_forms;
 mod page_operations;
 mod path_families;

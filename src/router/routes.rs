@@ -87,6 +87,8 @@ pub enum Route {
     GetOpenApi,
     /// Whether the deployment is configured: `GET /healthz`.
     GetHealth,
+    /// What the deployment finds when it checks itself: `GET /healthz?deep=1`.
+    GetSelfCheck,
     /// A route of Logpull or the Logs Engine under `/client/v4`.
     Cloudflare(CloudflareRoute),
     /// A message of an assistant: `POST /mcp`.
@@ -280,12 +282,9 @@ const INGEST: &[Scope] = &[Scope::Ingest];
 /// Routes for the operators of deliveries.
 const DELIVER: &[Scope] = &[Scope::Deliver];
 /// Routes that show totals and states but no log lines.
-const WATCH: &[Scope] = &[Scope::Read, Scope::Deliver, Scope::Admin];
+pub(super) const WATCH: &[Scope] = &[Scope::Read, Scope::Deliver, Scope::Admin];
 /// Routes for the administrators of the deployment.
-const ADMIN: &[Scope] = &[Scope::Admin];
-
-/// The row by which `GET /healthz` says why payloads wait: to callers who may see totals.
-pub(crate) const HEALTH_DETAILS: RouteSpec = RouteSpec::new("GET", "/healthz", Route::GetStats, WATCH);
+pub(super) const ADMIN: &[Scope] = &[Scope::Admin];
 
 /// Every route; if two paths match, the first one wins.
 pub const ROUTES: &[RouteSpec] = &[
@@ -347,7 +346,7 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/audit", Route::ListAuditEntries, ADMIN).taking(AUDIT).audited(),
     RouteSpec::new("GET", "/metrics", Route::GetMetrics, WATCH),
     RouteSpec::new("GET", "/openapi.json", Route::GetOpenApi, &[]),
-    RouteSpec::new("GET", "/healthz", Route::GetHealth, &[]),
+    RouteSpec::new("GET", "/healthz", Route::GetHealth, &[]).taking(&["deep"]),
     client("GET", "/client/v4/zones/{zone}/logs/received", CloudflareRoute::ReceivedLogs, READ)
         .taking(&["start", "end", "count", "sample", "fields", "timestamps", CVE_SWITCH])
         .audited(),

@@ -134,6 +134,7 @@ const delivered = (lines) => until(`${lines} delivered lines`, async () => (awai
 test("a deployment that is well fires nothing", options, async () => {
   await arrive();
   await delivered(20);
+  await runtime.scheduled();
   await until("the scrape of it", async () => (await prometheus.ask('query?query=raydex_lines{state="delivered"}')).result.some(({ metric, value }) => metric.job === "well" && value[1] === "20"));
   await sleep(2_000);
   assert.deepEqual((await prometheus.firing()).filter(({ job }) => job !== "faulty"), []);
@@ -141,6 +142,24 @@ test("a deployment that is well fires nothing", options, async () => {
 
 test("faulty settings of the delivery fire RaydexDeliveryFaults", options, async () => {
   assert.equal((await fires("RaydexDeliveryFaults", "faulty")).severity, "critical");
+});
+
+test("a Worker whose cron never ran fires RaydexSelfCheckLate", options, async () => {
+  await fires("RaydexSelfCheckLate", "faulty");
+});
+
+test("a batch that is deleted fires RaydexCanaryFailing until there is a newer one", options, async () => {
+  const lost = await put({});
+  await runtime.announce(lost);
+  await delivered(40);
+  await runtime.remove(lost.key);
+  await runtime.scheduled();
+  const { dataset, outcome } = await fires("RaydexCanaryFailing");
+  assert.deepEqual([dataset, outcome], ["http_requests", "batch_gone"]);
+  await arrive();
+  await delivered(60);
+  await runtime.scheduled();
+  await ceases("RaydexCanaryFailing");
 });
 
 test("a message that is no event fires RaydexDeadLetters until someone dismisses it", options, async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
-import { DOCUMENTED, costTable, lookupDollars, monthlyCosts, observabilityDollars } from "../../local/cost.mjs";
+import { DOCUMENTED, SCALES, costTable, lookupDollars, monthlyCosts, observabilityDollars, scaleTable } from "../../local/cost.mjs";
 
 test("the document has the table of its plan", () => {
   const text = fs.readFileSync(new URL("../../docs/cost.md", import.meta.url), "utf8");
@@ -22,4 +22,9 @@ test("costs grow with what is asked for", () => {
   }
   assert.ok(sum({ lookups: 1e6, waiting: 100 }) < sum({ lookups: 1e6 }));
   assert.ok(usual * 20 < observabilityDollars(DOCUMENTED));
+});
+
+test("docs/scale.md has the bills of its rates", () => {
+  const text = fs.readFileSync(new URL("../../docs/scale.md", import.meta.url), "utf8");
+  assert.ok(text.includes(scaleTable(DOCUMENTED, SCALES)), scaleTable(DOCUMENTED, SCALES));
 });

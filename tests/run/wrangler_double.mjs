@@ -41,6 +41,13 @@ export function runDouble(account, flags, args) {
   }
 }
 
+/** What wrangler says of the Workers that consume a queue. */
+function consumersOf(account, queue) {
+  const consumes = ({ config }) => config.queues.consumers.some((consumer) => consumer.queue === queue);
+  const names = Object.entries(account.workers).filter(([, worker]) => consumes(worker)).map(([name]) => `worker:${name}`);
+  return `Number of Consumers: ${names.length}${names.length > 0 ? `\nConsumers: ${names}` : ""}`;
+}
+
 function answer(account, command, args) {
   /** The values that follow a flag. */
   const values = (flag) => {
@@ -64,7 +71,7 @@ function answer(account, command, args) {
       account.buckets[name] = { where, rules: [], lifecycle: [] };
       return "Created bucket";
     },
-    "queues info": () => (account.queues[name] ? `Queue Name: ${name}` : end(1, `Queue "${name}" does not exist. To create it, run: wrangler queues create ${name}`)),
+    "queues info": () => (account.queues[name] ? `Queue Name: ${name}\n${consumersOf(account, name)}` : end(1, `Queue "${name}" does not exist. To create it, run: wrangler queues create ${name}`)),
     "queues create": () => {
       if (account.queues[name]) end(1, `Queue name '${name}' is already taken. [code: 11009]`);
       account.queues[name] = Number(values("--message-retention-period-secs")[0] ?? 345_600);
@@ -73,6 +80,10 @@ function answer(account, command, args) {
     "queues update": () => {
       account.queues[name] = Number(values("--message-retention-period-secs")[0]);
       return "Updated queue";
+    },
+    "secret list": () => {
+      const worker = account.workers[values("--name")[0]] ?? end(1, "This Worker does not exist on your account. [code: 10007]");
+      return JSON.stringify(Object.keys(worker.secrets).map((secret) => ({ name: secret, type: "secret_text" })));
     },
     deploy: () => {
       const config = JSON.parse(fs.readFileSync(values("--config")[0], "utf8"));

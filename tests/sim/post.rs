@@ -21,6 +21,10 @@ impl PartnerClient for Isolate {
         let now_ms = self.platform.time.now_ms();
         self.platform.partner.borrow().moods.failure(now_ms) != Some(OutageKind::Closed)
     }
+
+    async fn read_clock(&self, _: &str) -> Option<i64> {
+        None
+    }
 }
 
 impl Isolate {

@@ -44,13 +44,20 @@ impl MemoryLedger {
 #[derive(Debug, Clone)]
 pub struct MemoryLedgers {
     objects: Rc<RefCell<BTreeMap<String, MemoryLedger>>>,
+    /// How often each was called.
+    calls: Rc<RefCell<BTreeMap<String, u64>>>,
     clock_ms: Rc<Cell<i64>>,
     faults: Faults,
 }
 
 impl MemoryLedgers {
     pub fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
-        Self { objects: Rc::default(), clock_ms: clock_ms.clone(), faults: faults.clone() }
+        Self { objects: Rc::default(), calls: Rc::default(), clock_ms: clock_ms.clone(), faults: faults.clone() }
+    }
+
+    /// How often a ledger was called.
+    pub fn calls(&self, name: &str) -> u64 {
+        self.calls.borrow().get(name).copied().unwrap_or_default()
     }
 
     /// The rows of every ledger that has any, by name.
@@ -107,6 +114,7 @@ impl MemoryLedgers {
 impl DurableObjects for MemoryLedgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let kind = if name == PARTNER { Kind::Partner } else { Kind::Ledger };
+        *self.calls.borrow_mut().entry(name.to_owned()).or_default() += 1;
         self.faults.call(kind, || {
             let ledger = self.ledger(name);
             let sql = &ledger.sql;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use md5::Digest;
-use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
+use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError, WebhookClient};
 use raydex::config::Config;
 
 use super::gzip::gunzip;
@@ -116,6 +116,22 @@ impl FakePartner {
     }
 }
 
+/// A webhook that keeps what it took.
+#[derive(Debug, Default)]
+pub struct FakeWebhook {
+    /// The address and the body of each POST, those that it refused included.
+    pub posts: RefCell<Vec<(String, String)>>,
+    /// Whether it refuses.
+    pub refuses: Cell<bool>,
+}
+
+impl WebhookClient for FakeWebhook {
+    async fn post_json(&self, url: &str, body: Vec<u8>) -> bool {
+        self.posts.borrow_mut().push((url.to_owned(), String::from_utf8(body).unwrap()));
+        !self.refuses.get()
+    }
+}
+
 impl PartnerClient for FakePartner {
     async fn post(&self, post: &PartnerPost) -> Result<PostAnswer, PostError> {
         if self.is_closed.get() {
@@ -146,6 +162,10 @@ impl PartnerClient for FakePartner {
         assert_eq!(url, format!("{ENDPOINT}/"), "without path and signature");
         self.looks.set(self.looks.get() + 1);
         !self.is_closed.get()
+    }
+
+    async fn read_clock(&self, url: &str) -> Option<i64> {
+        self.can_connect(url).await.then(|| self.clock_ms.get())
     }
 }
 

@@ -41,6 +41,9 @@ pub struct SweepReport {
     pub objects: usize,
     /// Number of unfinished objects that were announced again.
     pub announced: usize,
+    /// Unix milliseconds at which the oldest of them was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_ms: Option<i64>,
     /// Number of ledgers whose alarm was set.
     pub ledgers: usize,
     /// Number of removed packs.
@@ -66,6 +69,7 @@ pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<Swee
     swept.objects = objects.len();
     swept.incomplete = !complete || round.is_behind(now_ms);
     let unfinished_ms = announce(services, config, objects, &mut swept).await?;
+    swept.oldest_ms = unfinished_ms;
     if complete {
         let finished_ms = unfinished_ms.unwrap_or(i64::MAX).min(now_ms - SWEEP_AGE_MS);
         looked_up_to(services, Some(now_ms), Some(finished_ms)).await?;

@@ -3,7 +3,7 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 37] = [
+const ROOMS: [&str; 38] = [
     "limits",
     "memory",
     "time",
@@ -33,6 +33,7 @@ const ROOMS: [&str; 37] = [
     "services",
     "config",
     "pipeline",
+    "self_check",
     "http",
     "page",
     "api",

@@ -16,8 +16,8 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys,
-    decisions, first_start, layout_doubts, occupancy, outage, pacer, partner, payloads, registry, sweep_round, tokens,
-    unknown_folders,
+    decisions, first_start, layout_doubts, newest_batches, occupancy, outage, pacer, partner, payloads, registry,
+    self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
@@ -290,6 +290,7 @@ fn object_without_tables_answers_like_an_empty_one() {
         "v1/mark-registered",
         "v1/note-skew",
         "v1/put-entry",
+        "v1/record-self-check",
         "v1/register",
         "v1/report-attempt",
         "v1/sweep-step",
@@ -311,6 +312,7 @@ fn both_ends_of_a_call_spell_it_alike() {
             RearmAlarm GetTotals ListBatches GetBatch;
         payloads: ListPayloads CountPayloads DecidePayloads;
         completeness: FindMissing;
+        newest_batches: FindNewestBatches;
         absence: FindAbsence;
         outage: LearnPartner;
         backfill_sums: SumBackfill;
@@ -325,6 +327,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         occupancy: MarkOccupied ReadOccupancy;
         unknown_folders: KeepUnknownFolder;
         layout_doubts: NoteSkew;
+        self_check: RecordSelfCheck;
         tokens: MakeToken FindToken GetToken ListTokenHashes ListTokens RevokeToken;
         cursor_keys: GetCursorKeys MakeCursorKey;
         backfills: StartBackfill ListBackfills FindUnfinishedBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
@@ -350,6 +353,7 @@ fn every_call_is_in_a_story() {
                 decisions::NAMES,
                 payloads::NAMES,
                 completeness::NAMES,
+                newest_batches::NAMES,
                 absence::NAMES,
                 outage::NAMES,
                 backfill_sums::NAMES,
@@ -367,6 +371,7 @@ fn every_call_is_in_a_story() {
                 first_start::NAMES,
                 unknown_folders::NAMES,
                 layout_doubts::NAMES,
+                self_check::NAMES,
                 tokens::NAMES,
                 cursor_keys::NAMES,
             ]),

@@ -1,0 +1,65 @@
+//! The newest batches of a ledger, one for each dataset: what a canary tries.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::BatchState;
+use super::tables::LedgerRow;
+use crate::backend::{BackendError, SqlDatabase, SqlValue};
+use crate::index::ObjectVersion;
+use crate::rpc::calls;
+
+calls! {
+    "v1/newest-batches": FindNewestBatches => NewestBatches,
+}
+
+/// A request for the batch of each dataset that was sealed last, with all of its rays in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindNewestBatches {
+    /// Unix milliseconds: batches that were written before are not considered.
+    pub since_ms: i64,
+}
+
+/// The ledger's answer to [`FindNewestBatches`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestBatches {
+    /// At most one batch for each dataset.
+    pub batches: Vec<NewestBatch>,
+}
+
+/// The newest batch of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestBatch {
+    /// The dataset that its lines were read as.
+    pub dataset: String,
+    /// The version of the object that was read.
+    pub object: ObjectVersion,
+    /// Unix milliseconds at which it was sealed.
+    pub sealed_ms: i64,
+    /// Whether its object was deleted since.
+    pub gone: bool,
+}
+
+/// Returns the newest batches.
+pub(super) fn newest_batches(sql: &impl SqlDatabase, call: FindNewestBatches) -> Result<NewestBatches, BackendError> {
+    // Of a row with max(), SQLite returns the other columns of the row that has it.
+    let rows = sql.run(
+        "SELECT dataset, object_key, etag, uploaded_ms, size, gone, max(sealed_ms) FROM source_v1
+         WHERE state = ? AND uploaded_ms >= ? AND (indexed = 1 OR gone = 1) GROUP BY dataset",
+        &[SqlValue::text(BatchState::Sealed.name()), SqlValue::Integer(call.since_ms)],
+    )?;
+    let batch = |row| {
+        let row = LedgerRow(row);
+        Ok(NewestBatch {
+            dataset: row.text(0)?,
+            object: ObjectVersion {
+                key: row.text(1)?,
+                etag: row.text(2)?,
+                uploaded_ms: row.integer(3)?,
+                size: row.number(4)?,
+            },
+            gone: row.integer(5)? != 0,
+            sealed_ms: row.integer(6)?,
+        })
+    };
+    Ok(NewestBatches { batches: rows.rows.iter().map(batch).collect::<Result<_, BackendError>>()? })
+}
