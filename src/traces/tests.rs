@@ -42,6 +42,7 @@ fn request(spans: &[Value]) -> Value {
     }] })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value")]
 fn attribute(key: &str, value: Value) -> Value {
     json!({ "key": key, "value": value })
 }

@@ -24,8 +24,10 @@ pub(crate) const RANGE: &str = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:
 /// A question for each route by which other tools connect.
 fn connected_asks(ray: &str) -> Vec<Ask> {
     let listed = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_vec();
+    let exported = Ask { body: br#"{"resourceSpans":[]}"#.to_vec(), ..Ask::new("POST", "/v1/traces") };
     vec![
         Ask { body: listed, ..Ask::new("POST", "/mcp") },
+        exported.with_header("content-type", "application/json"),
         Ask::get(&format!("/v1/rays/{ray}?format=otlp")),
         Ask::get("/tempo/api/echo"),
         Ask::get("/tempo/api/status/buildinfo"),
@@ -70,7 +72,6 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         Ask::get(&format!("/v1/coverage?{RANGE}")),
         Ask::upload(b"{}\n"),
         Ask::upload(br#"{"content":"tests"}"#),
-        sent("/v1/traces", r#"{"resourceSpans":[]}"#).with_header("content-type", "application/json"),
         Ask::get("/v1/stats"),
         Ask::get("/v1/batches"),
         sent("/v1/batches", &format!(r#"{{"key":"{}"}}"#, KEYS[0])),

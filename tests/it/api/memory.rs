@@ -67,7 +67,7 @@ fn every_form_of_every_route_survives_exhaustion() {
             match reply.status {
                 503 => assert!(header(&reply, "retry-after").is_some(), "{what} with {bytes}"),
                 413 if ask.path.starts_with("/tempo/") || ask.path == "/v1/traces" => {
-                    assert!(!reply.body.is_empty(), "{what}: {bytes}")
+                    assert!(!reply.body.is_empty(), "{what}: {bytes}");
                 }
                 413 => assert!(is_client(&row.name()) || problem(&reply).1 == "answer_too_large", "{what}: {bytes}"),
                 // A change that was made before is refused the next time.

@@ -92,8 +92,7 @@ fn bring(fakes: &Fakes, spans: Vec<OtlpSpan>) -> Vec<Value> {
 
 /// The lines of the newest batch.
 fn lines(fakes: &Fakes) -> Vec<Value> {
-    let (_, bytes) =
-        fakes.bucket.contents().into_iter().filter(|(key, _)| key.contains("/traces/")).next_back().unwrap();
+    let (_, bytes) = fakes.bucket.contents().into_iter().rfind(|(key, _)| key.contains("/traces/")).unwrap();
     gunzip(&bytes)
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
