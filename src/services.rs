@@ -13,6 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::access::{
     AccessRules, AuthFailure, Caller, Credentials, CursorKeys, IsolateRefusals, TokenCache, UnknownCallers,
 };
+use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
@@ -39,6 +40,8 @@ pub struct IsolateMemory {
     pub partner_pulse: PartnerPulse,
     /// The events that wait for the audit log.
     pub waiting_events: WaitingEvents,
+    /// How many chains the audit log is known to have.
+    pub known_chains: KnownChains,
 }
 
 /// When the partner last answered for a payload: took it, or refused it as such.
@@ -87,7 +90,7 @@ pub trait Services {
     type Shards: DurableObjects;
     /// The Durable Objects that keep the accounts of batches.
     type Ledgers: DurableObjects;
-    /// The Durable Object of the audit log.
+    /// The Durable Objects of the audit log.
     type AuditLog: DurableObjects + Clone + 'static;
     /// The queue of objects to parse.
     type ParseQueue: Queue<R2Event>;
@@ -115,7 +118,7 @@ pub trait Services {
     fn shards(&self) -> &Self::Shards;
     /// Returns the ledgers, by name.
     fn ledgers(&self) -> &Self::Ledgers;
-    /// Returns the audit log, under its only name, [`crate::audit::AUDIT`].
+    /// Returns the objects of the audit log's chains, by name ([`crate::audit::chains::chain_object`]).
     fn audit_log(&self) -> &Self::AuditLog;
     /// Returns the queue of objects to parse.
     fn parse_queue(&self) -> &Self::ParseQueue;

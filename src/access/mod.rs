@@ -4,6 +4,7 @@
 //! grants, `tokens` lets in by bearer tokens; `sign_on` by Cloudflare Access, whose assertion `jwt` reads and whose
 //! keys `keys` keeps. [`admit_any`] is the one door over both; `unknown` counts who is not let in. `secret`, `token_grant`
 //! and `token_cache` are for the tokens that the registry keeps; `refusals` is what an isolate refuses by itself.
+//! `chain_number` is which chain of the audit log has the entries of a caller.
 //! `visibility` decides what exists for a caller; `cursor_key` seals the cursors that they are given.
 //!
 //! A request with `Authorization` is authenticated by that header only: a valid assertion does not make up for an
@@ -14,6 +15,7 @@
 //! setting.
 
 mod caller;
+mod chain_number;
 mod cursor_key;
 mod grant;
 mod hmac;
@@ -31,6 +33,7 @@ mod unknown;
 mod visibility;
 
 pub use caller::Caller;
+pub use chain_number::ChainNumber;
 pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};
 pub use grant::{Grant, GrantFault};
 pub use hmac::hmac;
@@ -43,7 +46,7 @@ pub use secret::{TokenSecret, hash_of_secret};
 pub use sign_on::{
     GrantRule, GrantSubject, IssuerFault, SignOn, TokenIssuer, admit_assertion, is_of_person, read_grants,
 };
-pub use token_cache::{TokenCache, TokenState};
+pub use token_cache::{TokenCache, TokenGenerations, TokenState};
 pub use token_grant::GrantNames;
 pub use tokens::{MAIN, TokenRule, admit, bearer_token, is_token_id, main_rule, read_tokens};
 pub use unknown::{UnknownCallers, UnknownReport, UnknownRequest};

@@ -2,7 +2,7 @@
 //!
 //! The audit log says for how long a caller is over its rate. Until then the isolate answers 429 without a call, and counts;
 //! so it does with the repeats of a denial that the audit log has. The counts go to the audit log with a later call, of that
-//! caller or of another one. What an isolate counted since is lost with it: the log's counts are lower bounds.
+//! caller or of another one with the same chain. What an isolate counted since is lost with it: the log's counts are lower bounds.
 //!
 //! # Invariants
 //! No caller is refused longer than the audit log said. The memory is bounded; beyond [`REFUSALS_WATCHED`] different
@@ -125,14 +125,16 @@ impl IsolateRefusals {
     }
 
     /// Takes what is to be reported with a call of this caller: what was counted of it because of its rate, and what was
-    /// counted of any caller in a window that has ended.
+    /// counted in a window that has ended of any caller with the same chain of the audit log.
     #[must_use]
-    pub fn take(&self, actor: &str, now_ms: i64) -> Vec<RefusedRequests> {
+    pub fn take(&self, actor: &str, has_same_chain: impl Fn(&str) -> bool, now_ms: i64) -> Vec<RefusedRequests> {
         let mut taken = Vec::new();
         self.0.borrow_mut().counted.retain(|_, known| {
             let is_over = known.until_ms <= now_ms;
-            let is_due = (is_over || known.refused.actor == actor) && known.refused.count > 0;
-            if is_due && taken.len() < REFUSALS_REPORTED {
+            let is_due = |refused: &RefusedRequests| {
+                refused.count > 0 && (refused.actor == actor || is_over && has_same_chain(&refused.actor))
+            };
+            if taken.len() < REFUSALS_REPORTED && is_due(&known.refused) {
                 taken.push(known.refused.clone());
                 known.refused.count = 0;
             }
@@ -189,13 +191,13 @@ mod tests {
             refusals.count(refused("eye", 1), 100);
         }
         refusals.count(refused("ear", 1), 500);
-        assert_eq!(refusals.take("other", 99), [], "their windows go on");
-        assert_eq!(refusals.take("other", 100), [RefusedRequests { count: 7, ..refused("eye", 1) }]);
-        let of_ear = refusals.take("ear", 101);
+        assert_eq!(refusals.take("other", |_| true, 99), [], "their windows go on");
+        assert_eq!(refusals.take("other", |_| true, 100), [RefusedRequests { count: 7, ..refused("eye", 1) }]);
+        let of_ear = refusals.take("ear", |_| true, 101);
         assert_eq!(of_ear, [refused("ear", 1)]);
-        assert_eq!(refusals.take("ear", 1_000), []);
+        assert_eq!(refusals.take("ear", |_| true, 1_000), []);
         refusals.restore(of_ear);
-        assert_eq!(refusals.take("other", 1_000), [refused("ear", 1)]);
+        assert_eq!(refusals.take("other", |_| true, 1_000), [refused("ear", 1)]);
     }
 
     #[test]
@@ -204,10 +206,10 @@ mod tests {
         assert!(!refusals.is_repeat(&refused("eye", 1), 0));
         refusals.watch(refused("eye", 1), 0);
         assert!(refusals.is_repeat(&refused("eye", 1), 1) && !refusals.is_repeat(&refused("eye", 2), 1));
-        assert_eq!(refusals.take("eye", 2), [refused("eye", 1)]);
+        assert_eq!(refusals.take("eye", |_| true, 2), [refused("eye", 1)]);
         assert!(refusals.is_repeat(&refused("eye", 1), DENIAL_WINDOW_MS - 1), "the minute goes on");
         assert!(!refusals.is_repeat(&refused("eye", 1), DENIAL_WINDOW_MS));
-        assert_eq!(refusals.take("other", DENIAL_WINDOW_MS), [refused("eye", 1)]);
+        assert_eq!(refusals.take("other", |_| true, DENIAL_WINDOW_MS), [refused("eye", 1)]);
     }
 
     #[test]
@@ -218,7 +220,7 @@ mod tests {
         }
         let (mut calls, mut reported) = (0, 0);
         loop {
-            let taken = refusals.take("eye", 10);
+            let taken = refusals.take("eye", |_| true, 10);
             if taken.is_empty() {
                 break;
             }

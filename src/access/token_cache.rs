@@ -1,7 +1,8 @@
 //! What an isolate keeps of the registry's tokens, so that a request with one costs no call to the registry.
 //!
 //! Each audited or counted request carries the generation in which its token was looked up. Where tokens were revoked since,
-//! the audit log says so before it admits the request, and the isolate looks the token up again.
+//! the audit log says so before it admits the request, and the isolate looks the token up again. Each chain of the audit log has
+//! a generation of its own, and a token belongs to the chain of its caller.
 //!
 //! # Invariants
 //! A token is believed only in the generation in which it was looked up, and for [`TOKEN_CACHE_MS`] at most. Unknown tokens
@@ -13,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::TokenRule;
+use super::{ChainNumber, TokenRule};
 use crate::limits::{
     TOKEN_CACHE_MS, TOKEN_LIST_MS, TOKEN_LISTED_DIGITS, TOKEN_SEARCH_MS, TOKEN_SEARCHES, TOKENS_CACHED,
 };
@@ -30,14 +31,36 @@ pub enum TokenState {
     Unknown,
 }
 
+impl TokenState {
+    /// The chain of the audit log that has the requests with the token, among this number of them.
+    #[must_use]
+    pub fn chain(&self, chains: u8) -> ChainNumber {
+        match self {
+            Self::Live(TokenRule { id, .. }) | Self::Revoked(id) => ChainNumber::of_caller(id, chains),
+            Self::Unknown => ChainNumber::FIRST,
+        }
+    }
+}
+
+/// The newest generations of tokens that the chains of the audit log have named.
+#[derive(Debug, Clone, Default)]
+pub struct TokenGenerations(Rc<BTreeMap<ChainNumber, u64>>);
+
+impl TokenGenerations {
+    /// That of a chain; 0 while it is not known.
+    #[must_use]
+    pub fn of(&self, chain: ChainNumber) -> u64 {
+        self.0.get(&chain).copied().unwrap_or_default()
+    }
+}
+
 /// The tokens that an isolate has looked up; its clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct TokenCache(Rc<RefCell<TokenTable>>);
 
 #[derive(Debug, Default)]
 struct TokenTable {
-    /// The newest generation that the audit log has named.
-    generation: u64,
+    generations: TokenGenerations,
     tokens: BTreeMap<[u8; 32], CachedToken>,
     /// The searches that are spent, in milliseconds until the last of them is allowed again, from this instant.
     spent: (i64, i64),
@@ -50,27 +73,31 @@ struct TokenTable {
 #[derive(Debug)]
 struct CachedToken {
     state: TokenState,
-    generation: u64,
+    generations: TokenGenerations,
     at_ms: i64,
 }
 
 impl TokenCache {
-    /// The generation that a token is looked up in from now on.
+    /// The generations that a token is looked up in from now on.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.0.borrow().generation
+    pub fn generations(&self) -> TokenGenerations {
+        self.0.borrow().generations.clone()
     }
 
-    /// Notes the current generation: tokens of others are looked up again.
-    pub fn begin_generation(&self, generation: u64) {
-        self.0.borrow_mut().generation = generation;
+    /// Notes the current generation of a chain: its tokens of others are looked up again.
+    pub fn begin_generation(&self, chain: ChainNumber, generation: u64) {
+        Rc::make_mut(&mut self.0.borrow_mut().generations.0).insert(chain, generation);
     }
 
-    /// What is known of the token with this hash.
+    /// What is known of the token with this hash, where the audit log has this number of chains.
     #[must_use]
-    pub fn find(&self, sha256: &[u8; 32], now_ms: i64) -> Option<TokenState> {
+    pub fn find(&self, sha256: &[u8; 32], chains: u8, now_ms: i64) -> Option<TokenState> {
         let table = self.0.borrow();
-        let known = table.tokens.get(sha256).filter(|known| known.generation == table.generation)?;
+        let known = table.tokens.get(sha256)?;
+        let chain = known.state.chain(chains);
+        if known.generations.of(chain) != table.generations.of(chain) {
+            return None;
+        }
         is_within(Some(known.at_ms), TOKEN_CACHE_MS, now_ms).then(|| known.state.clone())
     }
 
@@ -111,8 +138,8 @@ impl TokenCache {
         self.0.borrow_mut().listed = listed.into_iter().collect();
     }
 
-    /// Keeps what the registry said of a token that was looked up in this generation.
-    pub fn keep(&self, sha256: [u8; 32], state: TokenState, generation: u64, now_ms: i64) {
+    /// Keeps what the registry said of a token that was looked up in these generations.
+    pub fn keep(&self, sha256: [u8; 32], state: TokenState, generations: TokenGenerations, now_ms: i64) {
         let mut table = self.0.borrow_mut();
         if table.tokens.len() >= TOKENS_CACHED && !table.tokens.contains_key(&sha256) {
             // Live ones stay as long as they can: what is unknown may be made up.
@@ -124,14 +151,16 @@ impl TokenCache {
                 table.tokens.clear();
             }
         }
-        table.tokens.insert(sha256, CachedToken { state, generation, at_ms: now_ms });
+        table.tokens.insert(sha256, CachedToken { state, generations, at_ms: now_ms });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TOKEN_CACHE_MS, TOKEN_SEARCH_MS, TOKEN_SEARCHES, TOKENS_CACHED, TokenCache, TokenState};
-    use crate::access::main_rule;
+    use super::{ChainNumber, TOKEN_CACHE_MS, TOKEN_SEARCH_MS, TOKEN_SEARCHES, TOKENS_CACHED, TokenCache, TokenState};
+    use crate::access::{TokenRule, main_rule};
+
+    const FIRST: ChainNumber = ChainNumber::FIRST;
 
     fn live() -> TokenState {
         TokenState::Live(main_rule([1; 32]))
@@ -140,25 +169,39 @@ mod tests {
     #[test]
     fn token_is_believed_in_its_generation_alone() {
         let cache = TokenCache::default();
-        cache.keep([1; 32], live(), cache.generation(), 0);
-        assert_eq!(cache.find(&[1; 32], TOKEN_CACHE_MS - 1), Some(live()));
+        let before = cache.generations();
+        cache.keep([1; 32], live(), before.clone(), 0);
+        assert_eq!(cache.find(&[1; 32], 1, TOKEN_CACHE_MS - 1), Some(live()));
         assert_eq!(
-            (cache.find(&[1; 32], TOKEN_CACHE_MS), cache.find(&[1; 32], -1), cache.find(&[2; 32], 0)),
+            (cache.find(&[1; 32], 1, TOKEN_CACHE_MS), cache.find(&[1; 32], 1, -1), cache.find(&[2; 32], 1, 0)),
             (None, None, None)
         );
-        cache.begin_generation(7);
-        assert_eq!(cache.find(&[1; 32], 1), None, "tokens were revoked");
-        cache.keep([1; 32], TokenState::Revoked("a".into()), 6, 1);
-        assert_eq!(cache.find(&[1; 32], 1), None, "it was looked up before that");
-        cache.keep([1; 32], live(), 7, 1);
-        assert_eq!(cache.find(&[1; 32], 1), Some(live()));
+        cache.begin_generation(FIRST, 7);
+        assert_eq!(cache.find(&[1; 32], 1, 1), None, "tokens were revoked");
+        cache.keep([1; 32], TokenState::Revoked("a".into()), before, 1);
+        assert_eq!(cache.find(&[1; 32], 1, 1), None, "it was looked up before that");
+        cache.keep([1; 32], live(), cache.generations(), 1);
+        assert_eq!(cache.find(&[1; 32], 1, 1), Some(live()));
+    }
+
+    #[test]
+    fn generation_of_another_chain_changes_nothing() {
+        let cache = TokenCache::default();
+        let rule = |number: u8| TokenRule { id: format!("desk-{number}"), ..main_rule([number; 32]) };
+        let chain = |number: u8| TokenState::Live(rule(number)).chain(4);
+        (0..32).for_each(|number| cache.keep([number; 32], TokenState::Live(rule(number)), cache.generations(), 0));
+        cache.begin_generation(chain(0), 7);
+        let found: Vec<bool> = (0..32).map(|number| cache.find(&[number; 32], 4, 1).is_some()).collect();
+        let expected: Vec<bool> = (0..32).map(|number| chain(number) != chain(0)).collect();
+        assert_eq!(found, expected);
+        assert!(found.contains(&true) && found.contains(&false));
     }
 
     #[test]
     fn made_up_tokens_wait_for_their_searches() {
         let cache = TokenCache::default();
-        cache.keep([1; 32], live(), 0, 0);
-        cache.begin_generation(1);
+        cache.keep([1; 32], live(), cache.generations(), 0);
+        cache.begin_generation(FIRST, 1);
         let searched = (0..10_000).filter(|_| cache.may_look_up(&[2; 32], 0)).count();
         assert_eq!(i64::try_from(searched), Ok(TOKEN_SEARCHES));
         assert!(cache.may_look_up(&[1; 32], 0) && !cache.may_look_up(&[3; 32], TOKEN_SEARCH_MS - 1));
@@ -168,13 +211,13 @@ mod tests {
     #[test]
     fn unknown_tokens_give_way_to_known_ones() {
         let cache = TokenCache::default();
-        cache.keep([255; 32], live(), 0, 0);
+        cache.keep([255; 32], live(), cache.generations(), 0);
         for number in 0..3 * u32::try_from(TOKENS_CACHED).unwrap() {
             let mut hash = [0; 32];
             hash[..4].copy_from_slice(&number.to_be_bytes());
-            cache.keep(hash, TokenState::Unknown, 0, 0);
+            cache.keep(hash, TokenState::Unknown, cache.generations(), 0);
             assert!(cache.0.borrow().tokens.len() <= TOKENS_CACHED);
         }
-        assert_eq!(cache.find(&[255; 32], 0), Some(live()));
+        assert_eq!(cache.find(&[255; 32], 1, 0), Some(live()));
     }
 }

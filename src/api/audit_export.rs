@@ -9,18 +9,18 @@ use std::rc::Rc;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::audit_read::collect_entries;
+use super::audit_merge::{AfterResponse, ChainMerge, ChainReader, MergedEntry};
 use super::end_marker::EndMarker;
-use super::retry::retry_while_out_of_memory;
 use super::scan::acquire_scan;
-use crate::access::Caller;
-use crate::audit::calls::{ChainHead, ReadEntries};
-use crate::audit::search::EntryScan;
-use crate::audit::segment::write_segment_line;
+use crate::access::{Caller, ChainNumber};
+use crate::audit::calls::ChainHead;
+use crate::audit::positions::ChainPositions;
+use crate::audit::search::EntryFilter;
+use crate::audit::segment::write_export_line;
 use crate::http::media_type::NDJSON;
 use crate::http::{Problem, Reply};
 use crate::limits::{AUDIT_EXPORT, AUDIT_EXPORT_PIECES, AUDIT_EXPORT_SCAN};
-use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter, ScanPermit};
+use crate::memory::{OutOfMemory, ReservedBytes, ReservedWriter, ScanPermit};
 use crate::services::Services;
 
 /// The last line of an export.
@@ -34,25 +34,32 @@ struct ExportTrailer {
     last: Option<ChainHead>,
     /// The newest entry of the whole log.
     head: Option<ChainHead>,
+    /// The chains, where there are several; `last` and `head` are those of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chains: Vec<ChainTrailer>,
     /// The parameter `after` of the export that continues; null where there is no more.
-    after: Option<u64>,
+    after: Option<AfterResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
+}
+
+/// A chain of several in an export.
+#[derive(Serialize)]
+struct ChainTrailer {
+    chain: u8,
+    chain_valid: bool,
+    last: Option<ChainHead>,
+    head: Option<ChainHead>,
 }
 
 /// An export between two pieces.
 struct EntryExport<D: Services> {
     services: Rc<D>,
     /// What is still to come.
-    ask: ReadEntries,
-    pieces: u64,
-    /// Number of entries that were looked at.
-    scanned: u64,
-    last: Option<ChainHead>,
-    chain_valid: bool,
+    merge: ChainMerge,
+    /// Number of entries that are still to come, at most.
+    limit: u64,
     is_over: bool,
-    /// Of the piece that the client reads.
-    reservation: Reservation,
     marker: EndMarker,
     _permit: ScanPermit,
 }
@@ -61,20 +68,17 @@ struct EntryExport<D: Services> {
 pub(super) async fn export_entries<D: Services + 'static>(
     services: &Rc<D>,
     caller: &Caller,
-    ask: ReadEntries,
+    (after, filter): (ChainPositions, EntryFilter),
+    limit: u64,
 ) -> Result<Reply, Problem> {
     let permit = acquire_scan(services.as_ref(), caller).await?;
     let marker = EndMarker::draw(services.as_ref());
-    let reservation = services.memory().reservation();
+    let merge = ChainMerge::new(services.as_ref(), after, filter);
     let export = EntryExport {
         services: services.clone(),
-        ask,
-        pieces: 0,
-        scanned: 0,
-        last: None,
-        chain_valid: true,
+        merge,
+        limit,
         is_over: false,
-        reservation,
         marker: marker.clone(),
         _permit: permit,
     };
@@ -88,15 +92,9 @@ pub(super) async fn export_entries<D: Services + 'static>(
 impl<D: Services> EntryExport<D> {
     /// The lines of the next entries, with the trailer after the last one.
     async fn next_piece(&mut self) -> ReservedBytes {
-        self.reservation.release_all();
-        self.pieces += 1;
-        let ask = ReadEntries { limit: self.ask.limit.min(AUDIT_EXPORT), ..self.ask.clone() };
-        let (services, reservation) = (self.services.as_ref(), &self.reservation);
-        let found = retry_while_out_of_memory(services, reservation, async || {
-            collect_entries(services, &ask, reservation).await
-        });
-        let written = match found.await {
-            Ok((scan, head)) => self.write_entries(scan, head),
+        let limit = self.limit.min(AUDIT_EXPORT);
+        let written = match self.merge.next_entries(self.services.as_ref(), limit).await {
+            Ok(entries) => self.write_entries(&entries),
             Err(problem) => return self.end(Some(problem)),
         };
         written.unwrap_or_else(|error| self.end(Some(error.into())))
@@ -104,38 +102,49 @@ impl<D: Services> EntryExport<D> {
 
     /// The trailer alone.
     fn end(&mut self, error: Option<Problem>) -> ReservedBytes {
-        ReservedBytes::small(&self.write_trailer(None, error))
+        ReservedBytes::small(&self.write_trailer(error))
     }
 
-    fn write_entries(&mut self, scan: EntryScan, head: ChainHead) -> Result<ReservedBytes, OutOfMemory> {
-        let mut out = ReservedWriter::new(self.reservation.budget());
-        for kept in &scan.entries {
+    fn write_entries(&mut self, entries: &[MergedEntry]) -> Result<ReservedBytes, OutOfMemory> {
+        let mut out = ReservedWriter::new(self.services.memory());
+        let has_several = self.merge.readers().len() > 1;
+        for MergedEntry { chain, kept } in entries {
             let mut line = Vec::new();
-            write_segment_line(&mut line, kept);
+            write_export_line(&mut line, has_several.then_some(*chain), kept);
             out.push(&line)?;
         }
-        let follows = self.last.as_ref().is_none_or(|last| last.hash == scan.before);
-        self.chain_valid &= scan.chain_valid && follows;
-        self.scanned += scan.last.seq.saturating_sub(self.ask.after);
-        self.ask.after = scan.last.seq;
-        self.ask.limit = self.ask.limit.saturating_sub(scan.entries.len() as u64);
-        let is_end = scan.last.seq >= head.seq || scan.is_over;
-        self.last = Some(scan.last);
-        let is_spent = self.pieces >= AUDIT_EXPORT_PIECES || self.scanned >= AUDIT_EXPORT_SCAN;
-        if is_end || self.ask.limit == 0 || is_spent {
-            self.is_over = is_end;
-            out.push(&self.write_trailer(Some(head), None))?;
+        self.limit = self.limit.saturating_sub(entries.len() as u64);
+        let is_spent = self.merge.reads >= AUDIT_EXPORT_PIECES || self.merge.scanned >= AUDIT_EXPORT_SCAN;
+        if self.merge.is_at_end() || self.limit == 0 || is_spent {
+            out.push(&self.write_trailer(None))?;
         }
         out.finish()
     }
 
-    /// The trailer. The stream is complete where it came to the end.
-    fn write_trailer(&mut self, head: Option<ChainHead>, error: Option<Problem>) -> Vec<u8> {
-        let complete = self.is_over;
-        let after = (!complete).then_some(self.ask.after);
+    /// The trailer, after which nothing comes. The stream is complete where it came to the end.
+    fn write_trailer(&mut self, error: Option<Problem>) -> Vec<u8> {
+        let complete = error.is_none() && self.merge.is_at_end();
         self.is_over = true;
-        let (chain_valid, last) = (self.chain_valid, self.last.clone());
-        let trailer = ExportTrailer { complete, chain_valid, last, head, after, error };
+        let readers = self.merge.readers();
+        let first = readers.iter().find(|reader| reader.chain == ChainNumber::FIRST);
+        let last = first.and_then(|first| first.last.clone());
+        let head = first.and_then(|first| first.head.clone()).filter(|_| error.is_none());
+        let trailer = ExportTrailer {
+            complete,
+            chain_valid: self.merge.is_valid(),
+            last,
+            head,
+            chains: if readers.len() > 1 { readers.iter().map(ChainTrailer::from).collect() } else { Vec::new() },
+            after: (!complete).then(|| self.merge.positions().into()),
+            error,
+        };
         self.marker.json_line(&trailer).into_bytes()
+    }
+}
+
+impl From<&ChainReader> for ChainTrailer {
+    fn from(reader: &ChainReader) -> Self {
+        let (last, head) = (reader.last.clone(), reader.head.clone());
+        Self { chain: reader.chain.number(), chain_valid: reader.chain_valid, last, head }
     }
 }

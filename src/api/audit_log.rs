@@ -1,7 +1,7 @@
 //! `GET /v1/audit`: the entries of the audit log, oldest first, all of them or those that are searched for.
 //!
 //! # Invariants
-//! Entries come in order with their hashes, and `chain_valid` says whether each hash follows from the one before, across
+//! Entries come in order with their hashes, those of several chains by time, and `chain_valid` says whether each hash follows from the one before, across
 //! the borders of segments too, and of entries that are not searched for. Reading the audit log is itself recorded in it.
 
 use std::net::IpAddr;
@@ -11,12 +11,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::audit_export;
-use super::audit_read::collect_entries;
-use super::retry::retry_while_out_of_memory;
+use super::audit_merge::{AfterResponse, ChainMerge, ChainReader, MergedEntry};
 use super::scan::acquire_scan;
 use crate::access::Caller;
-use crate::audit::calls::{ChainEntry, ChainHead, ReadEntries};
-use crate::audit::search::{EntryFilter, EntryScan};
+use crate::audit::calls::{ChainEntry, ChainHead};
+use crate::audit::positions::ChainPositions;
+use crate::audit::search::EntryFilter;
 use crate::http::{HttpRequest, Problem, Reply, parse_instant, problems};
 use crate::limits::{AUDIT_PAGE, LISTED};
 use crate::record::ray_from_user;
@@ -35,12 +35,28 @@ struct AuditPageResponse {
     chain_valid: bool,
     /// The newest entry of the whole log.
     head: ChainHead,
+    /// The chains, where there are several; `before` and `head` are those of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chains: Vec<ChainPageResponse>,
     /// The parameter `after` of the next page; null on the last page.
-    after: Option<u64>,
+    after: Option<AfterResponse>,
+}
+
+/// A chain of several on a page.
+#[derive(Serialize)]
+struct ChainPageResponse {
+    chain: u8,
+    /// Null where the page did not come to the chain; so is `head`.
+    before: Option<String>,
+    chain_valid: bool,
+    head: Option<ChainHead>,
 }
 
 #[derive(Serialize)]
 struct AuditEntryResponse {
+    /// The number of its chain, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<u8>,
     seq: u64,
     hash: String,
     /// The text that was hashed, byte for byte.
@@ -54,21 +70,20 @@ pub(crate) async fn list_audit_entries<B, D: Services + 'static>(
     request: &HttpRequest<B>,
 ) -> Result<Reply, Problem> {
     let after = match request.parameter("after") {
-        None => 0,
-        Some(number) => {
-            number.parse().map_err(|_| problems::bad_parameter("after", "the sequence number of an entry"))?
-        }
+        None => ChainPositions::default(),
+        Some(text) => ChainPositions::parse(&text)
+            .ok_or_else(|| problems::bad_parameter("after", "the sequence number of an entry, or `after` of a page"))?,
     };
     let filter = parse_entry_filter(request)?;
     match request.parameter("format").as_deref() {
         None | Some("json") => {
             let limit = request.number_parameter("limit", LISTED, AUDIT_PAGE)?;
             let _permit = acquire_scan(services.as_ref(), caller).await?;
-            list_page(services.as_ref(), ReadEntries { after, limit, filter }).await
+            Box::pin(list_page(services.as_ref(), after, filter, limit)).await
         }
         Some("ndjson") => {
             let limit = request.number_parameter("limit", u64::MAX, u64::MAX)?;
-            audit_export::export_entries(services, caller, ReadEntries { after, limit, filter }).await
+            audit_export::export_entries(services, caller, (after, filter), limit).await
         }
         Some(_) => Err(problems::bad_parameter("format", "json or ndjson")),
     }
@@ -112,19 +127,41 @@ fn time_parameter<B>(request: &HttpRequest<B>, name: &'static str) -> Result<Opt
 }
 
 /// Answers with one page.
-async fn list_page(services: &impl Services, ask: ReadEntries) -> Result<Reply, Problem> {
-    let reservation = services.memory().reservation();
-    let (EntryScan { entries, before, chain_valid, last, is_over, .. }, head) =
-        retry_while_out_of_memory(services, &reservation, async || collect_entries(services, &ask, &reservation).await)
-            .await?;
-    let shown =
-        |ChainEntry { seq, entry, hash }| AuditEntryResponse { seq, hash, entry: RawValue::from_string(entry).ok() };
+async fn list_page(
+    services: &impl Services,
+    after: ChainPositions,
+    filter: EntryFilter,
+    limit: u64,
+) -> Result<Reply, Problem> {
+    let mut merge = ChainMerge::new(services, after, filter);
+    let entries = merge.next_entries(services, limit).await?;
+    let has_several = merge.readers().len() > 1;
+    let shown = |MergedEntry { chain, kept: ChainEntry { seq, entry, hash } }| AuditEntryResponse {
+        chain: has_several.then_some(chain.number()),
+        seq,
+        hash,
+        entry: RawValue::from_string(entry).ok(),
+    };
+    let mut chains: Vec<_> = merge.readers().iter().map(ChainPageResponse::from).collect();
+    let first = chains.first().and_then(|first| first.before.clone().zip(first.head.clone()));
+    let (before, head) = first.ok_or_else(problems::not_audited)?;
+    if !has_several {
+        chains.clear();
+    }
     let answer = AuditPageResponse {
         before,
-        chain_valid,
-        after: (last.seq < head.seq && !is_over).then_some(last.seq),
+        chain_valid: merge.is_valid(),
+        after: (!merge.is_at_end()).then(|| merge.positions().into()),
         head,
+        chains,
         entries: entries.into_iter().map(shown).collect(),
     };
     Ok(Reply::json(services.memory(), &answer)?)
+}
+
+impl From<&ChainReader> for ChainPageResponse {
+    fn from(reader: &ChainReader) -> Self {
+        let (before, head) = (reader.before.clone(), reader.head.clone());
+        Self { chain: reader.chain.number(), before, chain_valid: reader.chain_valid, head }
+    }
 }

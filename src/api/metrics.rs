@@ -6,13 +6,12 @@
 
 use std::io::Write;
 
+use super::audit_figures::{AuditFigures, sum_chains};
 use super::stats::{SummedBooks, sum_books};
-use crate::audit::AUDIT;
-use crate::audit::calls::{CountWritten, ReadEntries, WrittenCounts};
-use crate::backend::CallError;
+use crate::audit::calls::WrittenCounts;
 use crate::config::Config;
 use crate::edge::DropReason;
-use crate::http::{Problem, Reply, problems};
+use crate::http::{Problem, Reply};
 use crate::ledger::books::{AgainTotals, ChangedLines, LedgerTotals, LineTotals};
 use crate::ledger::breaker::BreakerState;
 use crate::ledger::edge_sums::EdgeTotals;
@@ -22,7 +21,6 @@ use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::self_check::{CanaryOutcome, SelfCheckReport};
 use crate::limits::LEDGERS_READ;
 use crate::memory::ReservedWriter;
-use crate::rpc;
 use crate::services::Services;
 
 /// Returns milliseconds as a number of seconds.
@@ -49,14 +47,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
         self_check,
         ..
     } = sum_books(config, services, LEDGERS_READ).await?;
-    let failed = |error: CallError| match error {
-        CallError::OutOfMemory(error) => error.into(),
-        CallError::Backend(_) => problems::unavailable(),
-    };
-    let audit = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ReadEntries::default()).await;
-    let audit = audit.map_err(failed)?;
-    let written = rpc::call_held(services.audit_log(), services.memory(), AUDIT, &CountWritten {}).await;
-    let written = written.map_err(failed)?;
+    let audit = Box::pin(sum_chains(services)).await?;
     let mut page = MetricsPage(ReservedWriter::new(services.memory()));
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
@@ -75,11 +66,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     page.single("raydex_delivery_faults", "Faults of settings that stop delivery.", faults);
     page.post_times(&delivery.post_times);
     page.self_check(self_check.as_ref(), services.now_ms());
-    page.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
-    let in_bucket = audit.kept_from.saturating_sub(1);
-    page.labelled("raydex_audit_entries", "place", "bucket", in_bucket);
-    page.labelled("raydex_audit_entries", "place", "object", audit.head.seq.saturating_sub(in_bucket));
-    page.audit_written(&written);
+    page.audit(&audit);
     page.single("raydex_ledgers_scanned", "Ledgers that these figures were gathered from.", ledgers.scanned);
     page.single("raydex_ledgers", "Ledgers that exist.", ledgers.total);
     Ok(Reply::new(200, PROMETHEUS, page.0.finish()?))
@@ -156,12 +143,19 @@ impl MetricsPage {
         }
     }
 
-    /// What the audit log's object wrote.
-    fn audit_written(&mut self, written: &WrittenCounts) {
-        let WrittenCounts { calls, commits, rows, entries } = *written;
-        self.family("raydex_audit_written", "What the audit log's object did since it was started, by kind.");
+    /// The entries of the audit log, and what its objects wrote.
+    fn audit(&mut self, audit: &AuditFigures) {
+        self.family("raydex_audit_entries", "Entries of the audit log, by where they were put.");
+        self.labelled("raydex_audit_entries", "place", "bucket", audit.in_bucket);
+        self.labelled("raydex_audit_entries", "place", "object", audit.in_objects);
+        let WrittenCounts { calls, commits, rows, entries } = audit.written;
+        self.family("raydex_audit_written", "What the audit log's objects did since each was started, by kind.");
         for (kind, count) in [("calls", calls), ("commits", commits), ("rows", rows), ("entries", entries)] {
             self.labelled("raydex_audit_written", "kind", kind, count);
+        }
+        self.family("raydex_audit_chain_calls", "Calls to the object of a chain since it was started, by chain.");
+        for (chain, calls) in (0_u8..).zip(&audit.calls) {
+            self.labelled("raydex_audit_chain_calls", "chain", &chain.to_string(), *calls);
         }
     }
 

@@ -10,7 +10,9 @@
 
 pub(crate) mod absence;
 mod audit_export;
+mod audit_figures;
 pub(crate) mod audit_log;
+mod audit_merge;
 mod audit_read;
 pub(crate) mod backfills;
 pub(crate) mod batches;

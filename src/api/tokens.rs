@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ledgers::{ask_ledger, call_ledger};
 use super::operation_reason::parse_reason;
-use crate::access::{Caller, GrantNames, TokenRule, TokenSecret, is_token_id};
-use crate::audit::AUDIT;
+use crate::access::{Caller, ChainNumber, GrantNames, TokenRule, TokenSecret, is_token_id};
 use crate::audit::calls::ForgetTokens;
+use crate::audit::chains::chain_object;
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::ledger::ids::REGISTRY;
@@ -230,11 +230,24 @@ pub(crate) async fn revoke_token(
     let RevokedToken { token, made } = ask_ledger(services, REGISTRY, &revoke).await?;
     let token = token.ok_or_else(problems::no_such_token)?;
     // From here on isolates look up the token again, and find it revoked.
-    rpc::call_held(services.audit_log(), services.memory(), AUDIT, &ForgetTokens {})
-        .await
-        .map_err(|_| problems::unavailable())?;
+    Box::pin(forget_tokens(services)).await?;
     let answer = RevokedTokenResponse { token: TokenResponse::from(token), made };
     Ok(Reply::json(services.memory(), &answer)?)
+}
+
+/// Begins another generation of tokens in each chain of the audit log. The first one says how many there are: a chain that no
+/// isolate appended to before has no token's generation to know, so that its first request looks the token up again.
+async fn forget_tokens(services: &impl Services) -> Result<(), Problem> {
+    let forget = async |chain| {
+        let name = chain_object(chain);
+        let answer = rpc::call_held(services.audit_log(), services.memory(), &name, &ForgetTokens {}).await;
+        answer.map(|held| held.into_parts().0.chains).map_err(|_| problems::unavailable())
+    };
+    let chains = forget(ChainNumber::FIRST).await?;
+    for chain in ChainNumber::first(chains).skip(1) {
+        forget(chain).await?;
+    }
+    Ok(())
 }
 
 /// Whether a caller has all rights of a token, so that they may see and end it. One whose rights cannot be read grants none.

@@ -10,16 +10,15 @@
 
 use std::cell::RefCell;
 
-use serde::Deserialize;
-
 use super::AuditMemory;
 use super::calls::{AuditSegment, ReadEntries};
 use super::chain::TableBounds;
 use super::commit::append_due;
-use super::entry::broken;
+use super::entry::{before_all, broken, time_of};
+use super::facts::stored_chain;
 use super::search::EntryFilter;
 use super::segment::{SegmentWriter, read};
-use super::tables::{BEFORE_ALL, EntryTable, last_segment, note_segment, open};
+use super::tables::{EntryTable, last_segment, note_segment, open};
 use crate::backend::{BackendError, Bucket, SqlDatabase};
 use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
@@ -145,11 +144,12 @@ async fn archive(
 fn next(sql: &impl SqlDatabase, bounds: TableBounds) -> Result<Option<NextSegment>, BackendError> {
     let mut oldest = EntryTable::oldest(sql)?.into_iter();
     let (Some(table), Some(following)) = (oldest.next(), oldest.next()) else { return Ok(None) };
+    let chain = stored_chain(sql)?;
     let (done, before) =
-        last_segment(sql)?.map_or_else(|| (0, BEFORE_ALL.into()), |segment| (segment.last, segment.hash));
+        last_segment(sql)?.map_or_else(|| (0, before_all(chain)), |segment| (segment.last, segment.hash));
     let (PackedEntries { last, hash, last_time, .. }, writer) = pack(sql, bounds, &table, done)?;
     let object = writer.finish()?;
-    let key = segment_key(done + 1, last, &hash);
+    let key = segment_key(chain.number(), done + 1, last, &hash);
     let segment = AuditSegment { first: done + 1, last, before, hash, last_time, key };
     Ok(Some(NextSegment { ends_table: last + 1 == following.first, table, segment, object }))
 }
@@ -193,15 +193,6 @@ fn pack(
             }
         }
     }
-}
-
-/// The time that an entry's text says.
-fn time_of(entry: &str) -> Result<String, BackendError> {
-    #[derive(Deserialize)]
-    struct TimedEntry {
-        time: String,
-    }
-    serde_json::from_str(entry).map(|TimedEntry { time }| time).map_err(|_| broken())
 }
 
 /// Puts a segment; there is no error only where the bucket has it.

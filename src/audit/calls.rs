@@ -18,6 +18,7 @@ calls! {
     "v1/read": ReadEntries => EntryPage,
     "v1/forget-tokens": ForgetTokens => TokenGeneration,
     "v1/count-written": CountWritten => WrittenCounts,
+    "v1/raise-chains": RaiseChains => ChainCount,
 }
 
 /// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
@@ -122,6 +123,32 @@ pub struct ForgetTokens {}
 pub struct TokenGeneration {
     /// The generation that began.
     pub generation: u64,
+    /// How many chains there ever were, as the object of the first one knows.
+    #[serde(default = "one_chain", skip_serializing_if = "is_one_chain")]
+    pub chains: u8,
+}
+
+/// Says to the object of the first chain to how many chains entries are to be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaiseChains {
+    /// Number of chains.
+    pub chains: u8,
+}
+
+/// What the object of the first chain answers to [`RaiseChains`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainCount {
+    /// How many chains there ever were.
+    pub chains: u8,
+}
+
+const fn one_chain() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_one_chain(chains: &u8) -> bool {
+    *chains == 1
 }
 
 /// Asks what the object wrote since it was started.
@@ -164,6 +191,9 @@ pub struct EntryPage {
     pub segment: Option<AuditSegment>,
     /// The number of the first entry that the object has itself.
     pub kept_from: u64,
+    /// How many chains there ever were, as the object of the first one knows.
+    #[serde(default = "one_chain", skip_serializing_if = "is_one_chain")]
+    pub chains: u8,
 }
 
 /// A run of entries that moved to the bucket.

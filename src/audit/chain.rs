@@ -1,7 +1,7 @@
 //! The entries, each with a hash over itself and the hash before it.
 //!
 //! A hash is the SHA-256 of the hash before it in hexadecimal digits, a line feed and the entry's text; before the
-//! first one are 64 zeroes. A kept hash proves later that no entry up to it was changed, removed or inserted.
+//! first one is the number of the chain in 64 digits, so that no chain passes for another. A kept hash proves later that no entry up to it was changed, removed or inserted.
 //!
 //! # Invariants
 //! Numbers have no gap, and times never go back. An entry and its hash are in one row, written by one statement; entries that
@@ -11,10 +11,12 @@
 use serde::Serialize;
 
 use super::calls::{AuditEvent, Denial, EntryPage, ReadEntries};
-use super::entry::{ChainEntry, ChainHead, broken};
+use super::entry::{ChainEntry, ChainHead, before_all, broken};
+use super::facts::stored_chains;
 use super::frame::EntryFrame;
 use super::search::{EntryFilter, EntryScan};
-use super::tables::{self, BEFORE_ALL, EntryTable, TableEnd};
+use super::tables::{self, EntryTable, TableEnd};
+use crate::access::ChainNumber;
 use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::limits::{AUDIT_PAGE, AUDIT_SCAN, AUDIT_SEGMENT, AUDIT_SEGMENT_BYTES};
 use crate::time::rfc3339;
@@ -107,10 +109,10 @@ pub(super) struct AppendedEntries {
 }
 
 impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
-    pub(super) fn open(sql: &'a S, bounds: TableBounds, now_ms: i64) -> Result<Self, BackendError> {
+    pub(super) fn open(sql: &'a S, chain: ChainNumber, bounds: TableBounds, now_ms: i64) -> Result<Self, BackendError> {
         let mut newest = EntryTable::newest(sql)?.into_iter();
         let (table, has_older) = (newest.next(), newest.next().is_some());
-        let end = end(sql, table.as_ref())?;
+        let end = end(sql, chain, table.as_ref())?;
         Ok(Self { sql, bounds, now_ms, table, has_older, end, frame: EntryFrame::default(), entries: 0, rows: 0 })
     }
 
@@ -160,28 +162,33 @@ impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
 }
 
 /// The last entry of a table; without a table, the state of an empty log.
-fn end(sql: &impl SqlDatabase, table: Option<&EntryTable>) -> Result<TableEnd, BackendError> {
-    let empty = || TableEnd { seq: 0, hash: BEFORE_ALL.into(), size: 0, time: String::new() };
+fn end(sql: &impl SqlDatabase, chain: ChainNumber, table: Option<&EntryTable>) -> Result<TableEnd, BackendError> {
+    let empty = || TableEnd { seq: 0, hash: before_all(chain), size: 0, time: String::new() };
     table.map_or_else(|| Ok(empty()), |table| table.end(sql))
 }
 
 /// A page of entries, or the segment that has them.
-pub(super) fn read(sql: &impl SqlDatabase, ask: &ReadEntries) -> Result<EntryPage, BackendError> {
-    let TableEnd { seq, hash, .. } = end(sql, EntryTable::newest(sql)?.first())?;
+pub(super) fn read(sql: &impl SqlDatabase, chain: ChainNumber, ask: &ReadEntries) -> Result<EntryPage, BackendError> {
+    let TableEnd { seq, hash, .. } = end(sql, chain, EntryTable::newest(sql)?.first())?;
     let (head, after) = (ChainHead { seq, hash }, ask.after.min(seq));
     let kept_from = tables::last_segment(sql)?.map_or(1, |segment| segment.last + 1);
     let segment = tables::segment_after(sql, after, ask.filter.start.as_deref().unwrap_or_default())?;
     let scan = match &segment {
         Some(segment) => EntryScan::after(segment.first - 1, &segment.before),
-        None => scan_tables(sql, ask, after.max(kept_from - 1))?,
+        None => scan_tables(sql, chain, ask, after.max(kept_from - 1))?,
     };
-    Ok(EntryPage { scan, head, segment, kept_from })
+    Ok(EntryPage { scan, head, segment, kept_from, chains: stored_chains(sql)? })
 }
 
 /// Looks at the entries of the tables after this number, until a page is full or [`AUDIT_SCAN`] entries were looked at.
-fn scan_tables(sql: &impl SqlDatabase, ask: &ReadEntries, after: u64) -> Result<EntryScan, BackendError> {
+fn scan_tables(
+    sql: &impl SqlDatabase,
+    chain: ChainNumber,
+    ask: &ReadEntries,
+    after: u64,
+) -> Result<EntryScan, BackendError> {
     let mut table = EntryTable::holding(sql, after + 1)?;
-    let before = table.as_ref().map_or_else(|| Ok(BEFORE_ALL.into()), |table| table.hash_at(sql, after))?;
+    let before = table.as_ref().map_or_else(|| Ok(before_all(chain)), |table| table.hash_at(sql, after))?;
     let (mut scan, limit) = (EntryScan::after(after, &before), ask.limit.min(AUDIT_PAGE));
     let is_done = |scan: &EntryScan| scan.is_full(limit) || scan.last.seq.saturating_sub(after) >= AUDIT_SCAN;
     while let Some(found) = &table {

@@ -10,7 +10,8 @@ use super::AuditMemory;
 use super::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
 use super::chain::{AppendedEntries, ChainAppender, NewEntry};
 use super::denials::DenialChanges;
-use crate::access::RefusedRequests;
+use super::facts::stored_chain;
+use crate::access::{ChainNumber, RefusedRequests};
 use crate::backend::{BackendError, SqlDatabase};
 use crate::limits::{AUDIT_COMMIT_BYTES, AUDIT_COMMIT_EVENTS, AUDIT_COMMITS_WAITING};
 use crate::rpc::{CommitGroup, GroupBounds, ItemSize};
@@ -44,13 +45,14 @@ pub(super) struct CommittedCalls {
 pub(super) fn commit(
     sql: &impl SqlDatabase,
     held: &mut AuditMemory,
+    chain: ChainNumber,
     calls: &[Vec<AppendEvent>],
     now_ms: i64,
 ) -> Result<CommittedCalls, BackendError> {
     let (mut answers, mut changes) = (Vec::new(), DenialChanges::default());
     let mut appended = AppendedEntries { waits: false, entries: 0, rows: 0 };
     sql.transaction(&mut || {
-        let mut commit = Commit::open(sql, held, now_ms)?;
+        let mut commit = Commit::open(sql, held, chain, now_ms)?;
         answers = calls.iter().map(|events| commit.take_call(events)).collect::<Result<_, _>>()?;
         (changes, appended) = commit.close()?;
         Ok(())
@@ -67,9 +69,9 @@ pub(super) fn commit(
 
 /// Appends the entries of the denials whose minute is over.
 pub(super) fn append_due(sql: &impl SqlDatabase, held: &mut AuditMemory, now_ms: i64) -> Result<(), BackendError> {
-    let mut changes = DenialChanges::default();
+    let (mut changes, chain) = (DenialChanges::default(), stored_chain(sql)?);
     sql.transaction(&mut || {
-        let mut commit = Commit::open(sql, held, now_ms)?;
+        let mut commit = Commit::open(sql, held, chain, now_ms)?;
         commit.append_ended()?;
         (changes, _) = commit.close()?;
         Ok(())
@@ -89,8 +91,8 @@ struct Commit<'a, S> {
 }
 
 impl<'a, S: SqlDatabase> Commit<'a, S> {
-    fn open(sql: &'a S, held: &'a mut AuditMemory, now_ms: i64) -> Result<Self, BackendError> {
-        let chain = ChainAppender::open(sql, held.bounds, now_ms)?;
+    fn open(sql: &'a S, held: &'a mut AuditMemory, chain: ChainNumber, now_ms: i64) -> Result<Self, BackendError> {
+        let chain = ChainAppender::open(sql, chain, held.bounds, now_ms)?;
         Ok(Self { held, chain, changes: DenialChanges::default(), has_ended: false, now_ms })
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::access::ChainNumber;
 use crate::backend::BackendError;
 
 /// An entry of the chain.
@@ -33,6 +34,21 @@ pub fn hash(before: &str, entry: &str) -> String {
     hasher.update(b"\n");
     hasher.update(entry);
     hex::encode(hasher.finalize())
+}
+
+/// Takes the place of the hash before the first entry of a chain: its number, in 64 digits.
+#[must_use]
+pub fn before_all(chain: ChainNumber) -> String {
+    format!("{:064}", chain.number())
+}
+
+/// The time that an entry's text says.
+pub(crate) fn time_of(entry: &str) -> Result<String, BackendError> {
+    #[derive(Deserialize)]
+    struct TimedEntry {
+        time: String,
+    }
+    serde_json::from_str(entry).map(|TimedEntry { time }| time).map_err(|_| broken())
 }
 
 /// The error of a stored row that does not have its expected form.

@@ -1,24 +1,29 @@
-//! The audit log: a chain of entries that cannot be changed unnoticed, and a rate limit for each caller.
+//! The audit log: chains of entries that cannot be changed unnoticed, and a rate limit for each caller.
 //!
 //! Reading order: [`calls`] has the wire forms, [`redact`] takes secrets out of what people paste, `entry` and [`chain`]
 //! have the entries and their hashes, `tables` and `frame` their storage, [`search`] what a reader asks for, [`segment`] the form
 //! in which they move to the bucket, [`archive`] what moves them, [`rate`] the limiter, `denials` what repeats; `commit` writes
-//! what calls append, and [`object`] combines them inside the one object that keeps the log. In the isolates, [`waiting`] joins
+//! what calls append, and [`object`] combines them inside the object that keeps a chain. A log has one chain, or several, each
+//! with the entries of some callers: [`chains`] has their objects, `facts` what these know of it, [`positions`] where reading
+//! goes on in each. In the isolates, [`waiting`] joins
 //! the events that wait to one call. [`verify`] holds exported entries against the chain, without the object.
 //!
 //! # Invariants
-//! Entries are only appended, and the hash of each covers the hash of the one before it. The object keeps the newest
-//! entries, and of all others the hashes at the borders of their segments. A request that is audited has its entry before
+//! Entries are only appended, and the hash of each covers the hash of the one before it in its chain. An object keeps the newest
+//! entries of its chain, and of all others the hashes at the borders of their segments. A request that is audited has its entry before
 //! anything is served. A caller over its rate leaves an entry for the first request of each minute that is denied.
 
 pub mod archive;
 pub mod calls;
 pub mod chain;
+pub mod chains;
 mod commit;
 mod denials;
 mod entry;
+mod facts;
 mod frame;
 pub mod object;
+pub mod positions;
 pub mod rate;
 pub mod redact;
 pub mod search;
@@ -28,16 +33,18 @@ pub mod verify;
 pub mod waiting;
 
 use self::archive::AlarmWatch;
-use self::calls::{TokenGeneration, WrittenCounts};
+use self::calls::WrittenCounts;
 use self::chain::TableBounds;
 use self::commit::AppendGroup;
 use self::denials::DenialWindows;
 use self::rate::RateLimiter;
 
 pub use archive::{alarm, set_alarm};
+pub use entry::before_all;
+pub(crate) use entry::time_of;
 pub use tables::open;
 
-/// The one object that keeps the chain.
+/// The object that keeps the first chain; [`chains`] names those of others.
 pub const AUDIT: &str = "audit";
 
 /// The state that the object keeps only in memory.
@@ -75,9 +82,9 @@ impl AuditMemory {
     }
 
     /// Begins another generation of tokens.
-    fn forget_tokens(&mut self, now_ms: i64) -> TokenGeneration {
+    fn forget_tokens(&mut self, now_ms: i64) -> u64 {
         let generation = self.token_generation(now_ms).saturating_add(1);
         self.tokens = Some(generation);
-        TokenGeneration { generation }
+        generation
     }
 }

@@ -1,4 +1,4 @@
-//! The object that keeps the chain: calls that append wait for one another's commit, all others are answered at once.
+//! The object that keeps a chain: calls that append wait for one another's commit, all others are answered at once.
 //!
 //! A commit is written at once where none is under way, and the next one once it is durable: what arrives in between shares
 //! it. So an entry that comes alone waits for nothing but its own row, and many that come together cost few rows.
@@ -9,16 +9,23 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::calls::{AppendAnswer, AppendEvent, AppendEvents, CountWritten, ForgetTokens, ReadEntries};
+use super::calls::{
+    AppendAnswer, AppendEvent, AppendEvents, ChainCount, CountWritten, ForgetTokens, RaiseChains, ReadEntries,
+    TokenGeneration,
+};
 use super::commit::{CommittedCalls, commit};
+use super::facts::{keep_chain, raise_chains, stored_chains};
 use super::{AuditMemory, chain, open, set_alarm};
+use crate::access::ChainNumber;
 use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::ledger::Alarm;
 use crate::rpc::{Call, CallReply, Dispatcher, GroupRun, ItemSize, ObjectDatabase, local_bell};
 
-/// The audit log's object, as it is when a call comes.
+/// The object of a chain, as it is when a call comes.
 #[derive(Debug)]
 pub struct AuditObject<'a, S, A> {
+    /// The chain that it keeps.
+    pub chain: ChainNumber,
     /// Its database.
     pub sql: &'a S,
     /// Its alarm.
@@ -48,6 +55,9 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
             }
             _ => {
                 let reply = self.answer(name, body, clock())?;
+                if name == RaiseChains::NAME {
+                    self.sql.flushed().await?;
+                }
                 // The alarm is that of earlier entries, whether or not it can be set.
                 let _logged = set_alarm(self.held, self.alarm, reply.wake_ms).await;
                 Ok(reply.body)
@@ -57,16 +67,20 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
 
     /// Answers a call that appends nothing.
     fn answer(&self, name: &str, body: &[u8], now_ms: i64) -> Result<CallReply, BackendError> {
-        let Self { sql, is_open, held, .. } = *self;
+        let Self { chain, sql, is_open, held, .. } = *self;
         let answer = |sql: &ObjectDatabase<'_, S>| {
             Dispatcher::new(sql, name, body)
-                .on(|ask: &ReadEntries| chain::read(sql, ask))
+                .on(|ask: &ReadEntries| chain::read(sql, chain, ask))
                 .on(|_: &CountWritten| Ok(held.borrow().written))
-                .on(|_: &ForgetTokens| Ok(held.borrow_mut().forget_tokens(now_ms)))
+                .on(|_: &ForgetTokens| {
+                    let generation = held.borrow_mut().forget_tokens(now_ms);
+                    Ok(TokenGeneration { generation, chains: stored_chains(sql)? })
+                })
+                .on(|ask: &RaiseChains| Ok(ChainCount { chains: raise_chains(sql, ask.chains)? }))
                 .finish()
         };
         // An object of the former form has this one, and not yet those of frames.
-        let reply = ObjectDatabase::serve(sql, is_open, "audit_segment_v1", || open(sql), answer)?;
+        let reply = ObjectDatabase::serve(sql, is_open, "audit_segment_v1", || self.open_tables(), answer)?;
         let mut held = held.borrow_mut();
         let due_ms = held.denials.due_ms();
         Ok(CallReply { wake_ms: held.watch.wake_ms(false, due_ms, now_ms), ..reply })
@@ -112,9 +126,14 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
 
     fn write(&self, calls: &[Vec<AppendEvent>], now_ms: i64) -> Result<CommittedCalls, BackendError> {
         if !self.is_open.get() {
-            open(self.sql)?;
+            self.open_tables()?;
             self.is_open.set(true);
         }
-        commit(self.sql, &mut self.held.borrow_mut(), calls, now_ms)
+        commit(self.sql, &mut self.held.borrow_mut(), self.chain, calls, now_ms)
+    }
+
+    fn open_tables(&self) -> Result<(), BackendError> {
+        open(self.sql)?;
+        keep_chain(self.sql, self.chain)
     }
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::calls::{AuditSegment, ReadEntries};
 use super::entry::{ChainEntry, ChainHead, hash};
 use super::search::EntryScan;
+use crate::access::ChainNumber;
 use crate::backend::{BackendError, Bucket, ByteStream, WholeBody, to_json};
 use crate::batch::{BatchError, BatchLine, BatchReader};
 use crate::limits::{AUDIT_SEGMENT_INFLATED, LINE_COPIES, READER_BYTES};
@@ -25,9 +26,12 @@ use crate::memory::{OutOfMemory, Reservation};
 /// A segment is packed while calls wait: of 10,000 entries level 6 makes 4 % less and takes a third longer.
 const LEVEL: Compression = Compression::new(3);
 
-/// One line of a segment, with its members in this order.
+/// One line of a segment or of an export, with its members in this order.
 #[derive(Serialize)]
 struct SegmentLine<'a> {
+    /// The number of the chain, in an export of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<u8>,
     seq: u64,
     hash: &'a str,
     entry: &'a str,
@@ -35,7 +39,13 @@ struct SegmentLine<'a> {
 
 /// Writes the line of an entry.
 pub fn write_segment_line(out: &mut Vec<u8>, kept: &ChainEntry) {
-    out.extend(to_json(&SegmentLine { seq: kept.seq, hash: &kept.hash, entry: &kept.entry }));
+    write_export_line(out, None, kept);
+}
+
+/// Writes the line of an entry, with its chain in an export of several.
+pub fn write_export_line(out: &mut Vec<u8>, chain: Option<ChainNumber>, kept: &ChainEntry) {
+    let chain = chain.map(ChainNumber::number);
+    out.extend(to_json(&SegmentLine { chain, seq: kept.seq, hash: &kept.hash, entry: &kept.entry }));
     out.push(b'\n');
 }
 

@@ -24,9 +24,6 @@ use super::frame::{EntryFrame, entries_of};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::{AUDIT_FRAMES_READ, AUDIT_SEGMENT};
 
-/// Takes the place of the hash before the first entry.
-pub(super) const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
 /// The tables of an object without entries.
 const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS audit_table_v1 (first INTEGER PRIMARY KEY, before TEXT NOT NULL)",

@@ -6,8 +6,8 @@
 
 use serde::Deserialize;
 
-use super::entry::{ChainEntry, ChainHead, hash};
-use super::tables::BEFORE_ALL;
+use super::entry::{ChainEntry, ChainHead, before_all, hash};
+use crate::access::ChainNumber;
 
 /// Where a chain breaks, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,9 +78,9 @@ pub struct ChainVerifier {
 }
 
 impl Default for ChainVerifier {
-    /// Begins where the log does.
+    /// Begins where the first chain does.
     fn default() -> Self {
-        Self::after(ChainHead { seq: 0, hash: BEFORE_ALL.into() })
+        Self::new(ChainNumber::FIRST)
     }
 }
 
@@ -91,6 +91,12 @@ struct NumberedEntry {
 }
 
 impl ChainVerifier {
+    /// Begins where a chain does.
+    #[must_use]
+    pub fn new(chain: ChainNumber) -> Self {
+        Self::after(ChainHead { seq: 0, hash: before_all(chain) })
+    }
+
     /// Begins after an entry whose hash is known.
     #[must_use]
     pub const fn after(head: ChainHead) -> Self {
@@ -156,11 +162,15 @@ impl ChainVerifier {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEFORE_ALL, ChainBreak, ChainEntry, ChainHead, ChainVerifier, hash};
+    use super::{ChainBreak, ChainEntry, ChainHead, ChainNumber, ChainVerifier, before_all, hash};
 
     /// The lines of a chain, whose entries have this word in them.
     fn chain(word: &str, count: u64) -> Vec<ChainEntry> {
-        let mut last = BEFORE_ALL.to_owned();
+        chain_of(ChainNumber::FIRST, word, count)
+    }
+
+    fn chain_of(number: ChainNumber, word: &str, count: u64) -> Vec<ChainEntry> {
+        let mut last = before_all(number);
         let entry = |seq| {
             let entry = format!(r#"{{"v":1,"seq":{seq},"word":"{word}"}}"#);
             last = hash(&last, &entry);
@@ -207,6 +217,17 @@ mod tests {
         assert_eq!(breaks(ChainVerifier::after_number(4), &whole[4..]), []);
         let other = ChainHead { hash: whole[2].hash.clone(), ..before };
         assert_eq!(breaks(ChainVerifier::after(other), &whole[4..]), [ChainBreak::Unfit { seq: 5 }]);
+    }
+
+    #[test]
+    fn chain_does_not_pass_for_another() {
+        for number in ChainNumber::first(3) {
+            let whole = chain_of(number, "a", 3);
+            for other in ChainNumber::first(3) {
+                let expected: &[ChainBreak] = if other == number { &[] } else { &[ChainBreak::Unfit { seq: 1 }] };
+                assert_eq!(breaks(ChainVerifier::new(other), &whole), expected, "{number} as {other}");
+            }
+        }
     }
 
     #[test]

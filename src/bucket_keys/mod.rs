@@ -10,6 +10,7 @@
 //! raydex/windows/v1/{source}                                     the windows of a batch's access points
 //! raydex/summaries/v1/{source}                                   the summaries of a batch's spans
 //! raydex/audit/v1/{first}-{last}-{hash}.ndjson.gz                a segment of the audit log
+//! raydex/audit/v1/chain-{chain}-{first}-{last}-{hash}.ndjson.gz  one of another chain than the first
 //! ```
 
 pub mod foreign;
@@ -39,6 +40,12 @@ pub const SUMMARIES: &str = "raydex/summaries/v1/";
 
 /// The folder of the segments of the audit log.
 pub const AUDIT_SEGMENTS: &str = "raydex/audit/v1/";
+
+/// What precedes the number of the chain in the name of a segment.
+const AUDIT_CHAIN: &str = "chain-";
+
+/// The end of the names of segments.
+pub const AUDIT_SEGMENT_END: &str = ".ndjson.gz";
 
 /// The class of an object in the log bucket, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,25 +178,54 @@ pub fn summaries_key(digest: &str) -> String {
     format!("{SUMMARIES}{digest}")
 }
 
-/// Returns the key of a segment of the audit log: its first and last entry, and the hash of the last one, which covers
-/// the whole chain up to it. Keys sort in the order of their entries.
+/// Returns the start of the keys of the segments of a chain of the audit log. That of the first chain is also the start of
+/// the others' keys, which sort after its own.
 #[must_use]
-pub fn segment_key(first: u64, last: u64, hash: &str) -> String {
-    format!("{AUDIT_SEGMENTS}{first:020}-{last:020}-{hash}.ndjson.gz")
+pub fn segments_prefix(chain: u8) -> String {
+    if chain == 0 { AUDIT_SEGMENTS.to_owned() } else { format!("{AUDIT_SEGMENTS}{AUDIT_CHAIN}{chain:02}-") }
 }
 
-/// Parses the number of the first entry from the key of a segment; `None` if the key is not a segment's.
+/// Returns the key of a segment of the audit log: its chain unless that is the first, its first and last entry, and the hash
+/// of the last one, which covers the whole chain up to it. Keys of a chain sort in the order of their entries.
 #[must_use]
-pub fn segment_first(key: &str) -> Option<u64> {
-    key.strip_prefix(AUDIT_SEGMENTS)?.split_once('-')?.0.parse().ok()
+pub fn segment_key(chain: u8, first: u64, last: u64, hash: &str) -> String {
+    format!("{}{first:020}-{last:020}-{hash}{AUDIT_SEGMENT_END}", segments_prefix(chain))
+}
+
+/// What the name of a segment of the audit log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentName<'a> {
+    /// The number of its chain.
+    pub chain: u8,
+    /// The number of its first entry.
+    pub first: u64,
+    /// The number of its last entry.
+    pub last: u64,
+    /// The hash of its last entry.
+    pub hash: &'a str,
+}
+
+impl<'a> SegmentName<'a> {
+    /// Parses the key or the file name of a segment; `None` if it is not a segment's.
+    #[must_use]
+    pub fn parse(key: &'a str) -> Option<Self> {
+        let name = key.rsplit('/').next()?.strip_suffix(AUDIT_SEGMENT_END)?;
+        let (chain, name) = match name.strip_prefix(AUDIT_CHAIN) {
+            Some(rest) => rest.split_once('-').and_then(|(chain, name)| Some((chain.parse().ok()?, name)))?,
+            None => (0, name),
+        };
+        let (first, (last, hash)) =
+            name.split_once('-').and_then(|(first, rest)| Some((first, rest.split_once('-')?)))?;
+        Some(Self { chain, first: first.parse().ok()?, last: last.parse().ok()?, hash })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        DatasetClaim, FOLDER, IgnoreReason, KeyClass, LogPrefixes, batch_key, batch_times, classify, edge_batch_key,
-        folder_day, pack_digest, pack_key, segment_first, segment_key, skip_unread_folder, summaries_key,
-        version_digest, windows_key,
+        DatasetClaim, FOLDER, IgnoreReason, KeyClass, LogPrefixes, SegmentName, batch_key, batch_times, classify,
+        edge_batch_key, folder_day, pack_digest, pack_key, segment_key, segments_prefix, skip_unread_folder,
+        summaries_key, version_digest, windows_key,
     };
     use crate::record::Dataset;
 
@@ -297,7 +333,7 @@ mod tests {
             (pack_key("5a", 1, "000003", "3c"), "raydex/payloads/v1/5a/1/000003-3c".to_owned()),
             (windows_key(&digest), format!("raydex/windows/v1/{digest}")),
             (summaries_key(&digest), format!("raydex/summaries/v1/{digest}")),
-            (segment_key(1, 10_000, "5a3c"), segment),
+            (segment_key(0, 1, 10_000, "5a3c"), segment),
         ] {
             assert_eq!(key, expected);
             assert!(key.starts_with(FOLDER));
@@ -309,11 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn segment_keys_name_their_first_entry() {
-        assert_eq!(segment_first(&segment_key(10_001, 20_000, "5a")), Some(10_001));
-        let others = ["raydex/audit/v1/", "raydex/audit/v1/a-b", "raydex/audit/v1/12", "logs/00000000000000000001-2"];
+    fn segment_keys_name_chain_and_entries() {
+        let name = |chain| SegmentName { chain, first: 10_001, last: 20_000, hash: "5a" };
+        for chain in [0, 1, 15] {
+            let key = segment_key(chain, 10_001, 20_000, "5a");
+            assert_eq!(SegmentName::parse(&key), Some(name(chain)));
+            assert!(key.starts_with(&segments_prefix(chain)));
+        }
+        let key = "raydex/audit/v1/chain-03-00000000000000010001-00000000000000020000-5a.ndjson.gz";
+        assert_eq!((segment_key(3, 10_001, 20_000, "5a").as_str(), SegmentName::parse(key)), (key, Some(name(3))));
+        let others = ["", "a-b.ndjson.gz", "12.ndjson.gz", "1-2.ndjson.gz", "1-2-5a", "chain-x-1-2-5a.ndjson.gz"];
         for other in others {
-            assert_eq!(segment_first(other), None, "{other}");
+            assert_eq!(SegmentName::parse(&format!("raydex/audit/v1/{other}")), None, "{other}");
         }
     }
 

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use crate::access::AccessRules;
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
-use crate::limits::RETENTION_DAYS_MAX;
+use crate::limits::{AUDIT_CHAINS_MAX, RETENTION_DAYS_MAX};
 use crate::mask::{Role, is_listed, nearest_field};
 use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::record::Dataset;
@@ -49,6 +49,8 @@ pub struct Config {
     pub access: AccessRules,
     /// Number of requests that a caller may send per minute; 0 for no limit.
     pub per_minute: u32,
+    /// Number of chains of the audit log.
+    pub audit_chains: u8,
     /// The roles that must give a reason for each request that shows log lines.
     pub reason_roles: Vec<Role>,
     /// Pairs of zone id and zone name, for clients that name zones by id; `None` to accept any id and show every zone.
@@ -134,6 +136,7 @@ impl Config {
         Self {
             access: AccessRules::default(),
             per_minute: 0,
+            audit_chains: 1,
             reason_roles: Vec::new(),
             zones: None,
             bucket_name: DEFAULT_BUCKET_NAME.to_owned(),
@@ -160,6 +163,7 @@ impl Config {
         let access = access::read(reader);
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
+        let audit_chains = reader.read(&settings::AUDIT_CHAINS, audit_chains);
         let reason_roles = reader.read(&settings::REASON_ROLES, roles);
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
@@ -173,6 +177,7 @@ impl Config {
         Some(Self {
             access,
             per_minute: per_minute?,
+            audit_chains: audit_chains?,
             reason_roles: reason_roles.unwrap_or_default(),
             zones,
             bucket_name: bucket_name?,
@@ -212,6 +217,11 @@ fn bucket_name(value: &str) -> Result<String, String> {
         && !value.ends_with('-');
     let wrong = "is not a bucket's name: 3 to 63 small letters, digits and inner hyphens";
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
+}
+
+fn audit_chains(value: &str) -> Result<u8, String> {
+    let chains = value.parse().ok().filter(|chains| (1..=AUDIT_CHAINS_MAX).contains(chains));
+    chains.ok_or_else(|| format!("must be a whole number from 1 to {AUDIT_CHAINS_MAX}"))
 }
 
 fn retention_days(value: &str) -> Result<u32, String> {

@@ -112,14 +112,14 @@ pub fn not_audited() -> Problem {
 
 /// The segment with the audit log entries was deleted.
 #[must_use]
-pub fn audit_gone(after: u64) -> Problem {
+pub fn audit_gone(after: impl std::fmt::Display) -> Problem {
     Problem::new(404, "audit_gone", "The bucket no longer holds the segment with these audit log entries.")
         .with_hint(format!("Continue with after={after}, which skips the missing entries."))
 }
 
 /// The segment with the audit log entries fails its hash chain.
 #[must_use]
-pub fn audit_damaged(after: u64) -> Problem {
+pub fn audit_damaged(after: impl std::fmt::Display) -> Problem {
     Problem::new(502, "audit_damaged", "The segment with these audit log entries differs from what raydex wrote.")
         .with_hint(format!("Continue with after={after}; the segments are under raydex/audit/v1/ in the bucket."))
 }

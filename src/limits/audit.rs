@@ -37,6 +37,14 @@ pub const GROUP_LOST_MS: i64 = OBJECT_CALL_MS.cast_signed() + 5_000;
 /// Maximum time that a request waits for the audit log, in milliseconds: for the call that is under way, and for its own.
 pub const AUDIT_WAIT_MS: i64 = 2 * GROUP_LOST_MS;
 
+/// Maximum number of chains of the audit log, each an object with 1,000 calls a second and up to 128 lookups in each. A page
+/// of the log asks each of them, a revocation tells each, and a cursor has a position of 20 digits in each: 340 bytes.
+pub const AUDIT_CHAINS_MAX: u8 = 16;
+
+/// Entries that are read of one of several chains at a time, at least, unless fewer are asked for: of 16 chains 800, 500 KB
+/// as a rule, 16 MB of the longest.
+pub const AUDIT_CHAIN_ENTRIES: u64 = 50;
+
 // A frame is full with the line that reaches its bound: of an entry whose values are all cut, as a JSON string.
 const _: () = assert!(AUDIT_FRAME_BYTES + 2 * 3 * AUDIT_REQUEST < SQL_BLOB_MAX);
 const _: () = assert!(AUDIT_CALL_BYTES < AUDIT_COMMIT_BYTES && AUDIT_COMMIT_BYTES < AUDIT_COMMITS_WAITING);

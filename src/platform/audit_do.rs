@@ -1,4 +1,4 @@
-//! `Audit`: the one Durable Object that every request passes; it records requests and limits their rate.
+//! `Audit`: the Durable Object that each request passes that its chain has; it records requests and limits their rate.
 //!
 //! *Stored*: the latest entries, in tables; a row for each segment of the earlier ones, which are in the bucket
 //! (`audit/tables.rs`, `audit/segment.rs`); and an alarm while a table waits to be moved there.
@@ -23,6 +23,7 @@ use super::log::{self, EventLog};
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
 use super::{env, failed};
+use crate::audit::chains::chain_of_object;
 use crate::audit::object::AuditObject;
 use crate::audit::{self, AuditMemory, calls::AuditSegment};
 use crate::backend::BackendError;
@@ -47,9 +48,10 @@ impl DurableObject for Audit {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let (call, _) = read_call(&request.url()?);
+        let (call, name) = read_call(&request.url()?);
         let body = request.bytes().await?;
-        let object = AuditObject { sql: &self.sql, alarm: &self.alarm, is_open: &self.open, held: &self.held };
+        let Some(chain) = chain_of_object(&name) else { return Response::error("no chain has this name", 500) };
+        let object = AuditObject { chain, sql: &self.sql, alarm: &self.alarm, is_open: &self.open, held: &self.held };
         answer_call(object.serve((&call, &body), log::now_ms).await)
     }
 

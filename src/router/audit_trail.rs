@@ -18,9 +18,10 @@ use super::canonical::RequestRecord;
 use super::proof::CallerProof;
 use super::registry_tokens::{RegistryToken, admit_registry_token};
 use super::routes::{Route, RouteSpec};
-use crate::access::{AuthFailure, RefusedRequests, UnknownReport, UnknownRequest};
+use crate::access::{AuthFailure, ChainNumber, RefusedRequests, UnknownReport, UnknownRequest};
 use crate::audit::AUDIT;
 use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
+use crate::audit::chains::chain_object;
 use crate::config::Config;
 use crate::http::{CLIENT_ADDRESS, HttpRequest, Problem, problems};
 use crate::limits::TOKEN_CHECKS;
@@ -38,6 +39,7 @@ const UNAUTHENTICATED: &str = "unauthenticated";
 
 /// One caller's use of one route.
 pub(super) struct AuditTrail<'a, D> {
+    config: &'a Config,
     services: &'a D,
     spec: &'a RouteSpec,
     per_minute: u32,
@@ -46,26 +48,35 @@ pub(super) struct AuditTrail<'a, D> {
     auth_method: &'static str,
     address: String,
     token: Option<Cell<RegistryToken>>,
+    /// The chain that has the caller's entries.
+    chain: ChainNumber,
 }
 
 impl<'a, D: Services> AuditTrail<'a, D> {
     /// For a caller who is known.
     pub(super) fn new<B>(
-        config: &Config,
+        config: &'a Config,
         services: &'a D,
         spec: &'a RouteSpec,
         AuthenticatedCaller { caller, token }: &AuthenticatedCaller,
         request: &HttpRequest<B>,
     ) -> Self {
         let (actor, role, token) = (caller.name.clone(), caller.role.name(), token.map(Cell::new));
-        Self { per_minute: config.per_minute, role, token, ..Self::of_name(services, spec, actor, request) }
+        Self { per_minute: config.per_minute, role, token, ..Self::of_name(config, services, spec, actor, request) }
     }
 
     /// For a caller whose name is known, and who has no rights.
-    fn of_name<B>(services: &'a D, spec: &'a RouteSpec, actor: String, request: &HttpRequest<B>) -> Self {
+    fn of_name<B>(
+        config: &'a Config,
+        services: &'a D,
+        spec: &'a RouteSpec,
+        actor: String,
+        request: &HttpRequest<B>,
+    ) -> Self {
+        let chain = ChainNumber::of_caller(&actor, config.audit_chains);
         let auth_method = CallerProof::of_request(request).name();
         let address = client_address(request);
-        Self { services, spec, per_minute: 0, actor, role: "", auth_method, address, token: None }
+        Self { config, services, spec, per_minute: 0, actor, role: "", auth_method, address, token: None, chain }
     }
 
     /// Records and counts a request that is about to be answered. Returns the number of its entry, where it has one.
@@ -151,24 +162,36 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             request: values,
             reason,
         };
-        let refusals = &self.services.isolate().refusals;
-        let refused = if refusals.is_empty() { Vec::new() } else { refusals.take(&self.actor, self.services.now_ms()) };
+        let (log, chains) = (self.services.audit_log(), self.config.audit_chains);
+        let known = self.services.isolate().known_chains.ensure(log, self.chain, chains).await;
+        known.map_err(|_| problems::not_audited())?;
+        let refused = self.take_refused();
         let is_denial = matches!(mode, AuditMode::Deny(_));
         let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
         let append = AppendEvent { actor: self.actor.clone(), per_minute, event, mode, token_generation, refused };
         let waiting = &self.services.isolate().waiting_events;
-        let answer = waiting.append(self.services, self.services.audit_log(), AUDIT, &append).await;
+        let answer = waiting.append(self.services, log, &chain_object(self.chain), &append).await;
         if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
-            refusals.restore(append.refused);
+            self.services.isolate().refusals.restore(append.refused);
         }
         answer.map_err(|_| problems::not_audited())
+    }
+
+    /// Takes what the isolate refused before of this caller, and of others with the same chain.
+    fn take_refused(&self) -> Vec<RefusedRequests> {
+        let (refusals, chains) = (&self.services.isolate().refusals, self.config.audit_chains);
+        if refusals.is_empty() {
+            return Vec::new();
+        }
+        let has_same_chain = |actor: &str| ChainNumber::of_caller(actor, chains) == self.chain;
+        refusals.take(&self.actor, has_same_chain, self.services.now_ms())
     }
 
     /// Looks up the caller's token in another generation: it may be among those that were revoked.
     async fn look_up_token_again(&self, record: &RequestRecord, generation: u64) -> Result<(), Problem> {
         let Some(token) = &self.token else { return Err(problems::no_tokens()) };
-        self.services.isolate().tokens.begin_generation(generation);
-        match admit_registry_token(self.services, token.get().sha256).await {
+        self.services.isolate().tokens.begin_generation(self.chain, generation);
+        match admit_registry_token(self.config, self.services, token.get().sha256).await {
             Ok((_, again)) => {
                 token.set(again);
                 Ok(())
@@ -224,6 +247,7 @@ fn known_failure(failure: &AuthFailure) -> Option<(&str, &'static str)> {
 
 /// Records that a caller was not let in: under its name where that is known, else as one of the unknown callers.
 pub(super) async fn record_failure<B>(
+    config: &Config,
     services: &impl Services,
     spec: &RouteSpec,
     record: &RequestRecord,
@@ -231,7 +255,7 @@ pub(super) async fn record_failure<B>(
     failure: &AuthFailure,
 ) {
     if let Some((name, code)) = known_failure(failure) {
-        let trail = AuditTrail::of_name(services, spec, name.to_owned(), request);
+        let trail = AuditTrail::of_name(config, services, spec, name.to_owned(), request);
         return trail.deny_known(record, failure.status(), code).await;
     }
     if matches!(failure, AuthFailure::NoKeys | AuthFailure::NoTokens) {
@@ -244,7 +268,7 @@ pub(super) async fn record_failure<B>(
     }
 }
 
-/// Brings what this isolate counted of unknown callers to the audit log.
+/// Brings what this isolate counted of unknown callers to the audit log's first chain.
 async fn report_unknown(services: &impl Services, report: UnknownReport) {
     let samples = serde_json::to_value(&report.samples).unwrap_or(Value::Null);
     let event = AuditEvent {

@@ -41,7 +41,7 @@ pub(super) async fn authenticate<B>(
     };
     let secret = authorization.as_deref().filter(|_| failure == AuthFailure::Unknown).and_then(bearer_token);
     let sha256 = secret.and_then(hash_of_secret).ok_or(failure)?;
-    let (caller, token) = admit_registry_token(services, sha256).await?;
+    let (caller, token) = admit_registry_token(config, services, sha256).await?;
     Ok(AuthenticatedCaller { caller, token: Some(token) })
 }
 

@@ -149,7 +149,7 @@ async fn admit_request<D: Services + 'static>(
     let caller = match authenticate(config, services.as_ref(), &head).await {
         Ok(caller) => caller,
         Err(failure) => {
-            record_failure(services.as_ref(), spec, &record(), &head, &failure).await;
+            record_failure(config, services.as_ref(), spec, &record(), &head, &failure).await;
             return Err(failure_problem(&failure));
         }
     };

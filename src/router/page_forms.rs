@@ -78,7 +78,7 @@ async fn sign_in(
         Ok(caller) => caller,
         Err(failure) => {
             // A form without a token presents none, whatever else the browser adds.
-            record_failure(services, spec, &record, &request, &failure).await;
+            record_failure(config, services, spec, &record, &request, &failure).await;
             return form.refuse(visit, failure.status());
         }
     };

@@ -6,12 +6,13 @@
 
 use crate::access::{AuthFailure, Caller, TokenRule, TokenState};
 use crate::backend::CallError;
+use crate::config::Config;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::tokens::{FindToken, FoundToken, ListTokenHashes, StoredToken};
 use crate::rpc;
 use crate::services::Services;
 
-/// A token of the registry, and the generation in which it was looked up.
+/// A token of the registry, and the generation of its chain in which it was looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegistryToken {
     pub(super) sha256: [u8; 32],
@@ -23,13 +24,14 @@ pub(super) struct RegistryToken {
 /// # Errors
 /// [`AuthFailure`] of a token that is unknown, ended, or cannot be looked up.
 pub(super) async fn admit_registry_token(
+    config: &Config,
     services: &impl Services,
     sha256: [u8; 32],
 ) -> Result<(Caller, RegistryToken), AuthFailure> {
     let (tokens, now_ms) = (&services.isolate().tokens, services.now_ms());
     // Read before the registry is: what is revoked in between begins another generation.
-    let generation = tokens.generation();
-    let state = match tokens.find(&sha256, now_ms) {
+    let generations = tokens.generations();
+    let state = match tokens.find(&sha256, config.audit_chains, now_ms) {
         Some(state) => state,
         None if !tokens.may_look_up(&sha256, now_ms) && !is_listed(services, &sha256, now_ms).await => {
             return Err(AuthFailure::NoTokens);
@@ -38,10 +40,11 @@ pub(super) async fn admit_registry_token(
             let find = FindToken { sha256: hex::encode(sha256) };
             let found = rpc::call(services.ledgers(), REGISTRY, &find).await.map_err(|_| AuthFailure::NoTokens)?;
             let state = found.token.map_or(TokenState::Unknown, |token| state_of(token, sha256));
-            tokens.keep(sha256, state.clone(), generation, now_ms);
+            tokens.keep(sha256, state.clone(), generations.clone(), now_ms);
             state
         }
     };
+    let generation = generations.of(state.chain(config.audit_chains));
     match state {
         TokenState::Unknown => Err(AuthFailure::Unknown),
         TokenState::Revoked(id) => Err(AuthFailure::Revoked(id.into())),

@@ -10,6 +10,7 @@ use super::problem::words_of;
 use super::visit::Visit;
 use crate::access::Caller;
 use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
+use crate::audit::positions::ChainPositions;
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::{OPS_AUDIT_ENTRIES, OPS_COVERAGE_MS, PAGE_ROOM};
@@ -133,7 +134,11 @@ impl<D: Services, F: Fn(OpsAnswer) -> Result<(), Problem>> OpsReader<'_, D, F> {
             |query: String| async move { audit_log::list_audit_entries(services, caller, &api_request(query)).await };
         let first = self.read::<AuditDocument>(OpsAnswer::Audit, page("limit=1".to_owned())).await;
         let OpsSection::Shown(first) = first else { return first };
-        let after = first.last_seq().saturating_sub(OPS_AUDIT_ENTRIES);
-        self.read(OpsAnswer::Audit, page(format!("after={after}&limit={OPS_AUDIT_ENTRIES}"))).await
+        let last = first.last_entries();
+        // The last ones of each chain, since each goes on at its own pace.
+        let share = OPS_AUDIT_ENTRIES.div_ceil(last.len() as u64);
+        let after: ChainPositions = last.iter().map(|last| last.saturating_sub(share)).collect();
+        let limit = share * last.len() as u64;
+        self.read(OpsAnswer::Audit, page(format!("after={after}&limit={limit}"))).await
     }
 }

@@ -13,7 +13,12 @@ const ENTRIES: usize = 100;
 
 /// The entries of a chain, whose texts have this word.
 fn chain(word: &str, count: u64) -> Vec<ChainEntry> {
-    let mut last = "0".repeat(64);
+    chain_of(0, word, count)
+}
+
+/// Those of the chain of this number.
+fn chain_of(number: u8, word: &str, count: u64) -> Vec<ChainEntry> {
+    let mut last = format!("{number:064}");
     let entry = |seq| {
         let entry = format!(r#"{{"v":1,"seq":{seq},"actor":"{word}"}}"#);
         last = raydex::audit::chain::hash(&last, &entry);
@@ -26,15 +31,20 @@ fn chain(word: &str, count: u64) -> Vec<ChainEntry> {
 fn folder(name: &str, segments: &[&[ChainEntry]]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verify-audit").join(name);
     let _none = fs::remove_dir_all(&folder);
+    add_segments(&folder, 0, segments);
+    folder
+}
+
+/// Writes entries of a chain as segments under their keys.
+fn add_segments(folder: &Path, number: u8, segments: &[&[ChainEntry]]) {
     for kept in segments {
         let mut writer = SegmentWriter::default();
         kept.iter().for_each(|kept| writer.push(kept).unwrap());
         let (first, last) = (kept.first().unwrap(), kept.last().unwrap());
-        let path = folder.join(segment_key(first.seq, last.seq, &last.hash));
+        let path = folder.join(segment_key(number, first.seq, last.seq, &last.hash));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, writer.finish().unwrap()).unwrap();
     }
-    folder
 }
 
 fn verify(arguments: &[&str], paths: &[&Path]) -> Output {
@@ -85,7 +95,7 @@ fn tampered_chain_breaks_where_it_was_changed() {
 fn segment_that_is_not_its_name_is_seen() {
     let kept = chain("a", 200);
     let place = folder("named", &[&kept[..100], &kept[100..]]);
-    let path = place.join(segment_key(101, 200, &kept[199].hash));
+    let path = place.join(segment_key(0, 101, 200, &kept[199].hash));
     let mut writer = SegmentWriter::default();
     kept[100..190].iter().for_each(|kept| writer.push(kept).unwrap());
     let short = writer.finish().unwrap();
@@ -135,8 +145,93 @@ fn export_is_verified_by_its_trailer() {
 }
 
 #[test]
+fn chains_are_verified_each_by_itself() {
+    let chains: Vec<_> = (0..3).map(|number| chain_of(number, "a", 200)).collect();
+    let write = |name: &str, change: fn(u8, &mut Vec<ChainEntry>)| {
+        let folder = folder(name, &[]);
+        for (number, kept) in (0..).zip(&chains) {
+            let mut kept = kept.clone();
+            change(number, &mut kept);
+            add_segments(&folder, number, &kept.chunks(ENTRIES).collect::<Vec<_>>());
+        }
+        folder
+    };
+    let place = write("chains", |_, _| ());
+    let line = |number: usize| {
+        format!("chain {number}: 200 entries, 1 to 200: the chain holds. Last hash: {}\n", chains[number][199].hash)
+    };
+    assert_eq!(checked(&[], &place), (0, [line(0), line(1), line(2)].concat()));
+    let head = |number: usize| format!("{number}/200:{}", chains[number][199].hash);
+    assert_eq!(checked(&["--head", &head(1), "--head", &head(2), "--head", &head(0)[2..]], &place).0, 0);
+    let (code, text) = checked(&["--head", &head(1).replace("1/", "2/")], &place);
+    assert!(code == 1 && text.contains("chain 2: --head: the chain ends at entry 200"), "{text}");
+    let changed = write("chains-changed", |number, kept| {
+        if number == 1 {
+            kept[149].entry = kept[149].entry.replace("\"a\"", "\"c\"");
+        }
+    });
+    let (code, text) = checked(&[], &changed);
+    assert!(
+        code == 1 && text.starts_with("chain 1: ") && text.contains("entry 150: its hash does not follow"),
+        "{text}"
+    );
+    assert!(text.contains(&line(0)) && text.contains(&line(2)), "the others hold: {text}");
+    let later = folder("chains-later", &[]);
+    add_segments(&later, 2, &[&chains[2][100..]]);
+    let (code, text) = checked(&[], &later);
+    assert!(code == 1 && text.contains("--after 2/100"), "{text}");
+    assert_eq!(checked(&["--after", &format!("2/100:{}", chains[2][99].hash)], &later).0, 0);
+    assert_eq!(checked(&["--after", &format!("2/100:{}", chains[1][99].hash)], &later).0, 1);
+}
+
+#[test]
+fn chain_under_the_name_of_another_is_seen() {
+    let place = folder("renamed", &[]);
+    add_segments(&place, 2, &[&chain_of(1, "a", 50)]);
+    let (code, text) = checked(&[], &place);
+    assert!(code == 1 && text.contains("chain 2: ") && text.contains("entry 1: its hash does not follow"), "{text}");
+    add_segments(&place, 99, &[&chain_of(1, "a", 50)]);
+    assert!(checked(&[], &place).1.contains("there is no chain 99"));
+}
+
+#[test]
+fn export_of_chains_is_verified_by_their_ends() {
+    let chains: Vec<_> = (0..3).map(|number| chain_of(number, "a", 5)).collect();
+    let place = folder("export-chains", &[]);
+    fs::create_dir_all(&place).unwrap();
+    let path = place.join("audit.ndjson");
+    let line = |number: usize, kept: &ChainEntry| {
+        serde_json::to_string(kept).unwrap().replacen('{', &format!(r#"{{"chain":{number},"#), 1)
+    };
+    let end = |number: usize| {
+        let ChainEntry { seq, hash, .. } = &chains[number][4];
+        format!(r#"{{"chain":{number},"chain_valid":true,"last":{{"seq":{seq},"hash":"{hash}"}},"head":null}}"#)
+    };
+    let trailer = format!(
+        r#"{{"raydex":{{"complete":true,"last":null,"head":null,"chains":[{},{},{}],"after":null}}}}"#,
+        end(0),
+        end(1),
+        end(2)
+    );
+    // By turns, as entries of the same times are.
+    let lines: Vec<String> = (0..15).map(|at| line(at % 3, &chains[at % 3][at / 3])).collect();
+    let check = |lines: &[String], trailer: &str| {
+        fs::write(&path, [lines, &[trailer.to_owned()]].concat().join("\n") + "\n").unwrap();
+        checked(&[], &path)
+    };
+    assert_eq!(check(&lines, &trailer).0, 0);
+    let without: Vec<String> = lines.iter().filter(|line| !line.starts_with("{\"chain\":1,")).cloned().collect();
+    let (code, text) = check(&without, &trailer);
+    assert!(code == 1 && text.contains("chain 1: ") && text.contains("should end at entry 5"), "{text}");
+    let (code, text) = check(&lines[..13], &trailer);
+    assert!(code == 1 && text.contains("chain 1: ") && text.contains("chain 2: "), "{text}");
+    let incomplete = r#"{"raydex":{"complete":false,"last":null,"after":"c1.5.5.4"}}"#;
+    assert!(check(&lines[..14], incomplete).1.contains("it continues with after=c1.5.5.4"));
+}
+
+#[test]
 fn bad_option_is_named_with_code_two() {
-    for arguments in [&["--head", "x"][..], &["--what"], &[]] {
+    for arguments in [&["--head", "x"][..], &["--head", "16/1:5a"], &["--after", "x/1"], &["--what"], &[]] {
         let Output { status, stderr, .. } = verify(arguments, &[]);
         assert_eq!(status.code(), Some(2));
         assert!(String::from_utf8(stderr).unwrap().contains("See verify-audit --help."));

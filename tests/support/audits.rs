@@ -1,12 +1,15 @@
-//! The audit log: one database, answered by the code that answers on the platform, and the alarm that it has set.
+//! The audit log: a database for each chain, answered by the code that answers on the platform, and the alarm that it has set.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use raydex::audit::calls::{AuditSegment, ChainEntry, ReadEntries};
+use raydex::access::ChainNumber;
+use raydex::audit::calls::{AuditSegment, ChainEntry, EntryPage, ReadEntries};
 use raydex::audit::chain::TableBounds;
+use raydex::audit::chains::{chain_object, chain_of_object};
 use raydex::audit::object::AuditObject;
-use raydex::audit::{self, AUDIT, AuditMemory};
+use raydex::audit::{self, AuditMemory};
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::Alarm;
 use raydex::rpc;
@@ -14,9 +17,14 @@ use raydex::rpc;
 use super::sql::wait_for;
 use super::{Faults, Kind, MemoryBucket, SqliteSql, run};
 
-/// The namespace; its clones are the same one.
+/// The namespace, seen from the object of one chain, which is the first if nothing else is said; its clones are the same one.
 #[derive(Debug, Clone)]
 pub struct MemoryAudits {
+    chain: ChainNumber,
+    /// The objects of the other chains, as far as something was asked of them.
+    others: Rc<RefCell<BTreeMap<ChainNumber, MemoryAudits>>>,
+    /// The bounds of tables that new objects begin with.
+    bounds: Rc<Cell<TableBounds>>,
     pub sql: SqliteSql,
     /// The faults of its database, which the world's do not count.
     pub sql_faults: Faults,
@@ -33,8 +41,15 @@ pub struct MemoryAudits {
 
 impl MemoryAudits {
     pub fn new(clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
+        Self::of_chain(ChainNumber::FIRST, clock_ms, faults)
+    }
+
+    fn of_chain(chain: ChainNumber, clock_ms: &Rc<Cell<i64>>, faults: &Faults) -> Self {
         let sql_faults = Faults::default();
         Self {
+            chain,
+            others: Rc::default(),
+            bounds: Rc::default(),
             sql: SqliteSql::new(&sql_faults),
             sql_faults,
             held: Rc::default(),
@@ -48,13 +63,41 @@ impl MemoryAudits {
 
     /// From now on a table, and so a segment, is full with so many entries, or so many bytes.
     pub fn set_bounds(&self, entries: u64, bytes: u64) {
-        *self.held.borrow_mut() = AuditMemory::with_bounds(TableBounds { entries, bytes });
+        self.bounds.set(TableBounds { entries, bytes });
+        self.objects().iter().for_each(Self::restart);
+    }
+
+    /// The namespace, seen from the object of this chain.
+    #[must_use]
+    pub fn chain(&self, chain: ChainNumber) -> Self {
+        if chain == self.chain {
+            return self.clone();
+        }
+        assert_eq!(self.chain, ChainNumber::FIRST, "the namespace is that of the first object");
+        let made = || {
+            let mut sql = SqliteSql::new(&self.sql_faults);
+            sql.flush_waits = self.sql.flush_waits.clone();
+            let object = Self {
+                bounds: self.bounds.clone(),
+                waits: self.waits.clone(),
+                sql_faults: self.sql_faults.clone(),
+                sql,
+                ..Self::of_chain(chain, &self.clock_ms, &self.faults)
+            };
+            object.restart();
+            object
+        };
+        self.others.borrow_mut().entry(chain).or_insert_with(made).clone()
+    }
+
+    /// The objects of all chains that something was asked of, that of the first one first.
+    pub fn objects(&self) -> Vec<Self> {
+        [self.clone()].into_iter().chain(self.others.borrow().values().cloned()).collect()
     }
 
     /// The object is started anew: what it kept in memory is gone, the size of its tables excepted.
     pub fn restart(&self) {
-        let bounds = self.held.borrow().bounds();
-        *self.held.borrow_mut() = AuditMemory::with_bounds(bounds);
+        *self.held.borrow_mut() = AuditMemory::with_bounds(self.bounds.get());
     }
 
     /// The entries that it has itself, up to a page of them.
@@ -64,28 +107,36 @@ impl MemoryAudits {
 
     /// Those after the first so many.
     pub fn entries_after(&self, after: u64) -> Vec<ChainEntry> {
-        let sound = Self { faults: Faults::default(), ..self.clone() };
-        let ask = ReadEntries { after, limit: u64::MAX, ..ReadEntries::default() };
-        run(rpc::call(&sound, AUDIT, &ask)).unwrap().scan.entries
+        self.ask(&ReadEntries { after, limit: u64::MAX, ..ReadEntries::default() }).scan.entries
     }
 
     /// The entry with the greatest number.
     pub fn last_entry(&self) -> Option<ChainEntry> {
-        let (sound, last) = (Self { faults: Faults::default(), ..self.clone() }, self.count().checked_sub(1)?);
-        let ask = ReadEntries { after: last, limit: 1, ..ReadEntries::default() };
-        run(rpc::call(&sound, AUDIT, &ask)).unwrap().scan.entries.pop()
+        let after = self.count().checked_sub(1)?;
+        self.ask(&ReadEntries { after, limit: 1, ..ReadEntries::default() }).scan.entries.pop()
     }
 
     /// How many entries there are.
     pub fn count(&self) -> u64 {
+        self.ask(&ReadEntries::default()).head.seq
+    }
+
+    /// The name of the object.
+    pub fn name(&self) -> String {
+        chain_object(self.chain)
+    }
+
+    /// What its object answers where nothing fails.
+    fn ask(&self, ask: &ReadEntries) -> EntryPage {
         let sound = Self { faults: Faults::default(), ..self.clone() };
-        run(rpc::call(&sound, AUDIT, &ReadEntries::default())).unwrap().head.seq
+        run(rpc::call(&sound, &self.name(), ask)).unwrap()
     }
 
     /// The object's answer to a call.
     async fn answer(&self, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
         let is_open = Cell::new(false);
-        let object = AuditObject { sql: &self.sql, alarm: self, is_open: &is_open, held: &self.held };
+        let object =
+            AuditObject { chain: self.chain, sql: &self.sql, alarm: self, is_open: &is_open, held: &self.held };
         object.serve((call, body), || self.clock_ms.get()).await
     }
 
@@ -118,8 +169,9 @@ impl Alarm for MemoryAudits {
 
 impl DurableObjects for MemoryAudits {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
-        assert_eq!(name, AUDIT, "there is one audit log");
+        let chain = chain_of_object(name).expect("a chain has this name");
+        let object = if chain == self.chain { self.clone() } else { self.chain(chain) };
         wait_for(self.waits.get()).await;
-        self.faults.call_slow(Kind::Audit, self.answer(call, &body)).await
+        self.faults.call_slow(Kind::Audit, object.answer(call, &body)).await
     }
 }

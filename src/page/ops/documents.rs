@@ -213,14 +213,30 @@ pub struct AuditDocument {
     pub(super) entries: Vec<ChainedEntryDocument>,
     pub(super) chain_valid: bool,
     pub(super) head: AuditHeadDocument,
+    /// The chains, where there are several.
+    pub(super) chains: Vec<AuditChainDocument>,
 }
 
 impl AuditDocument {
-    /// Returns the number of the last entry of the log.
+    /// Returns the number of the last entry of each chain.
     #[must_use]
-    pub const fn last_seq(&self) -> u64 {
-        self.head.seq
+    pub fn last_entries(&self) -> Vec<u64> {
+        let last = |chain: &AuditChainDocument| chain.head.as_ref().map_or(0, |head| head.seq);
+        let heads: Vec<u64> = self.chains.iter().map(last).collect();
+        if heads.is_empty() { vec![self.head.seq] } else { heads }
     }
+
+    /// The number of entries of the log.
+    pub(super) fn entry_count(&self) -> u64 {
+        self.last_entries().iter().sum()
+    }
+}
+
+/// A chain of several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AuditChainDocument {
+    pub(super) head: Option<AuditHeadDocument>,
 }
 
 /// The end of the audit log.
@@ -234,6 +250,8 @@ pub(super) struct AuditHeadDocument {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ChainedEntryDocument {
+    /// Its chain, where there are several.
+    pub(super) chain: Option<u8>,
     pub(super) seq: u64,
     pub(super) entry: AuditEntryDocument,
 }

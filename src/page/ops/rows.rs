@@ -145,6 +145,12 @@ impl<'a> AuditRow<'a> {
         Self { link, age: since(&link.entry.time, now_ms) }
     }
 
+    /// The number of the entry, after that of its chain where there are several.
+    pub(super) fn number(&self) -> String {
+        let seq = self.link.seq;
+        self.link.chain.map_or_else(|| seq.to_string(), |chain| format!("{chain}/{seq}"))
+    }
+
     /// What became of the request.
     pub(super) fn outcome(&self) -> String {
         plain_code(&self.link.entry.outcome)

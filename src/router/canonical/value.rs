@@ -14,6 +14,7 @@ use super::filter::canonical_filter;
 use crate::access::{is_sealed_form, is_token_id};
 use crate::api::counts::parse_step;
 use crate::api::neighbours::parse_within;
+use crate::audit::positions::ChainPositions;
 use crate::audit::redact::{redact_operand, redact_text};
 use crate::bucket_keys::{KeyClass, LogPrefixes, batch_times, classify};
 use crate::http::parse_instant;
@@ -81,6 +82,8 @@ impl ValueReader<'_> {
             return same(read.into());
         }
         let kept = match name {
+            // A place in several chains.
+            "after" if ChainPositions::parse(text).is_some_and(|places| places.single().is_none()) => text.into(),
             "limit" | "count" | "ledgers" | "after" | "depth" | "top" => {
                 text.parse().map_or_else(|_| redacted(), |n: u64| n.into())
             }

@@ -47,15 +47,15 @@ struct Task {
 
 /// Tasks that are looked at in any order, but only once they were woken.
 #[derive(Clone, Default)]
-struct Tasks(Rc<RefCell<Vec<Task>>>);
+pub(super) struct Tasks(Rc<RefCell<Vec<Task>>>);
 
 impl Tasks {
-    fn spawn(&self, work: LocalBoxFuture<'static, ()>, hangs_up: Option<u32>) {
+    pub(super) fn spawn(&self, work: LocalBoxFuture<'static, ()>, hangs_up: Option<u32>) {
         self.0.borrow_mut().push(Task { work, woken: Arc::new(Woken(AtomicBool::new(true))), hangs_up });
     }
 
     /// Looks at one of the tasks that were woken; `false` if there is none.
-    fn step(&self, random: &mut Random) -> bool {
+    pub(super) fn step(&self, random: &mut Random) -> bool {
         let awake: Vec<usize> = {
             let tasks = self.0.borrow();
             (0..tasks.len()).filter(|place| tasks[*place].woken.0.load(Ordering::Relaxed)).collect()
@@ -78,7 +78,7 @@ impl Tasks {
     }
 
     /// Goes on until nothing is left to do.
-    fn finish(&self, random: &mut Random) {
+    pub(super) fn finish(&self, random: &mut Random) {
         while self.step(random) {}
         assert!(self.0.borrow().is_empty(), "{} tasks wait for something that never comes", self.0.borrow().len());
     }

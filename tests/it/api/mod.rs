@@ -14,6 +14,8 @@ mod backfills;
 mod batches;
 mod canaries;
 mod canonical;
+mod chain_schedules;
+mod chains;
 mod clients;
 mod completeness;
 mod counts;

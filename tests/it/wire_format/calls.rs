@@ -9,7 +9,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use raydex::audit::{self, AUDIT};
+use raydex::access::ChainNumber;
+use raydex::audit;
 use raydex::backend::{DurableObjects, SqlDatabase, SqlValue};
 use raydex::config::read_edge_settings;
 use raydex::edge::{EdgeSettings, handover};
@@ -22,15 +23,17 @@ use raydex::ledger::{
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
 
-use super::support::{Fakes, Faults, SqliteSql, run};
+use super::support::{Fakes, Faults, MemoryAudits, SqliteSql, run};
 use super::{Fixture, compare, stored_text};
 
 /// The ledger of the story.
 const LEDGER: &str = "v1/20260328T08";
+/// The chain of the story of another chain than the first.
+const AUDIT_CHAIN: u64 = 3;
 /// Most entries of a table of the audit log.
 const AUDIT_ENTRIES: u64 = 2;
 /// The objects that have a story.
-pub(super) const OBJECTS: [&str; 6] = ["audit", "ledger", "partner", "registry", "shard", "spool"];
+pub(super) const OBJECTS: [&str; 7] = ["audit", "audit_chain", "ledger", "partner", "registry", "shard", "spool"];
 
 /// Answers a call: its name, its body, the clock.
 type AnswerCall = Box<dyn Fn(&str, &[u8], i64) -> CallReply>;
@@ -45,14 +48,20 @@ impl StoryObject {
     /// The object of a story, whose database holds these statements already.
     fn new(name: &str, statements: &str) -> Self {
         let fakes = Fakes::new();
-        let sql = if name == "audit" { fakes.audits.sql.clone() } else { SqliteSql::new(&Faults::default()) };
+        let audit = match name {
+            "audit" => Some(fakes.audits.clone()),
+            "audit_chain" => Some(fakes.audits.chain(ChainNumber::new(AUDIT_CHAIN).unwrap())),
+            _ => None,
+        };
+        let sql = audit.as_ref().map_or_else(|| SqliteSql::new(&Faults::default()), |audit| audit.sql.clone());
         load(&sql, statements);
         let own = sql.clone();
         let answer: AnswerCall = match name {
-            "audit" => {
+            "audit" | "audit_chain" => {
                 fakes.audits.set_bounds(AUDIT_ENTRIES, u64::MAX);
                 audit::open(&sql).unwrap();
-                Box::new(move |call, body, now_ms| answer_audit(&fakes, call, body, now_ms))
+                let audit = audit.unwrap();
+                Box::new(move |call, body, now_ms| answer_audit(&fakes, &audit, (call, body), now_ms))
             }
             "ledger" => {
                 ledger::open(&sql, LEDGER).unwrap();
@@ -90,13 +99,13 @@ fn spooled() -> EdgeSettings {
 }
 
 /// The audit log's answer; `archive` rings its alarm until nothing is left to move.
-fn answer_audit(fakes: &Fakes, call: &str, body: &[u8], now_ms: i64) -> CallReply {
+fn answer_audit(fakes: &Fakes, audit: &MemoryAudits, (call, body): (&str, &[u8]), now_ms: i64) -> CallReply {
     fakes.clock_ms.set(now_ms);
     let body = if call == "archive" {
-        let keys: Vec<String> = fakes.audits.settle(&fakes.bucket).into_iter().map(|segment| segment.key).collect();
+        let keys: Vec<String> = audit.settle(&fakes.bucket).into_iter().map(|segment| segment.key).collect();
         keys.join(" ").into_bytes()
     } else {
-        run(fakes.audits.call(AUDIT, call, body.to_vec())).unwrap()
+        run(audit.call(&audit.name(), call, body.to_vec())).unwrap()
     };
     CallReply { body, wake_ms: None }
 }
@@ -304,7 +313,11 @@ fn object_without_tables_answers_like_an_empty_one() {
 #[test]
 fn both_ends_of_a_call_spell_it_alike() {
     use raydex::audit::calls as audit_calls;
-    check_forms!("audit", audit_calls: AppendEvent AppendEvents ReadEntries ForgetTokens CountWritten;);
+    check_forms!(
+        "audit",
+        audit_calls: AppendEvent AppendEvents ReadEntries ForgetTokens CountWritten RaiseChains;
+    );
+    check_forms!("audit_chain", audit_calls: AppendEvent ReadEntries ForgetTokens RaiseChains;);
     check_forms!(
         "ledger",
         ledger_calls: BeginBatch RecordShards CheckPlan SealBatch QuarantineBatch ReplayBatch ForgetDeletedObject
@@ -481,8 +494,8 @@ fn every_table_has_a_stored_row() {
         let tables: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).collect();
         assert!(!tables.is_empty());
         // The tables that are only read have their rows in a file of their own.
-        let text =
-            text.clone() + &if name == "audit" { stored_text("stored/audit_entries.sql") } else { String::new() };
+        let text = text.clone()
+            + &if name.starts_with("audit") { stored_text("stored/audit_entries.sql") } else { String::new() };
         for table in tables.iter().map(|table| table.split([' ', '(']).next().unwrap()) {
             assert!(text.contains(&format!("INSERT INTO {table} VALUES")), "{name}: {table}");
         }

@@ -1,10 +1,12 @@
 //! Keys of objects, names of Durable Objects, handles and cursors: `names.txt`, a name and its value in a line.
 
-use raydex::access::{CursorKey, CursorKeys, VersionedKey};
+use raydex::access::{ChainNumber, CursorKey, CursorKeys, VersionedKey};
 use raydex::audit::AUDIT;
+use raydex::audit::chains::{chain_object, chain_of_object};
+use raydex::audit::positions::ChainPositions;
 use raydex::bucket_keys::{
-    AUDIT_SEGMENTS, FOLDER, KeyClass, LogPrefixes, PAYLOADS, SUMMARIES, batch_key, batch_times, classify, pack_digest,
-    pack_key, segment_first, segment_key, summaries_key, version_digest, windows_key,
+    AUDIT_SEGMENTS, FOLDER, KeyClass, LogPrefixes, PAYLOADS, SUMMARIES, SegmentName, batch_key, batch_times, classify,
+    pack_digest, pack_key, segment_key, summaries_key, version_digest, windows_key,
 };
 use raydex::edge::spool_of;
 use raydex::index::names::ShardName;
@@ -62,11 +64,15 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         ("key of a pack", pack_key(id.source.as_str(), id.plan, &id.index, &pack_digest(["ab", "cd"]))),
         ("key of windows", windows_key(&digest)),
         ("key of summaries", summaries_key(&digest)),
-        ("key of an audit segment", segment_key(10_001, 20_000, &"5a".repeat(32))),
+        ("key of an audit segment", segment_key(0, 10_001, 20_000, &"5a".repeat(32))),
+        ("key of a segment of another chain", segment_key(3, 10_001, 20_000, &"5a".repeat(32))),
         ("shard of a ray", shard("9e3550d8ec5c2ab1")),
         ("shard of a low ray", shard("000010d8ec5c2ab1")),
         ("shard of nonstandard ids", shard("test-ray-001")),
         ("audit log", AUDIT.into()),
+        ("another chain of the audit log", chain_object(ChainNumber::new(3).unwrap())),
+        ("chain of a caller", ChainNumber::of_caller("desk@example.com", 4).to_string()),
+        ("place in an audit log of several chains", ChainPositions::from_iter([7, 0, 12]).to_string()),
         ("registry", REGISTRY.into()),
         ("object for the partner", PARTNER.into()),
         ("object of the durable buffer", spool_of("00c0ffee00c0ffee", 4)),
@@ -106,7 +112,13 @@ fn stored_names_are_read_back() {
             (KeyClass::Batch(dataset.into()), Some(TIMES))
         );
     }
-    assert_eq!(segment_first(&stored("key of an audit segment")), Some(10_001));
+    for (name, chain) in [("key of an audit segment", 0), ("key of a segment of another chain", 3)] {
+        let (key, hash) = (stored(name), "5a".repeat(32));
+        assert_eq!(SegmentName::parse(&key), Some(SegmentName { chain, first: 10_001, last: 20_000, hash: &hash }));
+    }
+    let positions = stored("place in an audit log of several chains");
+    assert_eq!(ChainPositions::parse(&positions), Some(ChainPositions::from_iter([7, 0, 12])));
+    assert_eq!(chain_of_object(&stored("another chain of the audit log")), ChainNumber::new(3));
     let id = payload();
     assert_eq!(DeliveryId::from_handle(&stored("handle of a payload")), Some(id.clone()));
     let batch = BatchId { ledger: id.ledger, source: id.source };

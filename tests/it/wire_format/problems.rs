@@ -36,7 +36,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
         answer_too_large() cross_site() cross_site_read() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
         token_of_settings() too_many_tokens() no_such_token()
-        not_audited() audit_gone(7) audit_damaged(7) no_keys() bad_cursor() not_a_ray()
+        not_audited() audit_gone(7_u64) audit_damaged(7_u64) no_keys() bad_cursor() not_a_ray()
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")
         bad_time("start", InstantFault::Unclear) empty_parameter() bad_reason() reason_required() range_in_future() no_rays() bad_ray_list(7) too_many_rays()
         unknown_member(&["rays"]) repeated_member("rays") empty_range() range_too_long(3_600_000) too_many_steps(Some(61)) bad_filter(&filter)
