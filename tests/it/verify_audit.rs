@@ -162,7 +162,10 @@ fn chains_are_verified_each_by_itself() {
     };
     assert_eq!(checked(&[], &place), (0, [line(0), line(1), line(2)].concat()));
     let head = |number: usize| format!("{number}/200:{}", chains[number][199].hash);
-    assert_eq!(checked(&["--head", &head(1), "--head", &head(2), "--head", &head(0)[2..]], &place).0, 0);
+    assert_eq!(
+        checked(&["--head", &head(1), "--head", &head(2), "--head", head(0).trim_start_matches("0/")], &place).0,
+        0
+    );
     let (code, text) = checked(&["--head", &head(1).replace("1/", "2/")], &place);
     assert!(code == 1 && text.contains("chain 2: --head: the chain ends at entry 200"), "{text}");
     let changed = write("chains-changed", |number, kept| {
