@@ -112,12 +112,19 @@ impl RedactionRules {
         let is_between =
             |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',' | '{' | '}');
         let mut out = String::with_capacity(line.len());
+        let mut goes_on = false;
         for piece in line.split_inclusive(is_between) {
             let word = piece.trim_end_matches(is_between);
             let (word, rest) = piece.split_at_checked(word.len()).unwrap_or((piece, ""));
+            if goes_on && may_go_on(word) {
+                continue;
+            }
+            goes_on = false;
             let has_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
             if has_query || word.contains("://") || word.starts_with('/') {
-                out.push_str(&self.address_at(word, levels));
+                let kept = self.address_at(word, levels);
+                goes_on = kept != word && kept.ends_with(REDACTED) && rest.trim().is_empty();
+                out.push_str(&kept);
             } else {
                 out.push_str(word);
             }
@@ -132,6 +139,12 @@ impl RedactionRules {
         let is_header = SECRET_HEADERS.iter().any(|header| lower.ends_with(header));
         (is_header || surely_names_secret(name) || self.parameters.contains(&lower)) && !self.keeps(name)
     }
+}
+
+/// Returns whether a word may be the rest of a secret that has blanks in it, such as the number of a card.
+fn may_go_on(word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '+' | '=' | '_' | '-' | '.');
+    word.contains(|c: char| c.is_ascii_digit()) && word.chars().all(is_part)
 }
 
 #[cfg(test)]
@@ -158,6 +171,8 @@ mod tests {
             "password =canary",
             "login(password:\"canary\"){id}",
             "x Bearer canary1",
+            "GET /?token=5277 2759 canary1 6030",
+            "see https://a.example/?password=ab-1 canary2 (again)",
             "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary",
             "see https://a.example/?next=https%3A%2F%2Fc.example%2F%3Ftoken%3Dcanary now",
             "https://a.example/?a=1;token=canary",
