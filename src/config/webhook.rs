@@ -1,6 +1,7 @@
 //! The settings of the webhook that hears of what needs someone.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use url::{Host, Url};
 
@@ -53,11 +54,8 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
 /// Checks an address: encrypted, or of the machine itself.
 fn address(value: &str) -> Result<String, String> {
     let parsed = Url::parse(value).ok().filter(|url| url.username().is_empty() && url.password().is_none());
-    let is_safe = |url: &Url| match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(Host::Domain("localhost") | Host::Ipv4(std::net::Ipv4Addr::LOCALHOST))) => true,
-        _ => false,
-    };
+    let is_local = |url: &Url| matches!(url.host(), Some(Host::Domain("localhost") | Host::Ipv4(Ipv4Addr::LOCALHOST)));
+    let is_safe = |url: &Url| url.scheme() == "https" || url.scheme() == "http" && is_local(url);
     parsed.filter(is_safe).map(String::from).ok_or_else(|| "must be a URL that begins with https://".into())
 }
 

@@ -210,7 +210,7 @@ const fn lot(seed: u64, offset: u64) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{ChosenRecord, RecordChooser};
+    use super::{ChosenRecord, RecordChooser, ShardName};
     use crate::batch::BatchLine;
     use crate::limits::{CANARY_LINE, CANARY_RECORDS, CANARY_SHARDS};
     use crate::record::{Dataset, KeyNames};
@@ -246,7 +246,7 @@ mod tests {
     fn each_shard_has_a_record() {
         let mut lines: Vec<_> = (0..5_000).map(|number| line(0x9_e355, number)).collect();
         lines.extend((0..CANARY_SHARDS as u64 + 9).map(|shard| line(0x9_e356 + shard, 7)));
-        let rays: BTreeSet<_> = choose(&lines, 1).iter().map(|record| record.ray.to_string()[..5].to_owned()).collect();
+        let rays: BTreeSet<_> = choose(&lines, 1).iter().map(|record| ShardName::for_key(&record.ray)).collect();
         assert!(rays.len() >= CANARY_SHARDS, "{rays:?}");
     }
 

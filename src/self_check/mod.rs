@@ -31,7 +31,7 @@ pub async fn run_self_check(
 ) -> Result<SelfCheckReport, BackendError> {
     let at_ms = services.now_ms();
     let list = rpc::call(services.ledgers(), REGISTRY, &ListLedgers { limit: HEALTH_LEDGERS }).await?;
-    let newest = list.names.iter().take(SEEN_LEDGERS as usize);
+    let newest = (0..SEEN_LEDGERS).zip(&list.names).map(|(_, name)| name);
     let canaries = try_canaries(services, newest).await?;
     let partner_clock_ms = match &config.delivery {
         Some(delivery) => {

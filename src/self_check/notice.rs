@@ -4,6 +4,8 @@
 //! The webhook hears of a change, once: what it did not take is sent again by the next cron. No key, ray, address or word of the
 //! partner is in a notice.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use crate::backend::{BackendError, WebhookClient, to_json};
@@ -86,11 +88,13 @@ async fn find_alerts(
         add("RaydexDeadLetters", format!("dead letters that wait for a decision: {}", list.dead_letters));
     }
     let is_lost = |canary: &&CanaryResult| !matches!(canary.outcome, CanaryOutcome::Found | CanaryOutcome::Failed);
-    let lost: Vec<&str> = canaries.iter().filter(is_lost).map(|canary| canary.dataset.name()).collect();
-    if !lost.is_empty() {
-        add("RaydexCanaryFailing", format!("lookups do not find what is there in {}", lost.join(", ")));
+    let failing: Vec<&str> = canaries.iter().filter(is_lost).map(|canary| canary.dataset.name()).collect();
+    if !failing.is_empty() {
+        add("RaydexCanaryFailing", format!("lookups do not find what is there in {}", failing.join(", ")));
     }
-    delivery_alerts(&health, services.now_ms()).into_iter().for_each(|(name, summary)| add(name, summary));
+    for (name, summary) in delivery_alerts(&health, services.now_ms()) {
+        add(name, summary);
+    }
     Ok(alerts)
 }
 
@@ -116,7 +120,8 @@ fn write_notice(form: WebhookForm, bucket: &str, alerts: &[Alert], now_ms: i64) 
         WebhookForm::Slack => {
             let mut text = format!("raydex of {bucket}: {status}");
             for Alert { name, summary } in alerts {
-                text.push_str(&format!("\n• {name}: {summary}"));
+                // Writing to a string does not fail.
+                let _written = write!(text, "\n• {name}: {summary}");
             }
             to_json(&serde_json::json!({ "text": text }))
         }

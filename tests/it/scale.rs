@@ -1,6 +1,8 @@
 //! What a deployment of any size asks of each of its parts: counted for one batch and one payload, and multiplied. The tables of
 //! `docs/scale.md` are these; `scale::tables_are_written_anew` writes them.
 
+#![expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -119,7 +121,7 @@ impl Counted {
         let event = R2Event::put_object(BUCKET_NAME, &key, head.size, &head.etag, world.now());
         assert_eq!(world.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
         let messages = world.fakes.sends.take();
-        assert_eq!(messages.len() as u32, payloads);
+        assert_eq!(messages.len(), payloads as usize);
         for message in messages {
             assert_eq!(world.send(&message, 1).verdict.name(), "delivered");
         }
@@ -140,12 +142,9 @@ fn figure(value: f64) -> String {
     match value {
         0.0 => "0".into(),
         value if value >= 1_000.0 => {
-            let digits = format!("{value:.0}");
-            let first = digits.len() % 3;
-            let groups = digits.as_bytes()[first..].chunks(3).map(|group| std::str::from_utf8(group).unwrap());
-            let groups: Vec<&str> =
-                Some(&digits[..first]).into_iter().filter(|head| !head.is_empty()).chain(groups).collect();
-            groups.join(",")
+            let digits = format!("{value:.0}").into_bytes();
+            let groups = digits.rchunks(3).rev().map(|group| String::from_utf8(group.to_vec()).unwrap());
+            groups.collect::<Vec<_>>().join(",")
         }
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
@@ -240,7 +239,7 @@ fn tables_are_written_anew() {
 
 #[test]
 fn payload_takes_two_calls_of_its_ledger() {
-    let Counted { batch, payload } = Counted::measure();
+    let Counted { batch, payload, .. } = Counted::measure();
     assert!((payload.ledger - 2.0).abs() < 1e-9, "a claim and a commit: {payload:?}");
     assert!(payload.registry.abs() < 1e-9 && payload.shards.abs() < 1e-9, "{payload:?}");
     assert!((1.0..=2.0).contains(&batch.shards) && batch.registry <= 2.0, "{batch:?}");

@@ -19,24 +19,23 @@ use crate::api::Ask;
 use crate::api::access::{deployment, rule};
 use crate::support::gzip::gzip;
 use crate::support::partner::{FakeWebhook, delivering};
-use crate::support::records::ndjson;
+use crate::support::records::{ndjson, noise};
 use crate::support::{Consumers, Fakes, Fault, Kind, NOW_MS, Reply, run};
 
 const MINUTE: i64 = 60_000;
 /// Lines of a batch of one span, and of one of several.
-const LINES: i64 = 500;
-const MANY_LINES: i64 = 5_000;
+const LINES: u32 = 500;
+const MANY_LINES: u32 = 5_000;
 
 /// A deployment with a batch of requests that took place a minute ago, the key of the batch, and a webhook.
 struct Scene(Consumers, String, FakeWebhook);
 
 /// The lines of the batch.
-fn lines(count: i64) -> Vec<u8> {
-    let line = |number: i64| {
-        let at_ms = NOW_MS - MINUTE + number * 10;
-        let (ray, start) = (RayId::at(at_ms, number as u32).unwrap(), rfc3339(at_ms));
-        let noise: String =
-            (0..200).map(|at| format!("{:x}", (number + 7) * (at + 3) * 2_654_435_761 % 65_521)).collect();
+fn lines(count: u32) -> Vec<u8> {
+    let line = |number: u32| {
+        let at_ms = NOW_MS - MINUTE + i64::from(number) * 10;
+        let (ray, start) = (RayId::at(at_ms, number).unwrap(), rfc3339(at_ms));
+        let noise = hex::encode(noise(number, 400));
         format!(
             r#"{{"RayID":"{ray}","EdgeStartTimestamp":"{start}","EdgeResponseStatus":200,"ClientRequestPath":"/{noise}"}}"#
         )
@@ -67,7 +66,7 @@ impl Scene {
         self.write_lines(LINES);
     }
 
-    fn write_lines(&self, count: i64) {
+    fn write_lines(&self, count: u32) {
         // The bucket's clock goes on by a second with each object.
         self.fakes().bucket.set_clock(self.0.now() - 1_000);
         let head = self.fakes().bucket.store(&self.1, &gzip(&lines(count)));
@@ -215,7 +214,7 @@ proptest! {
     fn canary_of_any_batch_finds_it(numbers in proptest::collection::vec(0_u32..3, 1..200), seed in 0_u32..1_000) {
         // Rays may repeat, within the batch and in both of its spellings.
         let line = |(at, number): (usize, &u32)| {
-            let ray = RayId::at(NOW_MS - MINUTE - i64::from(*number) * 400_000, seed + at as u32 / 3).unwrap().to_string();
+            let ray = RayId::at(NOW_MS - MINUTE - i64::from(*number) * 400_000, seed + u32::try_from(at).unwrap() / 3).unwrap().to_string();
             let ray = if at % 2 == 0 { ray } else { ray.to_uppercase() };
             format!(r#"{{"RayID":"{ray}","ClientIP":"192.0.2.1","N":{at}}}"#)
         };
