@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use worker::js_sys::Date;
-use worker::{AbortController, Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Response};
+use worker::{AbortController, Date, DateInit, Delay, Fetch, Method, Request, RequestInit, RequestRedirect, Response};
 
 use super::log;
 use super::post::post_request;
@@ -63,8 +62,9 @@ impl PartnerClient for FetchPartner {
 
     async fn read_clock(&self, url: &str) -> Option<i64> {
         let date = ask_head(url).await?.headers().get("Date").ok().flatten()?;
-        let unix_ms = Date::parse(&date);
-        unix_ms.is_finite().then_some(unix_ms as i64)
+        // What is no date is the beginning of time.
+        let unix_ms = Date::new(DateInit::String(date)).as_millis();
+        i64::try_from(unix_ms).ok().filter(|unix_ms| *unix_ms > 0)
     }
 }
 
