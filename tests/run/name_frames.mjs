@@ -19,9 +19,7 @@ const MOST_GZIPPED = 3_520_000;
 
 test("the module has no names and is no larger than it should be", () => {
   const module = file("index_bg.wasm");
-  assert.ok(WebAssembly.validate(module));
-  const compiled = new WebAssembly.Module(module);
-  assert.deepEqual(WebAssembly.Module.customSections(compiled, "name"), []);
+  assert.equal(functionNames(module).size, 0);
   const gzipped = gzipSync(module, { level: 9 }).length;
   assert.ok(gzipped < MOST_GZIPPED, `${gzipped} bytes gzipped`);
 });
@@ -30,7 +28,7 @@ test("the names are those of its functions", () => {
   const names = functionNames(file("names.wasm"));
   assert.ok(names.size > 5_000, `${names.size} functions`);
   const said = [...names.values()];
-  for (const words of ["raydex", "find_in_batch", "memcpy"]) assert.ok(said.some((name) => name.includes(words)), words);
+  for (const words of ["raydex", "find_in_batch", "alloc"]) assert.ok(said.some((name) => name.includes(words)), words);
 });
 
 test("a stack gets its names", () => {

@@ -8,9 +8,20 @@ use super::text::decoded;
 use super::{REDACTED, RedactionRules};
 
 /// The name of a field in the head of its part, in each of its forms.
-const FIELD_NAME: &str = r#"(?i)[;\s]name\*?\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))"#;
+const FIELD_NAME: &str = concat!(
+    "[;",
+    space!(),
+    r"](?i-u:name)\*?[",
+    space!(),
+    "]*=[",
+    space!(),
+    r#"]*(?:"((?:[^"\\]|\\.)*)"|([^;"#,
+    space!(),
+    "]+))"
+);
 /// The boundary in a content type.
-const BOUNDARY: &str = r#"(?i)boundary\s*=\s*(?:"([^"]+)"|([^;\s]+))"#;
+const BOUNDARY: &str =
+    concat!("(?i-u:boundary)[", space!(), "]*=[", space!(), r#"]*(?:"([^"]+)"|([^;"#, space!(), "]+))");
 
 static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(FIELD_NAME).ok());
 static BOUNDARIES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BOUNDARY).ok());
@@ -35,6 +46,9 @@ impl RedactionRules {
         let gap = ["\r\n\r\n", "\n\n"].into_iter().find_map(|gap| Some((part.find(gap)?, gap)));
         let Some((at, gap)) = gap else { return self.text(part).into_owned() };
         let (head, body) = part.split_at_checked(at + gap.len()).unwrap_or((part, ""));
+        if NAMES.is_none() {
+            return format!("{head}{REDACTED}\r\n");
+        }
         let name = find(NAMES.as_ref(), head).unwrap_or_default();
         // RFC 8187: a character set, a language, and the name.
         let name = name.rsplit('\'').next().unwrap_or(name);

@@ -16,19 +16,37 @@ use crate::limits::REDACTION_DEPTH;
 use crate::mask::surely_names_secret;
 
 /// A name with what separates it from its value.
-const NAMED_VALUE: &str = r#"([\p{L}\p{N}_.%\[\]-]+)\\*["'\]]{0,2}\s*(?::=|=>|[:=])\s*"#;
+/// A sign of a name is a letter or a digit of any script, or one of `_.%[]-`.
+const NAMED_VALUE: &str = concat!(
+    r#"([^\x00-\x24\x26-\x2c/:-@\\^`\x7b-\x7f"#,
+    space!(),
+    r#"]+)\\*["'\]]{0,2}["#,
+    space!(),
+    "]*(?::=|=>|[:=])[",
+    space!(),
+    "]*"
+);
 /// What names of headers with secrets end in.
 const SECRET_HEADERS: [&str; 2] = ["cookie", "authorization"];
 /// The name of a scheme of `Authorization` before its credentials.
-const CREDENTIALS: &str =
-    r"(?i)\b(?:(?:bearer|negotiate)\s+[\w+/=.~-]{4,}|digest\s+\w+=.*|basic\s+(?:[\w+/]{16,}|[\w+/]{6,}=)=*)";
+const CREDENTIALS: &str = concat!(
+    r"(?-u:\b)(?:(?i-u:bearer|negotiate)[",
+    space!(),
+    r"]+[0-9A-Za-z_+/=.~-]{4,}|(?i-u:digest)[",
+    space!(),
+    r"]+[0-9A-Za-z_]+=.*|(?i-u:basic)[",
+    space!(),
+    r"]+(?:[0-9A-Za-z_+/]{16,}|[0-9A-Za-z_+/]{6,}=)=*)"
+);
 /// A JSON Web Token.
-const JSON_WEB_TOKEN: &str = r"\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?";
+const JSON_WEB_TOKEN: &str = r"(?-u:\b)eyJ[0-9A-Za-z_-]{6,}\.[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]*)?";
 
 /// The expressions of this file; all are valid.
 static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(NAMED_VALUE).ok());
 static SECRETS: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| [CREDENTIALS, JSON_WEB_TOKEN].iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
+    LazyLock::new(|| EXPRESSIONS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
+/// What is a secret wherever it is.
+const EXPRESSIONS: [&str; 2] = [CREDENTIALS, JSON_WEB_TOKEN];
 
 /// Returns a text decoded as often as it is percent-encoded, within a bound.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
@@ -91,6 +109,10 @@ impl RedactionRules {
 
     /// Returns one line, which may have its line feed, without secrets.
     fn line<'l>(&self, line: &'l str, levels: u32) -> Cow<'l, str> {
+        if NAMES.is_none() || SECRETS.len() < EXPRESSIONS.len() {
+            // Nothing would be found.
+            return Cow::Borrowed(REDACTED);
+        }
         let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
         let mut kept = self.addresses(text, levels);
         if let Some(before) = first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
@@ -171,6 +193,11 @@ mod tests {
             "password =canary",
             "login(password:\"canary\"){id}",
             "x Bearer canary1",
+            "ключ-password: canary",
+            "password\u{a0}=\u{2003}canary",
+            "\u{201c}password\u{201d}: canary",
+            "é Bearer canary1",
+            "éBEARER canary1",
             "GET /?token=5277 2759 canary1 6030",
             "see https://a.example/?password=ab-1 canary2 (again)",
             "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary",

@@ -139,30 +139,23 @@ fn worker_patterns_need_no_unicode_tables() {
     // The Worker has none, and such a pattern would not compile there. Here it would: the validator of JSON Schema,
     // which the tests use, brings them along.
     let manifest = toml("Cargo.toml");
+    assert_eq!(manifest["dependencies"]["regex"]["features"].as_array().map(Vec::len), Some(1));
     assert_eq!(manifest["dependencies"]["regex"]["default-features"].as_bool(), Some(false));
-    let needs_tables = regex(r"\\[A-Zbdpsw]|\(\?[a-z]*i");
-    let patterns = |text: &str| -> Vec<String> {
-        text.split("Regex::new(").skip(1).map(|rest| rest.split(';').next().unwrap().to_owned()).collect()
-    };
-    assert!(patterns(r#"x = Regex::new(r"a\d");"#).iter().all(|pattern| needs_tables.is_match(pattern)));
-    let sources = files("src");
-    let found: Vec<String> = sources.iter().flat_map(|file| patterns(&file.text)).collect();
-    assert!(!found.is_empty());
-    assert!(!found.iter().any(|pattern| needs_tables.is_match(pattern)), "{found:?}");
-}
-
-#[test]
-fn regex_has_the_tables_of_its_patterns() {
-    // Tests have all tables by their own packages: in the Worker a pattern without its table is no pattern, and finds nothing.
-    let manifest = text("Cargo.toml");
-    let features = manifest.lines().find(|line| line.starts_with("regex = ")).unwrap();
-    for (table, signs) in [
-        ("unicode-case", &["(?i)"][..]),
-        ("unicode-gencat", &["\\p{"]),
-        ("unicode-perl", &["\\w", "\\s", "\\d", "\\b"]),
-    ] {
-        let patterns = files("src").into_iter().filter(|file| file.text.contains("Regex::new("));
-        let is_used = patterns.into_iter().any(|file| signs.iter().any(|sign| file.text.contains(sign)));
-        assert!(!is_used || features.contains(table), "{table}");
+    let needs_tables = regex(r"\\[A-ZBbdpsw]|\(\?[a-z]*i[a-z]*[:)]");
+    let without = |text: &str| needs_tables.is_match(&text.replace(r"(?-u:\b)", ""));
+    for (pattern, needs) in
+        [(r"a\d", true), (r"(?i)a", true), (r"(?i:a)", true), (r"\bx", true), (r"(?-u:\b)(?i-u:a)", false)]
+    {
+        assert_eq!(without(pattern), needs, "{pattern}");
     }
+    let sources = files("src").into_iter().filter(|file| file.text.contains("Regex::new("));
+    let mut seen = 0;
+    for file in sources {
+        // Constants are patterns too, wherever they are given to it.
+        for (number, line) in file.code_lines().filter(|(_, line)| line.contains("r\"") || line.contains("r#\"")) {
+            assert!(!without(line), "{}:{number}: {line}", file.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen} lines with patterns");
 }
