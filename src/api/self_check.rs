@@ -12,7 +12,7 @@ use super::stats::{SummedBooks, sum_books};
 use crate::backend::{Bucket, CallError, ListRequest};
 use crate::bucket_keys::FOLDER;
 use crate::config::Config;
-use crate::http::{Problem, Reply};
+use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::index::ShardName;
 use crate::index::calls::FindRay;
 use crate::ledger::breaker::BreakerState;
@@ -80,7 +80,14 @@ struct SelfCheckResponse {
 }
 
 /// Asks each part of the deployment, and answers with what it found.
-pub(crate) async fn get_self_check(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
+pub(crate) async fn get_self_check<Y>(
+    config: &Config,
+    services: &impl Services,
+    request: &HttpRequest<Y>,
+) -> Result<Reply, Problem> {
+    if request.parameter("deep").is_none_or(|deep| deep != "1") {
+        return Err(problems::bad_parameter("deep", "1"));
+    }
     let now_ms = services.now_ms();
     let books = sum_books(config, services, HEALTH_LEDGERS).await;
     let mut checks = vec![settings(config)];

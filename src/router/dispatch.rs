@@ -373,7 +373,7 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
             Route::GetMetrics => metrics::get_metrics(config, services).await,
-            Route::GetSelfCheck => self_check::get_self_check(config, services).await,
+            Route::GetSelfCheck => self_check::get_self_check(config, services, request).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, &self.caller, request).await,
             Route::AnnounceBatch => batches::announce_batch(config, services, &self.caller, body).await,

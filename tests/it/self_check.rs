@@ -301,7 +301,8 @@ fn deep_health_is_for_administrators() {
         let config = Ok(deployment(&[rule("desk", &json!({ "scopes": scopes }))]));
         assert_eq!(Ask::get("/healthz?deep=1").by("desk").of_deployment(&fakes, &config).status, 403, "{scopes:?}");
     }
-    assert_eq!(Ask::get("/healthz?deep=0").by("wrong").of(&fakes).status, 200, "it is the open one");
+    assert_eq!(Ask::get("/healthz?deep=2").of(&fakes).status, 400);
+    assert_eq!(Ask::get("/healthz?depth=1").by("wrong").of(&fakes).status, 200, "it is the open one");
 }
 
 #[test]

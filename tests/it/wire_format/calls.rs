@@ -1,9 +1,6 @@
-//! The calls to Durable Objects, as stories: `calls/{object}.txt`. A line `v1/…` is a call, `=` its answer, `wake` when
-//! the object must wake, `at` the clock; after `rows` come calls that only read. What the object holds at `rows` is
-//! `stored/{object}.sql`: the same calls to a database with these rows have the same answers.
-//!
-//! The calls are input: edit them by hand. `$A` means 64 times `a`, `$_` 64 times `A`; the raw bytes after the
-//! JSON of a body follow ` hex:`.
+//! The calls to Durable Objects, as stories: `calls/{object}.txt`. A line `v1/…` is a call, `=` its answer, `wake` when the object must
+//! wake, `at` the clock; calls after `rows` only read. What the object holds at `rows` is `stored/{object}.sql`: the same calls to a
+//! database with it have the same answers. Edit the calls by hand: `$A` is 64 times `a`, `$_` 64 times `A`; raw bytes follow ` hex:`.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -26,7 +23,7 @@ use raydex::spool::{self, SpoolBounds};
 use super::support::{Fakes, Faults, MemoryAudits, SqliteSql, run};
 use super::{Fixture, compare, stored_text};
 
-/// The ledger of the story.
+/// The story's ledger.
 const LEDGER: &str = "v1/20260328T08";
 /// The chain of the story of another chain than the first.
 const AUDIT_CHAIN: u64 = 3;
