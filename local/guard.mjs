@@ -43,7 +43,8 @@ export function guardWorkerd() {
   guard.unref();
   guard.stdin.unref();
   const miniflare = createRequire(import.meta.resolve("miniflare"));
-  process.env.RAYDEX_WORKERD = process.env.MINIFLARE_WORKERD_PATH ?? miniflare("workerd").default;
+  // What a guarded process starts inherits the path of a wrapper: it would start itself for ever.
+  process.env.RAYDEX_WORKERD ??= process.env.MINIFLARE_WORKERD_PATH ?? miniflare("workerd").default;
   process.env.RAYDEX_WORKERDS = pids;
   process.env.MINIFLARE_WORKERD_PATH = fileURLToPath(new URL("./workerd", import.meta.url));
   // Includes miniflare's temporary files, which a killed process cannot remove.

@@ -26,8 +26,8 @@ pub use prefixes::{DatasetClaim, LogPrefixes, PrefixRule};
 /// The folder of all objects that raydex writes for itself.
 pub const FOLDER: &str = "raydex/";
 
-/// The folders whose objects are never read as logs: raydex's own, and that of the usual JavaScript Worker.
-pub const UNREAD_FOLDERS: [&str; 2] = [FOLDER, "processed/"];
+/// The folders whose objects are never read as logs: raydex's own, and those of the usual JavaScript Worker and its backfill.
+pub const UNREAD_FOLDERS: [&str; 4] = [FOLDER, "processed/", "processed-backfill/", "backfill-state/"];
 
 /// The folder of the bodies of payloads.
 pub const PAYLOADS: &str = "raydex/payloads/v1/";

@@ -39,6 +39,9 @@ fn watched_folders_are_several_or_the_whole_bucket() {
         ("/", "any/20260328/a.log.gz", None),
         ("", "raydex/a.log.gz", Some("other_prefix")),
         ("", "processed/a.log.gz", Some("other_prefix")),
+        ("", "processed-backfill/a.log.gz", Some("other_prefix")),
+        ("", "backfill-state/a.log.gz", Some("other_prefix")),
+        ("", "processed-other/a.log.gz", None),
     ] {
         let mut fakes = Fakes::new();
         let settings = config_with(&[("LOG_PREFIX", folders)]);
