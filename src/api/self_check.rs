@@ -217,7 +217,7 @@ fn canary(result: &CanaryResult) -> Check {
     let CanaryResult { dataset, outcome, rays, slowest_ms, .. } = result;
     let status = match outcome {
         CanaryOutcome::Found => CheckStatus::Ok,
-        CanaryOutcome::Failed => CheckStatus::Unknown,
+        CanaryOutcome::Failed | CanaryOutcome::NothingToTry => CheckStatus::Unknown,
         _ => CheckStatus::Failing,
     };
     let detail = format!("{}: {rays} rays were looked up, the slowest in {slowest_ms} ms", outcome.name());

@@ -28,7 +28,7 @@ use crate::pipeline::delivered_from;
 use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::services::Services;
-use crate::traces::{ExportFacts, SpanFault, span_line};
+use crate::traces::{ExportFacts, SpanFault, SpanOrigin, span_line};
 
 /// The gzip level of batches, as that of uploads.
 const LEVEL: Compression = Compression::new(6);
@@ -102,6 +102,8 @@ struct SpanPacker<'a> {
     /// The zone of lines that do not name it themselves.
     zone: Option<&'a str>,
     facts: ExportFacts,
+    /// What the last spans were of.
+    origin: SpanOrigin,
     encoder: GzEncoder<Vec<u8>>,
     spans: usize,
     lines: usize,
@@ -113,8 +115,8 @@ impl<'a> SpanPacker<'a> {
     fn new(room: &'a Reservation, caller: &'a Caller, zone: Option<&'a str>) -> Result<Self, OutOfMemory> {
         room.reserve(TRACES_ROOM)?;
         let encoder = GzEncoder::new(Vec::new(), LEVEL);
-        let (facts, rejected) = (ExportFacts::default(), RejectedSpans::new());
-        Ok(Self { room, caller, zone, facts, encoder, spans: 0, lines: 0, text_bytes: 0, rejected })
+        let (facts, origin, rejected) = (ExportFacts::default(), SpanOrigin::default(), RejectedSpans::new());
+        Ok(Self { room, caller, zone, facts, origin, encoder, spans: 0, lines: 0, text_bytes: 0, rejected })
     }
 
     /// Packs the spans of a body, once it is known which traces they are of.
@@ -137,7 +139,7 @@ impl<'a> SpanPacker<'a> {
         .map_err(|_| problems::not_an_export())?;
         failure.map_or(Ok(()), Err)?;
         let read = each_span(form, body, &mut |exported| {
-            let line = self.line(|facts| span_line(exported, facts));
+            let line = self.line(|facts, origin| span_line(exported, facts, origin));
             failure = match line {
                 Ok(line) => self.write(&line).err(),
                 Err(fault) => {
@@ -152,12 +154,18 @@ impl<'a> SpanPacker<'a> {
     }
 
     /// Returns the line of the next span.
-    fn line(&mut self, write: impl FnOnce(&ExportFacts) -> Result<Vec<u8>, SpanFault>) -> Result<Vec<u8>, SpanFault> {
+    fn line(
+        &mut self,
+        write: impl FnOnce(&ExportFacts, &mut SpanOrigin) -> Result<Vec<u8>, SpanFault>,
+    ) -> Result<Vec<u8>, SpanFault> {
         self.spans += 1;
         if self.spans > TRACES_SPANS {
             return Err(SpanFault::TooMany);
         }
-        let line = write(&self.facts)?;
+        if self.text_bytes >= TRACES_TEXT_BYTES {
+            return Err(SpanFault::TooMany);
+        }
+        let line = write(&self.facts, &mut self.origin)?;
         if !self.caller.sees_whole(Dataset::Traces, self.zone, &line) {
             return Err(SpanFault::Zone);
         }

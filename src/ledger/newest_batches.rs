@@ -12,7 +12,8 @@ calls! {
     "v1/newest-batches": FindNewestBatches => NewestBatches,
 }
 
-/// A request for the batch of each dataset that was sealed last, with all of its rays in the index.
+/// A request for the batch of each dataset that was sealed last and has lines, with all of its rays in the index, or of which
+/// the object is gone or was overwritten by what is no batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindNewestBatches {
     /// Unix milliseconds: batches that were written before are not considered.
@@ -44,8 +45,15 @@ pub(super) fn newest_batches(sql: &impl SqlDatabase, call: FindNewestBatches) ->
     // Of a row with max(), SQLite returns the other columns of the row that has it.
     let rows = sql.run(
         "SELECT dataset, object_key, etag, uploaded_ms, size, gone, max(sealed_ms) FROM source_v1
-         WHERE state = ? AND uploaded_ms >= ? AND (indexed = 1 OR gone = 1) GROUP BY dataset",
-        &[SqlValue::text(BatchState::Sealed.name()), SqlValue::Integer(call.since_ms)],
+         WHERE state = ?1 AND uploaded_ms >= ?2 AND lines > 0
+            AND (indexed = 1 OR gone = 1 OR EXISTS (
+                SELECT 1 FROM source_v1 AS newer WHERE newer.object_key = source_v1.object_key AND newer.state = ?3))
+         GROUP BY dataset",
+        &[
+            SqlValue::text(BatchState::Sealed.name()),
+            SqlValue::Integer(call.since_ms),
+            SqlValue::text(BatchState::Quarantined.name()),
+        ],
     )?;
     let batch = |row| {
         let row = LedgerRow(row);

@@ -74,12 +74,14 @@ pub struct CanaryResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CanaryOutcome {
+    /// No record whose lookup must find it: the batch has none, or none that can be compared.
+    NothingToTry,
     /// Each record, byte for byte.
     Found,
+    /// No answer, since a backend failed or was busy.
+    Failed,
     /// A record, but only after the batch was read in full: its access points are damaged or gone.
     ReadInFull,
-    /// Nothing, since a backend failed or was busy.
-    Failed,
     /// A record of other bytes than the batch has.
     Differs,
     /// No record, although the batch has it: the index lost it.
@@ -92,20 +94,28 @@ pub enum CanaryOutcome {
 
 impl CanaryOutcome {
     /// All outcomes, best first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::NothingToTry,
         Self::Found,
-        Self::ReadInFull,
         Self::Failed,
+        Self::ReadInFull,
         Self::Differs,
         Self::NotFound,
         Self::BatchUnreadable,
         Self::BatchGone,
     ];
 
+    /// Whether a lookup would not find what is there, as far as is known.
+    #[must_use]
+    pub const fn is_failing(self) -> bool {
+        !matches!(self, Self::NothingToTry | Self::Found | Self::Failed)
+    }
+
     /// Returns the word that users see.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::NothingToTry => "nothing_to_try",
             Self::Found => "found",
             Self::ReadInFull => "read_in_full",
             Self::Failed => "failed",

@@ -67,8 +67,8 @@ pub const TRACE_FACTS_BYTES: usize = 2 * 64 + 256;
 pub const TRACE_RAY_SKEW_MS: i64 = 3_600_000;
 
 /// Memory of reading spans and writing their lines beside body, inflater and batch, in bytes: two values of a span (it and its
-/// resource), three copies of its line, and what is known of each trace.
-pub const TRACES_ROOM: usize = 2 * TRACE_SPAN_ROOM + 3 * TRACE_LINE_BYTES + UPLOAD_COMPRESSOR + UPLOAD_BESIDE;
+/// resource), three copies of its line, what it is of as text, and what is known of each trace.
+pub const TRACES_ROOM: usize = 2 * TRACE_SPAN_ROOM + 4 * TRACE_LINE_BYTES + UPLOAD_COMPRESSOR + UPLOAD_BESIDE;
 
 // A ray and a time in a shard each, and the shard of trace IDs.
 const _: () = assert!(2 * TRACES_SPANS + 1 < MAX_SHARDS);

@@ -32,6 +32,8 @@ pub struct ExportedSpan<'r> {
     pub resource: &'r Value,
     /// What made it.
     pub scope: &'r Value,
+    /// The number of this pair in the request, from 1.
+    pub origin: u32,
     /// The span; `None` if it, its resource or its scope is too large.
     pub span: Option<Value>,
 }
@@ -75,16 +77,19 @@ trait ExportPart: Copy {
         self,
         sink: &mut dyn FnMut(ExportedSpan<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, MalformedExport> {
+        let mut origin = 0;
         self.each(("resourceSpans", 1), &mut |of_resource| {
             let resource = of_resource.part(("resource", 1), &RESOURCE)?;
             of_resource.each(("scopeSpans", 2), &mut |of_scope| {
                 let scope = of_scope.part(("scope", 1), &SCOPE)?;
+                origin += 1;
                 of_scope.each(("spans", 2), &mut |span| {
                     let read = span.value(&SPAN)?;
                     let (Some(resource), Some(scope)) = (&resource, &scope) else {
-                        return Ok(sink(ExportedSpan { resource: &Value::Null, scope: &Value::Null, span: None }));
+                        let (resource, scope) = (&Value::Null, &Value::Null);
+                        return Ok(sink(ExportedSpan { resource, scope, origin, span: None }));
                     };
-                    Ok(sink(ExportedSpan { resource, scope, span: read }))
+                    Ok(sink(ExportedSpan { resource, scope, origin, span: read }))
                 })
             })
         })

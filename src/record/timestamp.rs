@@ -67,6 +67,12 @@ impl Timestamp {
         plain_nanos(text).filter(|ns| LOGGED_NS.contains(ns)).map(Self)
     }
 
+    /// Whether a count of nanoseconds in a log line may mean an instant.
+    #[must_use]
+    pub fn is_logged(unix_ns: i64) -> bool {
+        LOGGED_NS.contains(&unix_ns)
+    }
+
     /// The instant as nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn unix_ns(self) -> i64 {

@@ -60,7 +60,7 @@ impl<S: Services> Canary<'_, S> {
         let NewestBatch { object, sealed_ms, .. } = self.batch;
         let mut result = CanaryResult {
             dataset: self.dataset,
-            outcome: CanaryOutcome::Found,
+            outcome: CanaryOutcome::NothingToTry,
             rays: 0,
             slowest_ms: 0,
             uploaded_ms: object.uploaded_ms,
@@ -120,14 +120,16 @@ fn judge(found: &LookupResult, object: &ObjectVersion, record: &ChosenRecord) ->
     let is_here = |object_found: &ObjectVersion, offset: u64| {
         object_found.key == object.key && object_found.etag == object.etag && offset == record.offset
     };
-    let is_it = |one: &&FoundRecord| {
-        is_here(&one.object, one.offset) || one.copies.iter().any(|copy| is_here(&copy.object, copy.offset))
-    };
+    let has_copy =
+        |one: &FoundRecord| one.copies.iter().any(|copy| is_here(&copy.object, copy.offset) && copy.merged.is_none());
+    let is_it = |one: &&FoundRecord| is_here(&one.object, one.offset) && one.merged.is_none();
     let outcome = match found.records.iter().find(is_it) {
         Some(one) if one.line == record.line => CanaryOutcome::Found,
         Some(_) => CanaryOutcome::Differs,
+        // Equal records of several batches are shown once, with the bytes of one of them.
+        None if found.records.iter().any(has_copy) => CanaryOutcome::Found,
         // One ray may have more records than an answer shows.
-        None if found.truncated => CanaryOutcome::Found,
+        None if found.truncated => CanaryOutcome::NothingToTry,
         None => CanaryOutcome::NotFound,
     };
     if found.stats.full_scans > 0 { outcome.max(CanaryOutcome::ReadInFull) } else { outcome }
@@ -172,28 +174,36 @@ impl RecordChooser {
         if !is_drawn && self.by_shard.len() >= CANARY_SHARDS {
             return;
         }
-        let Ok(Some(ray)) = read_key_by(&self.names, line).map(|key| key.ray) else { return };
-        let shard = ShardName::for_key(&ray);
-        let is_first = self.by_shard.len() < CANARY_SHARDS && !self.by_shard.contains_key(&shard);
-        if !is_drawn && !is_first {
-            return;
-        }
-        let record = ChosenRecord { ray, offset, line: line.to_vec() };
-        if is_first {
-            self.by_shard.insert(shard, record.clone());
-        }
-        if is_drawn {
-            self.drawn.insert(lot, record);
-            if self.drawn.len() > CANARY_RECORDS {
-                self.drawn.pop_last();
+        let Ok(key) = read_key_by(&self.names, line) else { return };
+        // A span is found by its trace as well as by its ray.
+        let (count, turn) = (key.ids().count(), usize::try_from(lot.0 % 2).unwrap_or_default());
+        for (nth, id) in key.ids().enumerate() {
+            let shard = ShardName::for_key(id);
+            let is_first = self.by_shard.len() < CANARY_SHARDS && !self.by_shard.contains_key(&shard);
+            let is_its_turn = is_drawn && nth == turn % count;
+            if !is_its_turn && !is_first {
+                continue;
             }
+            let record = ChosenRecord { ray: id.clone(), offset, line: line.to_vec() };
+            if is_first {
+                self.by_shard.insert(shard, record.clone());
+            }
+            if is_its_turn {
+                self.drawn.insert(lot, record);
+            }
+        }
+        if self.drawn.len() > CANARY_RECORDS {
+            self.drawn.pop_last();
         }
     }
 
     /// Returns the chosen records in the order of the batch.
     fn chosen(self) -> Vec<ChosenRecord> {
         let all = self.drawn.into_values().chain(self.by_shard.into_values());
-        all.map(|record| (record.offset, record)).collect::<BTreeMap<_, _>>().into_values().collect()
+        all.map(|record| ((record.offset, record.ray.clone()), record))
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect()
     }
 }
 
@@ -248,6 +258,18 @@ mod tests {
         lines.extend((0..CANARY_SHARDS as u64 + 9).map(|shard| line(0x9_e356 + shard, 7)));
         let rays: BTreeSet<_> = choose(&lines, 1).iter().map(|record| ShardName::for_key(&record.ray)).collect();
         assert!(rays.len() >= CANARY_SHARDS, "{rays:?}");
+    }
+
+    #[test]
+    fn span_is_chosen_by_its_trace_too() {
+        let mut chooser = RecordChooser::new(KeyNames::of(Dataset::Traces), 1);
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for number in 0..20_u64 {
+            let line = format!(r#"{{"RayID":"9e355{number:011x}","TraceID":"{trace}","SpanID":"{number:016x}"}}"#);
+            chooser.take(number * 100, line.as_bytes());
+        }
+        let ids: BTreeSet<_> = chooser.chosen().iter().map(|record| record.ray.to_string()).collect();
+        assert!(ids.contains(trace) && ids.iter().any(|id| id.starts_with("9e355")), "{ids:?}");
     }
 
     #[test]

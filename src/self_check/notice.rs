@@ -22,6 +22,9 @@ use crate::rpc;
 use crate::services::Services;
 use crate::time::rfc3339;
 
+/// The alert on lookups that do not find what is there.
+const CANARY: &str = "RaydexCanaryFailing";
+
 /// An alert, by the name that it has in `schemas/alerts.yml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Alert {
@@ -87,10 +90,16 @@ async fn find_alerts(
     if list.dead_letters > 0 {
         add("RaydexDeadLetters", format!("dead letters that wait for a decision: {}", list.dead_letters));
     }
-    let is_lost = |canary: &&CanaryResult| !matches!(canary.outcome, CanaryOutcome::Found | CanaryOutcome::Failed);
-    let failing: Vec<&str> = canaries.iter().filter(is_lost).map(|canary| canary.dataset.name()).collect();
+    let of = |is: &dyn Fn(CanaryOutcome) -> bool| {
+        itertools::join(canaries.iter().filter(|canary| is(canary.outcome)).map(|canary| canary.dataset.name()), ", ")
+    };
+    let (failing, unknown) = (of(&CanaryOutcome::is_failing), of(&|outcome| outcome == CanaryOutcome::Failed));
+    let was_failing = list.self_check.as_ref().is_some_and(|last| last.heard.iter().any(|name| name == CANARY));
     if !failing.is_empty() {
-        add("RaydexCanaryFailing", format!("lookups do not find what is there in {}", failing.join(", ")));
+        add(CANARY, format!("lookups do not find what is there in {failing}"));
+    } else if was_failing && !unknown.is_empty() {
+        // What could not be asked is as it was.
+        add(CANARY, format!("lookups did not find what is there, and {unknown} cannot be asked"));
     }
     for (name, summary) in delivery_alerts(&health, services.now_ms()) {
         add(name, summary);

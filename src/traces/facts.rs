@@ -98,7 +98,8 @@ fn padded_ray(trace: &str, start_ms: u64) -> Option<RayId> {
 
 /// Returns the text of an attribute: its own, or that of the first element of its list.
 fn attribute<'v>(attributes: Option<&'v Value>, name: &str) -> Option<&'v str> {
-    let mut pairs = attributes?.as_array()?.iter();
+    // Of several with a name the last one counts, as in the line.
+    let mut pairs = attributes?.as_array()?.iter().rev();
     let value = pairs.find(|pair| pair.get("key").and_then(Value::as_str) == Some(name))?.get("value")?;
     let first = || value.get("arrayValue")?.get("values")?.get(0)?.get("stringValue");
     value.get("stringValue").or_else(first)?.as_str()
@@ -114,5 +115,7 @@ fn host_in(attributes: Option<&Value>) -> Option<String> {
         let address = URL_ATTRIBUTES.iter().find_map(|name| attribute(attributes, name))?;
         Url::parse(address).ok()?.host_str().map(str::to_owned)
     };
-    host().or_else(of_url).filter(|host| (1..=HOST_BYTES).contains(&host.len()))
+    // A user before the host may have a password.
+    let bare = |host: String| host.rsplit('@').next().map(str::to_owned);
+    host().or_else(of_url).and_then(bare).filter(|host| (1..=HOST_BYTES).contains(&host.len()))
 }

@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::facts::{ExportFacts, TraceFact};
 use super::field;
 use super::values::{ExportedValues, Message, id, signed, unsigned};
+use crate::backend::to_json;
 use crate::edge::RedactionRules;
 use crate::limits::TRACE_LINE_BYTES;
 use crate::otlp::ExportedSpan;
+use crate::record::Timestamp;
 
 /// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
 const HARMLESS: [&str; 14] = [
@@ -59,8 +61,8 @@ pub enum SpanFault {
 ///
 /// # Errors
 /// [`SpanFault`] for a span that is rejected.
-pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts) -> Result<Vec<u8>, SpanFault> {
-    let ExportedSpan { resource, scope, span } = exported;
+pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts, last: &mut SpanOrigin) -> Result<Vec<u8>, SpanFault> {
+    let ExportedSpan { resource, scope, origin, span } = exported;
     let Value::Object(mut span) = span.ok_or(SpanFault::TooLarge)? else { return Err(SpanFault::Ids) };
     let mut record = Message::new();
     write_ids(&mut record, &span, facts)?;
@@ -68,7 +70,7 @@ pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts) -> Result<Vec<
     let mut reader = ExportedValues::default();
     write_words(&mut record, &mut span, &mut reader);
     write_attributes(&mut record, &mut span, &mut reader);
-    write_origin(&mut record, (resource, scope), &mut reader);
+    last.write(&mut record, origin, (resource, scope), &mut reader)?;
     if reader.dropped > 0 {
         record.insert(field::DROPPED.into(), reader.dropped.into());
     }
@@ -96,8 +98,10 @@ fn write_ids(record: &mut Message, span: &Message, facts: &ExportFacts) -> Resul
 }
 
 fn write_times(record: &mut Message, span: &Message) -> Result<(), SpanFault> {
-    let instant = |name: &str| span.get(name).and_then(unsigned).filter(|ns| i64::try_from(*ns).is_ok());
-    let start = instant("startTimeUnixNano").filter(|ns| *ns > 0).ok_or(SpanFault::Times)?;
+    // Other times are none in a log line, and a batch without any is quarantined.
+    let is_logged = |ns: &u64| i64::try_from(*ns).is_ok_and(Timestamp::is_logged);
+    let instant = |name: &str| span.get(name).and_then(unsigned).filter(is_logged);
+    let start = instant("startTimeUnixNano").ok_or(SpanFault::Times)?;
     let end = instant("endTimeUnixNano").ok_or(SpanFault::Times)?;
     record.insert(field::START.into(), start.into());
     record.insert(field::END.into(), end.max(start).into());
@@ -163,18 +167,49 @@ fn span_part(part: Value, reader: &mut ExportedValues) -> Option<Value> {
     Some(out.into())
 }
 
-/// Writes what the span is of and what made it.
+/// What the last spans of a request were of and what made them, as their lines have it: rid of secrets once for all of them.
+#[derive(Debug, Default)]
+pub struct SpanOrigin {
+    number: u32,
+    /// As text, which takes a tenth of what it takes as a value.
+    written: Vec<u8>,
+    dropped: u64,
+}
+
+impl SpanOrigin {
+    /// Writes the resource and the scope of this number.
+    fn write(
+        &mut self,
+        record: &mut Message,
+        number: u32,
+        origin: (&Value, &Value),
+        reader: &mut ExportedValues,
+    ) -> Result<(), SpanFault> {
+        if self.number != number {
+            let (mut own, mut written) = (ExportedValues::default(), Message::new());
+            write_origin(&mut written, origin, &mut own);
+            let written = Some(to_json(&written)).filter(|text| text.len() <= TRACE_LINE_BYTES);
+            *self = Self { number, written: written.unwrap_or_default(), dropped: own.dropped };
+        }
+        let written: Message = serde_json::from_slice(&self.written).map_err(|_| SpanFault::TooLarge)?;
+        record.extend(written);
+        reader.dropped = reader.dropped.saturating_add(self.dropped);
+        Ok(())
+    }
+}
+
 fn write_origin(record: &mut Message, (resource, scope): (&Value, &Value), reader: &mut ExportedValues) {
+    let scrubbed = |text: String| RULES.text(&text).into_owned();
     if let Value::Object(resource) = resource {
         let attributes = reader.attributes(&mut resource.clone(), "attributes");
         let service = attributes.get("service.name").and_then(Value::as_str);
-        put_text(record, field::SERVICE, service.map(|service| RULES.text(service).into_owned()));
+        put_text(record, field::SERVICE, service.map(str::to_owned).map(scrubbed));
         put_object(record, field::RESOURCE, attributes);
     }
     if let Value::Object(scope) = scope {
         let mut scope = scope.clone();
-        put_text(record, field::SCOPE_NAME, reader.text(&mut scope, "name"));
-        put_text(record, field::SCOPE_VERSION, reader.text(&mut scope, "version"));
+        put_text(record, field::SCOPE_NAME, reader.text(&mut scope, "name").map(scrubbed));
+        put_text(record, field::SCOPE_VERSION, reader.text(&mut scope, "version").map(scrubbed));
         put_object(record, field::SCOPE, reader.attributes(&mut scope, "attributes"));
     }
 }
@@ -190,6 +225,18 @@ fn put_object(record: &mut Message, name: &str, attributes: Message) {
     if !attributes.is_empty() {
         let mut attributes = Value::Object(attributes);
         RULES.json(&mut attributes);
-        record.insert(name.to_owned(), attributes);
+        record.insert(name.to_owned(), with_clean_names(attributes));
+    }
+}
+
+/// Returns attributes whose names have no secrets either.
+fn with_clean_names(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let clean = |(name, value): (String, Value)| (RULES.text(&name).into_owned(), with_clean_names(value));
+            Value::Object(members.into_iter().map(clean).collect())
+        }
+        Value::Array(elements) => elements.into_iter().map(with_clean_names).collect::<Vec<_>>().into(),
+        value => value,
     }
 }

@@ -3,7 +3,7 @@
 //! `facts` finds the ray and the host of each trace of a request, `values` reads attributes, `line` writes a span.
 //!
 //! # Invariants
-//! A line depends on its span, the facts of its trace and nothing else, so that a request that is sent again has the same lines.
+//! A line depends on its span, what that is of, the facts of its trace and nothing else, so that a request that is sent again has the same lines.
 //! Secrets leave a span by the rules of the edge logger. What is dropped is counted in the line.
 
 mod facts;
@@ -14,7 +14,7 @@ mod values;
 mod tests;
 
 pub use facts::ExportFacts;
-pub use line::{SpanFault, span_line};
+pub use line::{SpanFault, SpanOrigin, span_line};
 
 /// The dataset's fields.
 pub(crate) mod field {

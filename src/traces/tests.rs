@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value, json};
 
-use super::{ExportFacts, SpanFault, span_line};
+use super::{ExportFacts, SpanFault, SpanOrigin, span_line};
 use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_PARTS, TRACE_SPAN_BYTES, TRACE_TEXT_BYTES};
 use crate::otlp::{ExportForm, MalformedExport, each_span};
 use crate::record::{Dataset, RayId, read_key};
@@ -14,13 +14,13 @@ const RAY: RayId = RayId::from_bits(0x9e35_56d8_c2ab_1c05);
 
 /// The lines of a request, and why spans of it are rejected.
 fn read(form: ExportForm, body: &[u8]) -> Result<Vec<Result<Value, SpanFault>>, MalformedExport> {
-    let (mut facts, mut lines) = (ExportFacts::default(), Vec::new());
+    let (mut facts, mut origin, mut lines) = (ExportFacts::default(), SpanOrigin::default(), Vec::new());
     each_span(form, body, &mut |exported| {
         facts.take(&exported);
         ControlFlow::Continue(())
     })?;
     each_span(form, body, &mut |exported| {
-        let line = span_line(exported, &facts);
+        let line = span_line(exported, &facts, &mut origin);
         lines.push(line.map(|line| {
             read_key(Dataset::Traces, &line).unwrap();
             serde_json::from_slice(&line).unwrap()

@@ -1,5 +1,7 @@
 //! The values of a span, as OTLP's JSON has them, read one by one.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_NAME_BYTES, TRACE_PARTS, TRACE_TEXT_BYTES};
@@ -71,8 +73,11 @@ impl ExportedValues {
     fn value(&mut self, value: Value, levels: usize) -> Value {
         let Value::Object(mut value) = value else { return Value::Null };
         let mut take = |name: &str| value.remove(name).filter(|value| !value.is_null());
-        if let Some(Value::String(text)) = take("stringValue").or_else(|| take("bytesValue")) {
+        if let Some(Value::String(text)) = take("stringValue") {
             return self.cut(text).into();
+        }
+        if let Some(Value::String(bytes)) = take("bytesValue") {
+            return self.cut(plain_text(bytes)).into();
         }
         if let Some(flag @ Value::Bool(_)) = take("boolValue") {
             return flag;
@@ -98,6 +103,12 @@ impl ExportedValues {
         }
         inner(pairs).map_or(Value::Null, |mut pairs| self.pairs(pairs.remove("values"), levels).into())
     }
+}
+
+/// Returns the text that bytes are, so that secrets are found in it; what is none stays in base64.
+fn plain_text(bytes: String) -> String {
+    let decoded = STANDARD.decode(&bytes).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.unwrap_or(bytes)
 }
 
 /// Reads a whole number of at least 0: JSON has those of 64 bits as texts.

@@ -74,6 +74,14 @@ impl Scene {
         assert!(self.0.parse(&serde_json::to_string(&event).unwrap(), 1).retry_s.is_none());
     }
 
+    /// Writes another object, and has it read.
+    fn put(&self, key: &str, text: &[u8]) {
+        self.fakes().bucket.set_clock(self.0.now() - 1_000);
+        let head = self.fakes().bucket.store(key, text);
+        let event = R2Event::put_object(BUCKET_NAME, key, head.size, &head.etag, self.0.now());
+        self.0.parse(&serde_json::to_string(&event).unwrap(), 1);
+    }
+
     /// The check after a sweep, as the cron makes it.
     fn try_check(&self) -> Result<SelfCheckReport, BackendError> {
         let swept = run(run_sweep(self.fakes(), &self.0.config)).unwrap();
@@ -168,6 +176,70 @@ fn stuck_queue_is_noticed() {
     let found = scene.try_check().unwrap().swept.unwrap();
     assert_eq!(found.announced, 1);
     assert!(found.oldest_ms.is_some_and(|at_ms| (written_ms..written_ms + MINUTE).contains(&at_ms)), "{found:?}");
+}
+
+#[test]
+fn equal_record_of_other_spelling_is_found() {
+    let scene = Scene::new();
+    let line = |ray: RayId, start: &str, is_first: bool| {
+        let (ray, start) = (format!(r#""RayID":"{ray}""#), format!(r#""EdgeStartTimestamp":"{start}""#));
+        let (one, other) = if is_first { (ray, start) } else { (start, ray) };
+        format!(r#"{{{one},"EdgeResponseStatus":200,{other}}}"#)
+    };
+    for (number, is_first) in [(20, true), (21, false)] {
+        let start = rfc3339(NOW_MS - MINUTE);
+        let text = ndjson([line(RayId::at(NOW_MS - MINUTE, 77).unwrap(), &start, is_first)]);
+        scene.0.pass(1_000);
+        scene.put(&batch_key("logs/", Dataset::HttpRequests, NOW_MS, NOW_MS + 1, number), &text);
+        assert_eq!(scene.outcome(), CanaryOutcome::Found, "{number}");
+    }
+}
+
+#[test]
+fn silent_dataset_is_tried_for_a_day() {
+    let scene = Scene::new();
+    let firewall = |ray: u32| {
+        let (ray, at) = (RayId::at(NOW_MS, ray).unwrap(), rfc3339(NOW_MS));
+        format!(r#"{{"RayID":"{ray}","Action":"block","Datetime":"{at}","RuleID":"r"}}"#)
+    };
+    let key = batch_key("logs/", Dataset::FirewallEvents, NOW_MS, NOW_MS + 1, 5);
+    scene.put(&key, &ndjson((0..9).map(firewall)));
+    scene.fakes().bucket.delete(&key);
+    // Hours of another dataset, and one that is to come.
+    for hours in [1, 2, 3, 4, 90_000] {
+        let at_ms = NOW_MS + hours * 60 * MINUTE;
+        if hours < 9 {
+            scene.0.pass(60 * MINUTE);
+        }
+        scene.put(&batch_key("logs/", Dataset::HttpRequests, at_ms, at_ms + 1, 6), &gzip(&lines(LINES)));
+    }
+    let outcomes: BTreeMap<_, _> =
+        scene.try_check().unwrap().canaries.into_iter().map(|canary| (canary.dataset, canary.outcome)).collect();
+    assert_eq!(outcomes.get(&Dataset::FirewallEvents), Some(&CanaryOutcome::BatchGone));
+    assert_eq!(outcomes.get(&Dataset::HttpRequests), Some(&CanaryOutcome::Found));
+}
+
+#[test]
+fn overwritten_batch_is_gone() {
+    let scene = Scene::new();
+    scene.0.pass(1_000);
+    scene.put(&scene.1, b"\x1f\x8bno gzip");
+    assert_eq!(scene.outcome(), CanaryOutcome::BatchGone);
+}
+
+#[test]
+fn batch_without_rays_gives_nothing_to_try() {
+    let scene = Scene::new();
+    scene.0.pass(1_000);
+    let start = rfc3339(NOW_MS);
+    let text =
+        ndjson([format!(r#"{{"EdgeStartTimestamp":"{start}","EdgeResponseStatus":200,"ClientRequestPath":"/"}}"#)]);
+    scene.put(&batch_key("logs/", Dataset::HttpRequests, NOW_MS, NOW_MS + 1, 20), &text);
+    let CanaryResult { outcome, rays, .. } = scene.canary();
+    assert_eq!((outcome, rays), (CanaryOutcome::NothingToTry, 0));
+    scene.0.pass(1_000);
+    scene.put(&batch_key("logs/", Dataset::HttpRequests, NOW_MS, NOW_MS + 1, 21), b"");
+    assert_eq!(scene.outcome(), CanaryOutcome::NothingToTry, "an empty batch hides none");
 }
 
 #[test]
@@ -367,6 +439,18 @@ fn webhook_hears_of_each_change_once() {
     check();
     let statuses: Vec<_> = heard(&scene).iter().map(|notice| notice["status"].clone()).collect();
     assert_eq!(statuses, ["resolved", "resolved"], "what it refused comes again, once");
+}
+
+#[test]
+fn webhook_keeps_what_cannot_be_asked() {
+    let scene = Scene::with(&[("ALERT_WEBHOOK_URL", HOOK)]);
+    scene.fakes().bucket.delete(&scene.1);
+    scene.try_check().unwrap();
+    assert_eq!(heard(&scene).len(), 1);
+    scene.fakes().faults.plan(Some(Kind::Get), 0, Fault::Fails);
+    assert_eq!(scene.outcome(), CanaryOutcome::Failed);
+    assert!(scene.fakes().faults.clear());
+    assert_eq!(heard(&scene), [] as [Value; 0], "it is not resolved");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use raydex::otlp::{
 };
 use raydex::pipeline::ParseOutcome;
 use raydex::record::Dataset;
-use raydex::traces::{ExportFacts, span_line};
+use raydex::traces::{ExportFacts, SpanOrigin, span_line};
 use serde_json::{Value, json};
 
 use super::access::rule;
@@ -391,7 +391,7 @@ fn read(form: ExportForm, body: &[u8]) -> Option<Vec<Result<String, String>>> {
     })
     .ok()?;
     each_span(form, body, &mut |exported| {
-        let line = span_line(exported, &facts).map(|line| String::from_utf8(line).unwrap());
+        let line = span_line(exported, &facts, &mut SpanOrigin::default()).map(|line| String::from_utf8(line).unwrap());
         lines.push(line.map_err(|fault| fault.to_string()));
         go_on
     })
