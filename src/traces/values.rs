@@ -108,7 +108,8 @@ impl ExportedValues {
 /// Returns the text that bytes are, so that secrets are found in it; what is none stays in base64.
 fn plain_text(bytes: String) -> String {
     let decoded = STANDARD.decode(&bytes).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.unwrap_or(bytes)
+    let is_text = |text: &String| text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n'));
+    decoded.filter(is_text).unwrap_or(bytes)
 }
 
 /// Reads a whole number of at least 0: JSON has those of 64 bits as texts.
