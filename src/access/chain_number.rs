@@ -9,6 +9,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::limits::AUDIT_CHAINS_MAX;
+use crate::record::mix;
 
 /// The number of a chain of the audit log, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,7 +38,7 @@ impl ChainNumber {
         }
         let digest = Sha256::digest(name).iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
         // Of equal weights the first counts: `max_by_key` would take the last.
-        Self::first(count).rev().max_by_key(|chain| mix(digest, chain.0)).unwrap_or_default()
+        Self::first(count).rev().max_by_key(|chain| weight(digest, chain.0)).unwrap_or_default()
     }
 
     /// The number.
@@ -59,12 +60,9 @@ impl fmt::Display for ChainNumber {
     }
 }
 
-/// The weight of a chain for a caller: the finalizer of `SplitMix64` over both.
-const fn mix(digest: u64, chain: u8) -> u64 {
-    let mut bits = digest ^ (chain as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+/// The weight of a chain for a caller.
+const fn weight(digest: u64, chain: u8) -> u64 {
+    mix(digest ^ (chain as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 #[cfg(test)]

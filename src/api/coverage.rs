@@ -29,14 +29,12 @@ use crate::ledger::ids::{REGISTRY, ledger_of};
 use crate::ledger::sweep_round::GetSweepRound;
 use crate::ledger::windows::{BatchSpan, TimeWindows, gaps_between, join_windows, merge_windows, windows_without};
 use crate::limits::{
-    BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, WINDOW_BYTES,
+    BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, HOUR_MS, WINDOW_BYTES,
 };
 use crate::memory::Reservation;
 use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::{rfc3339, stamp};
-
-const HOUR_MS: i64 = 3_600_000;
 
 #[derive(Serialize)]
 struct CoverageResponse {

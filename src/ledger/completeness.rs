@@ -8,12 +8,9 @@ use super::tables::LedgerRow;
 use crate::backend::{BackendError, SqlDatabase, SqlRow};
 use crate::bucket_keys::batch_times;
 use crate::index::{LineCounts, ObjectVersion};
-use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS};
+use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, HOUR_MS};
 use crate::record::Dataset;
 use crate::rpc::calls;
-
-/// Length of a ledger's hour, in milliseconds.
-const HOUR_MS: i64 = 3_600_000;
 
 calls! {
     "v1/find-missing": FindMissing => MissingLines,

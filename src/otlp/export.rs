@@ -7,14 +7,14 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::decode::{MessageTable, RESOURCE, SCOPE, SPAN, Unreadable, read_message};
 use super::wire::{MalformedExport, WireFields, WireValue};
 use crate::limits::{TRACE_ELEMENT_ROOM, TRACE_OBJECT_ROOM, TRACE_SPAN_BYTES, TRACE_SPAN_ROOM};
-use crate::record::fields::MemberName;
+use crate::record::fields::LastMember;
 
 /// The form of a request and of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl<'b> ExportPart for JsonPart<'b> {
 
     fn member(self, (name, _): (&'static str, u32)) -> Result<Option<Self>, MalformedExport> {
         let mut json = serde_json::Deserializer::from_str(self.0);
-        let found = json.deserialize_map(OneMember(name)).and_then(|found| json.end().map(|()| found));
+        let found = json.deserialize_map(LastMember(name)).and_then(|found| json.end().map(|()| found));
         let found = found.map_err(|_| MalformedExport)?;
         Ok(found.map(RawValue::get).filter(|raw| *raw != "null").map(Self))
     }
@@ -208,29 +208,6 @@ fn json_room(text: &str) -> usize {
         is_inside = byte == b'"';
     }
     room
-}
-
-/// Finds the last member with a name.
-struct OneMember(&'static str);
-
-impl<'de> Visitor<'de> for OneMember {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(MemberName(name)) = map.next_key()? {
-            if name == self.0 {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>().map(drop)?;
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Hands the elements of a list on, as long as that returns true.

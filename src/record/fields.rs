@@ -312,6 +312,29 @@ impl<'de> Visitor<'de> for FieldsVisitor<'de, '_> {
     }
 }
 
+/// Finds the last member with a name.
+pub(crate) struct LastMember(pub(crate) &'static str);
+
+impl<'de> Visitor<'de> for LastMember {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(MemberName(name)) = map.next_key()? {
+            if name == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>().map(drop)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// A member's name, unescaped like any string; borrowed if it has no escape.
 pub(crate) struct MemberName<'a>(pub(crate) Cow<'a, str>);
 

@@ -12,7 +12,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dataset::DatasetSpec;
-use super::fields::{Field, FieldValue, MemberName, RecordError};
+use super::fields::{Field, FieldValue, LastMember, MemberName, RecordError};
 use super::merged::{MergedChild, MergedChildren, SUBREQUESTS, each_object};
 use super::{Dataset, DatasetEvidence, RayId, RayKey, Timestamp};
 
@@ -330,34 +330,12 @@ impl<'de> Visitor<'de> for KeyVisitor<'_> {
 
 /// The ray in the nested object `raw`, if it is one.
 fn inner_ray(raw: &str) -> Option<&RawValue> {
-    serde_json::Deserializer::from_str(raw).deserialize_map(InnerRayVisitor).ok()?
+    serde_json::Deserializer::from_str(raw).deserialize_map(LastMember(INNER_RAY)).ok()?
 }
 
 /// The text of the ray in the nested object `raw`, if it is one.
 pub(super) fn inner_ray_text(raw: &str) -> Option<&str> {
     inner_ray(raw).map(RawValue::get)
-}
-
-struct InnerRayVisitor;
-
-impl<'de> Visitor<'de> for InnerRayVisitor {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(MemberName(name)) = map.next_key()? {
-            if name == INNER_RAY {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>().map(drop)?;
-            }
-        }
-        Ok(found)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::ledger::self_check::{CanaryOutcome, CanaryResult};
 use crate::limits::{CANARY_AGE_MS, CANARY_BYTES, CANARY_LINE, CANARY_RECORDS, CANARY_SHARDS};
 use crate::lookup::{FoundRecord, LookupError, LookupResult, lookup};
 use crate::pipeline::{HeartbeatBody, acquire_read_permit};
-use crate::record::{Dataset, KeyNames, RayKey, read_key_by};
+use crate::record::{Dataset, KeyNames, RayKey, mix, read_key_by};
 use crate::rpc;
 use crate::services::Services;
 
@@ -208,12 +208,9 @@ impl RecordChooser {
 }
 
 /// Returns the lot of a line: a number by chance that depends on its place alone, so that the smallest ones of a batch are
-/// a fair choice (the finalizer of `SplitMix64`).
+/// a fair choice.
 const fn lot(seed: u64, offset: u64) -> u64 {
-    let mut mixed = seed.rotate_left(32).wrapping_add(offset).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    mix(seed.rotate_left(32).wrapping_add(offset).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 #[cfg(test)]

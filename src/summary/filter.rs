@@ -5,6 +5,7 @@
 //! Every added text is found. Hash and format never change, since filters are stored.
 
 use crate::limits::FILTER_TEXT_BITS;
+use crate::record::mix;
 
 /// Number of bits set per text: the optimum at ten bits per text.
 const PROBES: u64 = 7;
@@ -77,12 +78,6 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     };
     let words = bytes.as_chunks::<8>().0.iter().fold(start, |hash, word| step(hash, u64::from_le_bytes(*word)));
     mix(step(words, u64::from_le_bytes(*last)))
-}
-
-const fn mix(bits: u64) -> u64 {
-    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }
 
 #[cfg(test)]
