@@ -19,9 +19,11 @@ const DATASETS = Array.from(
   fs.readFileSync(path.join(ROOT, "schemas/datasets.toml"), "utf8").matchAll(/^\[([a-z0-9_]+)\]$/gm),
   ([, name]) => name,
 );
-const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "scans", "expires"];
+const MEMBERS = ["id", "sha256", "scopes", "role", "zones", "datasets", "scans", "daily_budget", "expires"];
 /** Maximum of `scans`: the searches of a token that an isolate runs at a time. */
 const SCANS_MAX = 64;
+/** Maximum of `daily_budget`: dollars that a token may cost in a day. */
+const BUDGET_MAX = 1_000_000;
 const DAY_MS = 24 * 3600 * 1000;
 /** Maximum size of a setting on the platform, in bytes. */
 const SETTING_MAX = 5 * 1024;
@@ -39,8 +41,10 @@ const HELP = `Usage: scripts/token COMMAND [options]
 
   make --id ID --scopes read[,ingest,deliver,admin] --role viewer|support|forensics
        [--zones a.example,b.example] [--datasets http_requests,...] [--scans 2] [--days 90]
+       [--daily-budget 2.50]
                                 create a token, print it once and store its hash in the file;
-                                an isolate runs as many of its searches at a time as --scans says
+                                an isolate runs as many of its searches at a time as --scans says;
+                                it is refused for the rest of a day on which it cost --daily-budget dollars
   list                          list the tokens in the file
   revoke --id ID [--all-but-newest]
                                 remove the tokens of an ID from the file
@@ -83,6 +87,7 @@ function entryFaults(entry) {
     zones: (value) => value === undefined || all(value, zone),
     datasets: (value) => value === undefined || all(value, (name) => DATASETS.includes(name)),
     scans: (value) => value === undefined || (Number.isInteger(value) && value >= 1 && value <= SCANS_MAX),
+    daily_budget: (value) => value === undefined || (/^\d+([.]\d{1,9})?$/.test(value) && Number(value) <= BUDGET_MAX),
     expires: (value) => value === undefined || (/^\d{4}-\d\d-\d\dT.*Z$/.test(value) && !Number.isNaN(Date.parse(value))),
   };
   const wrong = MEMBERS.filter((member) => !tests[member](entry[member])).map((member) => `has an invalid or missing ${member}`);
@@ -134,6 +139,7 @@ function make(options, entries, now) {
     zones: list(options.zones),
     datasets: list(options.datasets),
     scans: options.scans === undefined ? undefined : Number(options.scans),
+    daily_budget: options["daily-budget"],
     expires: new Date(now + days * DAY_MS).toISOString(),
   };
   write(options.file, [...entries, entry]);
@@ -191,7 +197,8 @@ const remote = {
   async make(options) {
     const { id, role } = options;
     const [days, scans] = [options.days, options.scans].map((number) => (number === undefined ? undefined : Number(number)));
-    const body = { id, scopes: list(options.scopes), role, zones: list(options.zones), datasets: list(options.datasets), scans, days };
+    const [zones, datasets] = [list(options.zones), list(options.datasets)];
+    const body = { id, scopes: list(options.scopes), role, zones, datasets, scans, daily_budget: options["daily-budget"], days };
     const made = await ask(options, "POST", "/v1/tokens", body);
     return [made.token, `This is the only time that the token is shown. It is valid now, and expires at ${made.expires_at}.`];
   },
@@ -221,7 +228,7 @@ const remote = {
 };
 
 async function main(args) {
-  const strings = ["id", "scopes", "role", "zones", "datasets", "scans", "days", "file", "url", "reason"];
+  const strings = ["id", "scopes", "role", "zones", "datasets", "scans", "daily-budget", "days", "file", "url", "reason"];
   const options = Object.fromEntries(strings.map((name) => [name, { type: "string" }]));
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { ...options, "all-but-newest": { type: "boolean" } } });
   const commands = { make, list: show, revoke, check };

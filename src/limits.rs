@@ -21,6 +21,7 @@ mod otlp;
 mod pace;
 mod page;
 mod plots;
+mod prices;
 mod sinks;
 mod traces;
 
@@ -40,6 +41,7 @@ pub use otlp::*;
 pub use pace::*;
 pub use page::*;
 pub use plots::*;
+pub use prices::*;
 pub use sinks::*;
 pub use traces::*;
 

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 
 use crate::access::{
-    AccessRules, AuthFailure, Caller, Credentials, CursorKeys, IsolateRefusals, TokenCache, UnknownCallers,
+    AccessRules, AuthFailure, Caller, Credentials, CursorKeys, IsolateCosts, IsolateRefusals, SpentDailyBudget,
+    TokenCache, UnknownCallers,
 };
 use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
@@ -28,6 +29,8 @@ use crate::rpc::{Bell, local_bell};
 pub struct IsolateMemory {
     /// The requests that the isolate refused by itself.
     pub refusals: IsolateRefusals,
+    /// What requests cost that the isolate answered.
+    pub costs: IsolateCosts,
     /// The tokens that the isolate looked up in the registry.
     pub tokens: TokenCache,
     /// The ledgers that the registry knows.
@@ -153,6 +156,12 @@ pub trait Services {
     }
     /// Returns 32 unpredictable bits.
     fn random_bits(&self) -> u32;
+
+    /// Returns the caller's daily budget, if it is spent; a search asks before each of its steps, and ends then. What the request
+    /// cost so far may be reported on the way.
+    fn check_daily_budget(&self) -> impl Future<Output = Result<(), SpentDailyBudget>> {
+        async { Ok(()) }
+    }
 
     /// Returns the memory budget that the requests of this isolate share.
     fn memory(&self) -> &MemoryBudget;

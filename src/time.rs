@@ -38,6 +38,21 @@ pub fn from_stamp(stamp: &str) -> Option<i64> {
     Some(parsed.and_utc().timestamp_millis())
 }
 
+/// Length of a day in milliseconds.
+pub const DAY_MS: i64 = 24 * 3_600_000;
+
+/// The number of an instant's day in UTC, counted from 1970-01-01.
+#[must_use]
+pub const fn day_number(unix_ms: i64) -> i64 {
+    unix_ms.div_euclid(DAY_MS)
+}
+
+/// The instant at which the day of this one ends, in UTC.
+#[must_use]
+pub const fn day_end_ms(unix_ms: i64) -> i64 {
+    day_number(unix_ms).saturating_add(1).saturating_mul(DAY_MS)
+}
+
 /// Formats the UTC day of `unix_ms`, as in the folder of a batch: `20221103`.
 #[must_use]
 pub fn day(unix_ms: i64) -> String {

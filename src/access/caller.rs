@@ -8,7 +8,7 @@
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
 //! to one of these zones. The lists are private: what follows from them is decided by [`Visibility`].
 
-use super::{Grant, Scope, Scopes, Visibility};
+use super::{Dollars, Grant, Scope, Scopes, Visibility};
 use crate::mask::Role;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, FieldValue, RecordMembers};
@@ -28,6 +28,8 @@ pub struct Caller {
     pub(super) datasets: Option<Vec<Dataset>>,
     /// Searches that an isolate runs for them at a time.
     pub scans: u32,
+    /// What they may cost in a day; `None` for the budget of the settings.
+    pub daily_budget: Option<Dollars>,
     /// When their token ends, in Unix milliseconds; `None` for one without an end, and for people.
     pub ends_ms: Option<i64>,
     /// The zone that this request asks for, in lower case; `None` for all that they see.
@@ -41,8 +43,9 @@ impl Caller {
     /// The caller with this name and the rights of the grant.
     #[must_use]
     pub fn new(name: &str, grant: &Grant) -> Self {
-        let Grant { scopes, role, zones, datasets, scans } = grant.clone();
-        Self { name: name.to_owned(), scopes, role, zones, datasets, scans, ends_ms: None, asked_zone: None }
+        let Grant { scopes, role, zones, datasets, scans, daily_budget } = grant.clone();
+        let name = name.to_owned();
+        Self { name, scopes, role, zones, datasets, scans, daily_budget, ends_ms: None, asked_zone: None }
     }
 
     /// The caller with a token that ends then.

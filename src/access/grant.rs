@@ -6,7 +6,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Scope, Scopes};
+use super::{Dollars, Scope, Scopes};
 use crate::limits::{ACCESS_ENTRIES, SCANS, SCANS_MAX};
 use crate::mask::Role;
 use crate::record::Dataset;
@@ -24,13 +24,22 @@ pub struct Grant {
     pub datasets: Option<Vec<Dataset>>,
     /// Searches that an isolate runs for the bearer at a time.
     pub scans: u32,
+    /// What the bearer may cost in a day; `None` for the usual budget.
+    pub daily_budget: Option<Dollars>,
 }
 
 impl Grant {
     /// All scopes, and every record unmasked.
     #[must_use]
     pub fn everything() -> Self {
-        Self { scopes: Scopes::all(), role: Role::Forensics, zones: None, datasets: None, scans: SCANS }
+        Self {
+            scopes: Scopes::all(),
+            role: Role::Forensics,
+            zones: None,
+            datasets: None,
+            scans: SCANS,
+            daily_budget: None,
+        }
     }
 }
 
@@ -56,6 +65,7 @@ pub(super) struct GrantFields {
     pub(super) zones: Option<Vec<String>>,
     pub(super) datasets: Option<Vec<String>>,
     pub(super) scans: Option<u32>,
+    pub(super) daily_budget: Option<String>,
 }
 
 impl GrantFields {
@@ -72,7 +82,10 @@ impl GrantFields {
         if !(1..=SCANS_MAX).contains(&scans) {
             return Err("has scans that are not a number from 1 to 64");
         }
-        Ok(Grant { scopes, role, zones, datasets, scans })
+        let budget = self.daily_budget.map(|text| {
+            Dollars::parse_budget(&text).ok_or("has a daily_budget that is not an amount of dollars such as \"2.50\"")
+        });
+        Ok(Grant { scopes, role, zones, datasets, scans, daily_budget: budget.transpose()? })
     }
 }
 

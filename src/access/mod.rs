@@ -4,7 +4,8 @@
 //! grants, `tokens` lets in by bearer tokens; `sign_on` by Cloudflare Access, whose assertion `jwt` reads and whose
 //! keys `keys` keeps. [`admit_any`] is the one door over both; `unknown` counts who is not let in. `secret`, `token_grant`
 //! and `token_cache` are for the tokens that the registry keeps; `refusals` is what an isolate refuses by itself.
-//! `chain_number` is which chain of the audit log has the entries of a caller.
+//! `chain_number` is which chain of the audit log has the entries of a caller, `costs` what an isolate counts of what a caller's
+//! requests cost, in `dollars`.
 //! `visibility` decides what exists for a caller; `cursor_key` seals the cursors that they are given.
 //!
 //! A request with `Authorization` is authenticated by that header only: a valid assertion does not make up for an
@@ -16,7 +17,9 @@
 
 mod caller;
 mod chain_number;
+mod costs;
 mod cursor_key;
+mod dollars;
 mod grant;
 mod hmac;
 mod inner;
@@ -34,13 +37,15 @@ mod visibility;
 
 pub use caller::Caller;
 pub use chain_number::ChainNumber;
+pub use costs::{CostReport, IsolateCosts};
 pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};
+pub use dollars::Dollars;
 pub use grant::{Grant, GrantFault};
 pub use hmac::hmac;
 pub use inner::inner_zone;
 pub use jwt::{Jwt, JwtClaims, JwtFault};
 pub use keys::{JwksCache, KeysFault, parse_keys};
-pub use refusals::{IsolateRefusals, RefusedRequests};
+pub use refusals::{IsolateRefusals, RefusalReason, RefusedRequests, SpentDailyBudget};
 pub use scope::{Scope, Scopes};
 pub use secret::{TokenSecret, hash_of_secret};
 pub use sign_on::{

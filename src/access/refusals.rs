@@ -1,6 +1,7 @@
-//! Requests that an isolate refuses by itself: of callers over their rate, and repeats of what was denied a moment ago.
+//! Requests that an isolate refuses by itself: of callers over their rate or their budget, and repeats of what was denied a moment
+//! ago.
 //!
-//! The audit log says for how long a caller is over its rate. Until then the isolate answers 429 without a call, and counts;
+//! The audit log says for how long a caller is to wait. Until then, or for a minute, the isolate answers 429 without a call, and counts;
 //! so it does with the repeats of a denial that the audit log has. The counts go to the audit log with a later call, of that
 //! caller or of another one with the same chain. What an isolate counted since is lost with it: the log's counts are lower bounds.
 //!
@@ -14,6 +15,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Dollars;
 use crate::limits::{DENIAL_WINDOW_MS, RATED_CALLERS, REFUSALS_REPORTED, REFUSALS_WATCHED};
 
 /// Equal requests that were refused: who sent them, what they asked for, and the answer.
@@ -43,9 +45,29 @@ pub struct IsolateRefusals(Rc<RefCell<RefusalTable>>);
 
 #[derive(Debug, Default)]
 struct RefusalTable {
-    /// Until when each caller is over its rate.
-    limited: BTreeMap<String, i64>,
+    /// Until when each caller is refused, and why.
+    limited: BTreeMap<String, (i64, RefusalReason)>,
     counted: BTreeMap<RefusalKey, RefusalCount>,
+}
+
+/// Why an isolate refuses a caller by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// It is over its rate.
+    OverRate,
+    /// Its daily budget is spent.
+    BudgetSpent(SpentDailyBudget),
+}
+
+/// A daily budget that is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpentDailyBudget {
+    /// The budget.
+    pub budget: Dollars,
+    /// What the caller has cost on the day; `None` if it may not know, since that depends on records that it does not see.
+    pub spent: Option<Dollars>,
+    /// Unix milliseconds at which the day ends.
+    pub ends_ms: i64,
 }
 
 /// What makes two refusals equal: actor, action, address, status and code.
@@ -65,25 +87,22 @@ impl IsolateRefusals {
         table.limited.is_empty() && table.counted.is_empty()
     }
 
-    /// How long the caller is still over its rate, in milliseconds.
+    /// How long the caller is still refused, in milliseconds, and why.
     #[must_use]
-    pub fn wait_ms(&self, actor: &str, now_ms: i64) -> Option<i64> {
+    pub fn find(&self, actor: &str, now_ms: i64) -> Option<(i64, RefusalReason)> {
         let table = self.0.borrow();
-        table
-            .limited
-            .get(actor)
-            .map(|until_ms| until_ms - now_ms)
-            .filter(|wait_ms| (1..=DENIAL_WINDOW_MS).contains(wait_ms))
+        let (until_ms, reason) = table.limited.get(actor)?;
+        Some((until_ms - now_ms, *reason)).filter(|(wait_ms, _)| (1..=DENIAL_WINDOW_MS).contains(wait_ms))
     }
 
-    /// Notes that a caller is over its rate for so long.
-    pub fn limit(&self, actor: &str, wait_ms: i64, now_ms: i64) {
+    /// Notes that a caller is to be refused for so long.
+    pub fn limit(&self, actor: &str, wait_ms: i64, reason: RefusalReason, now_ms: i64) {
         let limited = &mut self.0.borrow_mut().limited;
         if limited.len() >= RATED_CALLERS {
-            limited.retain(|_, until_ms| *until_ms > now_ms);
+            limited.retain(|_, (until_ms, _)| *until_ms > now_ms);
         }
         if limited.len() < RATED_CALLERS {
-            limited.insert(actor.to_owned(), now_ms.saturating_add(wait_ms));
+            limited.insert(actor.to_owned(), (now_ms.saturating_add(wait_ms), reason));
         }
     }
 
@@ -159,7 +178,9 @@ fn key(refused: &RefusedRequests) -> RefusalKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{DENIAL_WINDOW_MS, IsolateRefusals, REFUSALS_REPORTED, REFUSALS_WATCHED, RefusedRequests};
+    use super::{
+        DENIAL_WINDOW_MS, IsolateRefusals, REFUSALS_REPORTED, REFUSALS_WATCHED, RefusalReason, RefusedRequests,
+    };
 
     fn refused(actor: &str, address: usize) -> RefusedRequests {
         RefusedRequests {
@@ -177,11 +198,12 @@ mod tests {
     #[test]
     fn caller_is_refused_until_its_wait_ends() {
         let refusals = IsolateRefusals::default();
-        assert_eq!(refusals.wait_ms("eye", 0), None);
-        refusals.limit("eye", 100, 1_000);
-        assert_eq!((refusals.wait_ms("eye", 1_000), refusals.wait_ms("eye", 1_099)), (Some(100), Some(1)));
-        assert_eq!((refusals.wait_ms("eye", 1_100), refusals.wait_ms("other", 1_000)), (None, None));
-        assert_eq!(refusals.wait_ms("eye", i64::MIN / 2), None, "a clock that went back refuses none");
+        let wait_ms = |actor: &str, now_ms| refusals.find(actor, now_ms).map(|(wait_ms, _)| wait_ms);
+        assert_eq!(wait_ms("eye", 0), None);
+        refusals.limit("eye", 100, RefusalReason::OverRate, 1_000);
+        assert_eq!((wait_ms("eye", 1_000), wait_ms("eye", 1_099)), (Some(100), Some(1)));
+        assert_eq!((wait_ms("eye", 1_100), wait_ms("other", 1_000)), (None, None));
+        assert_eq!(wait_ms("eye", i64::MIN / 2), None, "a clock that went back refuses none");
     }
 
     #[test]

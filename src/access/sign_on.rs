@@ -71,6 +71,7 @@ struct GrantEntry {
     zones: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
     scans: Option<u32>,
+    daily_budget: Option<String>,
 }
 
 impl TokenIssuer {
@@ -116,9 +117,10 @@ impl TokenIssuer {
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
     let words = "must have scopes, role and one of email, email_domain, group and service; optional members are zones, \
-                 datasets and scans";
+                 datasets, scans and daily_budget";
     entries(text, words, |entry: GrantEntry| {
-        let GrantEntry { email, email_domain, group, service, scopes, role, zones, datasets, scans } = entry;
+        let GrantEntry { email, email_domain, group, service, scopes, role, zones, datasets, scans, daily_budget } =
+            entry;
         let small = |text: String| text.to_ascii_lowercase();
         let who = match (email, email_domain, group, service) {
             (Some(email), None, None, None) if email.contains('@') => GrantSubject::Email(small(email)),
@@ -129,7 +131,8 @@ pub fn read_grants(text: &str) -> Result<Vec<GrantRule>, GrantFault> {
             (None, None, None, Some(id)) if !id.is_empty() => GrantSubject::Service(id),
             _ => return Err("must have exactly one of email, email_domain, group and service"),
         };
-        Ok(GrantRule { who, grant: GrantFields { scopes, role, zones, datasets, scans }.read()? })
+        let grant = GrantFields { scopes, role, zones, datasets, scans, daily_budget };
+        Ok(GrantRule { who, grant: grant.read()? })
     })
 }
 

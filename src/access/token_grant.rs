@@ -19,6 +19,9 @@ pub struct GrantNames {
     pub datasets: Option<Vec<String>>,
     /// Searches that may run at a time; `None` for the usual number.
     pub scans: Option<u32>,
+    /// Dollars that may be spent in a day; `None` for the usual budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_budget: Option<String>,
 }
 
 impl GrantNames {
@@ -27,8 +30,8 @@ impl GrantNames {
     /// # Errors
     /// The rule that they break, to follow the words "the token".
     pub fn read(self) -> Result<Grant, &'static str> {
-        let Self { scopes, role, zones, datasets, scans } = self;
-        GrantFields { scopes, role, zones, datasets, scans }.read()
+        let Self { scopes, role, zones, datasets, scans, daily_budget } = self;
+        GrantFields { scopes, role, zones, datasets, scans, daily_budget }.read()
     }
 }
 
@@ -41,13 +44,15 @@ impl From<&Grant> for GrantNames {
             zones: grant.zones.clone(),
             datasets: grant.datasets.as_ref().map(names),
             scans: Some(grant.scans),
+            daily_budget: grant.daily_budget.map(|budget| budget.to_string()),
         }
     }
 }
 
 impl Caller {
     /// Whether the caller has all of these rights, and so may pass them on. Searches at a time are a right of those alone
-    /// whose own token ends: others may give a dashboard more than they need themselves.
+    /// whose own token ends: others may give a dashboard more than they need themselves. One with a budget of its own passes on
+    /// no greater one.
     #[must_use]
     pub fn covers(&self, grant: &Grant) -> bool {
         fn is_within<T: PartialEq>(asked: Option<&Vec<T>>, own: Option<&Vec<T>>) -> bool {
@@ -56,6 +61,7 @@ impl Caller {
         grant.scopes.iter().all(|scope| self.may(scope))
             && grant.role <= self.role
             && (grant.scans <= self.scans || self.ends_ms.is_none())
+            && self.daily_budget.is_none_or(|own| grant.daily_budget.is_some_and(|asked| asked <= own))
             && is_within(grant.zones.as_ref(), self.zones.as_ref())
             && is_within(grant.datasets.as_ref(), self.datasets.as_ref())
     }

@@ -43,6 +43,7 @@ struct TokenEntry {
     zones: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
     scans: Option<u32>,
+    daily_budget: Option<String>,
     expires: Option<String>,
 }
 
@@ -57,7 +58,8 @@ pub fn main_rule(sha256: [u8; 32]) -> TokenRule {
 /// # Errors
 /// [`GrantFault`] says which entry is wrong, and repeats nothing of it.
 pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
-    let words = "must have id, sha256, scopes and role; optional members are zones, datasets, scans and expires";
+    let words = "must have id, sha256, scopes and role; optional members are zones, datasets, scans, daily_budget \
+        and expires";
     let rules = entries(text, words, rule)?;
     for (place, rule) in rules.iter().enumerate() {
         let before = || rules.iter().take(place);
@@ -72,13 +74,13 @@ pub fn read_tokens(text: &str) -> Result<Vec<TokenRule>, GrantFault> {
 }
 
 fn rule(entry: TokenEntry) -> Result<TokenRule, &'static str> {
-    let TokenEntry { id, sha256: hex, scopes, role, zones, datasets, scans, expires } = entry;
+    let TokenEntry { id, sha256: hex, scopes, role, zones, datasets, scans, daily_budget, expires } = entry;
     if !is_token_id(&id) {
         return Err("must have an id of 1 to 64 letters, digits, dots, hyphens and underscores");
     }
     let mut sha256 = [0; 32];
     hex::decode_to_slice(hex, &mut sha256).map_err(|_| "must have a sha256 of 64 hexadecimal digits")?;
-    let grant = GrantFields { scopes, role, zones, datasets, scans }.read()?;
+    let grant = GrantFields { scopes, role, zones, datasets, scans, daily_budget }.read()?;
     let expires = expires.map(|at| DateTime::parse_from_rfc3339(&at)).transpose();
     let expires = expires.map_err(|_| "has an expires that is not a time such as 2027-01-01T00:00:00Z")?;
     Ok(TokenRule { id, sha256, grant, expires_ms: expires.map(|at| at.timestamp_millis()) })

@@ -111,6 +111,10 @@ impl<D: Services> RangeScan<D> {
     /// [`OutOfMemory`] if the next line does not fit. The next step tries it again.
     pub(crate) async fn step(&mut self, mut sink: &mut dyn RecordSink) -> Result<ScanStep, OutOfMemory> {
         let services = self.services.as_ref();
+        if let Err(spent) = services.check_daily_budget().await {
+            let problem = problems::budget_spent(&spent, services.now_ms());
+            return Ok(ScanStep::End(ScanEnd::broken(problem, self.run.cursor())));
+        }
         let (directory, clock) = (RegistryDirectory(services.ledgers()), || services.now_ms());
         let step = match self.run.next(services.batch_store(), services.shards(), &directory, &clock, &mut sink).await {
             Ok(QueryStep::Lines(lines)) => ScanStep::Lines(lines),

@@ -37,6 +37,7 @@ struct NewTokenBody {
     zones: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
     scans: Option<u32>,
+    daily_budget: Option<String>,
     days: Option<u32>,
     expires: Option<String>,
 }
@@ -140,14 +141,16 @@ pub(crate) async fn create_token(
 
 /// The token that a body asks for, without its hash.
 fn read_body(caller: &Caller, body: &[u8], now_ms: i64) -> Result<MakeToken, Problem> {
-    let words = "must have id, scopes and role; optional members are zones, datasets, scans, and days or expires";
+    let words = "must have id, scopes and role; optional members are zones, datasets, scans, daily_budget, \
+        and days or expires";
     let body: NewTokenBody = serde_json::from_slice(body).map_err(|_| problems::not_a_token(words))?;
-    let NewTokenBody { id, scopes, role, zones, datasets, scans, days, expires } = body;
+    let NewTokenBody { id, scopes, role, zones, datasets, scans, daily_budget, days, expires } = body;
     if !is_token_id(&id) {
         let words = "must have an id of 1 to 64 letters, digits, dots, hyphens and underscores";
         return Err(problems::not_a_token(words));
     }
-    let grant = GrantNames { scopes, role, zones, datasets, scans }.read().map_err(problems::not_a_token)?;
+    let grant = GrantNames { scopes, role, zones, datasets, scans, daily_budget };
+    let grant = grant.read().map_err(problems::not_a_token)?;
     if !caller.covers(&grant) {
         return Err(problems::exceeds_own_rights());
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::search::{EntryFilter, EntryScan};
-use crate::access::RefusedRequests;
+use crate::access::{CostReport, RefusedRequests};
 use crate::rpc::calls;
 
 pub use super::entry::{ChainEntry, ChainHead};
@@ -19,6 +19,8 @@ calls! {
     "v1/forget-tokens": ForgetTokens => TokenGeneration,
     "v1/count-written": CountWritten => WrittenCounts,
     "v1/raise-chains": RaiseChains => ChainCount,
+    "v1/report-costs": ReportCosts => KnownCost,
+    "v1/list-costs": ListCosts => CostPage,
 }
 
 /// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
@@ -38,6 +40,15 @@ pub struct AppendEvent {
     /// The requests that the isolate refused since its last call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedRequests>,
+    /// Nano-dollars that the request costs in any case; 0 for one that is not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost: u64,
+    /// The caller's budget of a day, in nano-dollars; `None` if it has none, or is not refused for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    /// What callers cost beyond that, since the isolate's last call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<CostReport>,
 }
 
 /// Several events, each of which is handled as if it came alone, in this order.
@@ -106,6 +117,21 @@ pub enum AppendAnswer {
         /// Milliseconds until the next request is allowed.
         wait_ms: i64,
     },
+    /// As `Written`, or as `Passed` where there is no number, for a caller with a daily budget.
+    Budgeted {
+        /// The number of the entry, if one was appended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
+        /// Nano-dollars that the caller has cost today, this request included.
+        spent: u64,
+    },
+    /// The caller's daily budget is spent. Nothing was appended but the denial.
+    Spent {
+        /// Milliseconds until the day ends.
+        wait_ms: i64,
+        /// Nano-dollars that the caller has cost today.
+        spent: u64,
+    },
     /// Tokens were revoked since the isolate looked up the caller's. Nothing was counted or appended: the token is to be
     /// looked up again.
     Stale {
@@ -140,6 +166,70 @@ pub struct RaiseChains {
 pub struct ChainCount {
     /// How many chains there ever were.
     pub chains: u8,
+}
+
+/// Counts what a search costs while it runs, and what else the isolate has counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportCosts {
+    /// The caller whose search it is.
+    pub actor: String,
+    /// What callers cost since the isolate's last call.
+    pub costs: Vec<CostReport>,
+}
+
+/// The answer to [`ReportCosts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCost {
+    /// Nano-dollars that the caller has cost today.
+    pub spent: u64,
+}
+
+/// Asks what callers cost today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCosts {
+    /// Maximum number of callers that are listed.
+    pub limit: usize,
+}
+
+/// The answer to [`ListCosts`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostPage {
+    /// The day, counted from 1970-01-01 in UTC.
+    pub day: i64,
+    /// The callers who cost most, the first of them most.
+    pub callers: Vec<CallerCost>,
+    /// The sum of the others.
+    pub others: OtherCosts,
+}
+
+/// What one caller cost on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerCost {
+    /// The caller's name.
+    pub actor: String,
+    /// Number of requests that were admitted.
+    pub requests: u64,
+    /// Nano-dollars.
+    pub cost: u64,
+    /// The budget of a day in nano-dollars, as its last request had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+}
+
+/// What several callers cost on a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherCosts {
+    /// Number of callers.
+    pub callers: u64,
+    /// Number of their requests that were admitted.
+    pub requests: u64,
+    /// Nano-dollars.
+    pub cost: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 const fn one_chain() -> u8 {

@@ -11,6 +11,7 @@
 use serde::Serialize;
 
 use super::calls::{AuditEvent, Denial, EntryPage, ReadEntries};
+use super::costs::CostTable;
 use super::entry::{ChainEntry, ChainHead, before_all, broken};
 use super::facts::stored_chains;
 use super::frame::EntryFrame;
@@ -88,6 +89,8 @@ pub(super) struct ChainAppender<'a, S> {
     table: Option<EntryTable>,
     /// Whether another table is before it.
     has_older: bool,
+    /// Whether the table was made by this appender.
+    has_begun: bool,
     /// The last entry of that table, those of `frame` included.
     end: TableEnd,
     /// Entries that are no row yet.
@@ -113,7 +116,8 @@ impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
         let mut newest = EntryTable::newest(sql)?.into_iter();
         let (table, has_older) = (newest.next(), newest.next().is_some());
         let end = end(sql, chain, table.as_ref())?;
-        Ok(Self { sql, bounds, now_ms, table, has_older, end, frame: EntryFrame::default(), entries: 0, rows: 0 })
+        let frame = EntryFrame::default();
+        Ok(Self { sql, bounds, now_ms, table, has_older, has_begun: false, end, frame, entries: 0, rows: 0 })
     }
 
     /// Appends an entry, and returns its number. It is a row once the appender is closed.
@@ -123,13 +127,13 @@ impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
         let hashed = HashedEntry { v: 1, seq, time: time.clone(), actor, event, outcome, denial };
         let entry = String::from_utf8(to_json(&hashed)).map_err(|_| broken())?;
         if self.begins_table(seq) {
-            self.write_frame()?;
-            self.has_older = self.table.is_some();
+            self.write_frame(None)?;
+            (self.has_older, self.has_begun) = (self.table.is_some(), true);
             let (table, rows) = EntryTable::begin(self.sql, seq, &self.end.hash)?;
             (self.table, self.rows) = (Some(table), self.rows + rows);
             self.end.size = 0;
         } else if self.frame.is_full() {
-            self.write_frame()?;
+            self.write_frame(None)?;
         }
         let kept = ChainEntry { seq, hash: hash(&self.end.hash, &entry), entry };
         self.frame.push(&kept);
@@ -146,17 +150,23 @@ impl<'a, S: SqlDatabase> ChainAppender<'a, S> {
         !self.table.as_ref().is_some_and(continues)
     }
 
-    fn write_frame(&mut self) -> Result<(), BackendError> {
+    fn write_frame(&mut self, costs: Option<String>) -> Result<(), BackendError> {
         let frame = std::mem::take(&mut self.frame);
         if let Some(table) = self.table.as_ref().filter(|_| !frame.is_empty()) {
-            self.rows += table.insert(self.sql, frame, &self.end)?;
+            self.rows += table.insert(self.sql, frame, &self.end, costs)?;
         }
         Ok(())
     }
 
-    /// Writes what is no row yet.
-    pub(super) fn close(mut self) -> Result<AppendedEntries, BackendError> {
-        self.write_frame()?;
+    /// Writes what is no row yet, and what callers cost: with the last row, or in the one before it where this is overdue.
+    pub(super) fn close(mut self, costs: &mut CostTable) -> Result<AppendedEntries, BackendError> {
+        if !self.frame.is_empty() {
+            self.write_frame(costs.take_row(self.has_begun))?;
+        } else if let Some(table) = self.table.as_ref().filter(|table| table.has_frames && costs.is_overdue())
+            && let Some(row) = costs.take_row(true)
+        {
+            self.rows += table.set_costs(self.sql, &self.end, &row)?;
+        }
         Ok(AppendedEntries { waits: self.has_older, entries: self.entries, rows: self.rows })
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::AuditMemory;
-use super::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
+use super::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial, KnownCost, ReportCosts};
 use super::chain::{AppendedEntries, ChainAppender, NewEntry};
+use super::costs::SpentBudget;
 use super::denials::DenialChanges;
 use super::facts::stored_chain;
 use crate::access::{ChainNumber, RefusedRequests};
@@ -18,6 +19,9 @@ use crate::rpc::{CommitGroup, GroupBounds, ItemSize};
 
 /// The code of a caller over its rate, which [`crate::http::problems::too_many`] answers with.
 const OVER_RATE: &str = "too_many_requests";
+
+/// The code of a caller whose daily budget is spent, which [`crate::http::problems::budget_spent`] answers with.
+const BUDGET_SPENT: &str = "daily_budget_spent";
 
 /// The calls that wait for a commit: the events of each, and their answers.
 #[derive(Debug, Clone)]
@@ -51,7 +55,7 @@ pub(super) fn commit(
 ) -> Result<CommittedCalls, BackendError> {
     let (mut answers, mut changes) = (Vec::new(), DenialChanges::default());
     let mut appended = AppendedEntries { waits: false, entries: 0, rows: 0 };
-    sql.transaction(&mut || {
+    transaction(sql, held, &mut |held| {
         let mut commit = Commit::open(sql, held, chain, now_ms)?;
         answers = calls.iter().map(|events| commit.take_call(events)).collect::<Result<_, _>>()?;
         (changes, appended) = commit.close()?;
@@ -70,7 +74,7 @@ pub(super) fn commit(
 /// Appends the entries of the denials whose minute is over.
 pub(super) fn append_due(sql: &impl SqlDatabase, held: &mut AuditMemory, now_ms: i64) -> Result<(), BackendError> {
     let (mut changes, chain) = (DenialChanges::default(), stored_chain(sql)?);
-    sql.transaction(&mut || {
+    transaction(sql, held, &mut |held| {
         let mut commit = Commit::open(sql, held, chain, now_ms)?;
         commit.append_ended()?;
         (changes, _) = commit.close()?;
@@ -78,6 +82,32 @@ pub(super) fn append_due(sql: &impl SqlDatabase, held: &mut AuditMemory, now_ms:
     })?;
     held.denials.apply(changes);
     Ok(())
+}
+
+/// Counts what isolates report, and writes it if it is overdue. Returns what this caller has cost today. For inside of a transaction.
+pub(super) fn report_costs(
+    sql: &impl SqlDatabase,
+    held: &mut AuditMemory,
+    ask: &ReportCosts,
+    now_ms: i64,
+) -> Result<KnownCost, BackendError> {
+    let commit = Commit::open(sql, held, stored_chain(sql)?, now_ms)?;
+    commit.held.costs.add_reports(&ask.costs);
+    commit.close()?;
+    Ok(KnownCost { spent: held.costs.spent(&ask.actor) })
+}
+
+/// Runs a transaction. Where it fails, the costs in memory are of no use: they are read again.
+fn transaction<S: SqlDatabase>(
+    sql: &S,
+    held: &mut AuditMemory,
+    work: &mut dyn FnMut(&mut AuditMemory) -> Result<(), BackendError>,
+) -> Result<(), BackendError> {
+    let done = sql.transaction(&mut || work(held));
+    if done.is_err() {
+        held.forget_costs();
+    }
+    done
 }
 
 /// A transaction that appends entries.
@@ -93,12 +123,13 @@ struct Commit<'a, S> {
 impl<'a, S: SqlDatabase> Commit<'a, S> {
     fn open(sql: &'a S, held: &'a mut AuditMemory, chain: ChainNumber, now_ms: i64) -> Result<Self, BackendError> {
         let chain = ChainAppender::open(sql, chain, held.bounds, now_ms)?;
+        held.costs.open(sql, now_ms)?;
         Ok(Self { held, chain, changes: DenialChanges::default(), has_ended: false, now_ms })
     }
 
     /// Writes what was appended. Returns what is to be noted once the transaction has ended, too.
     fn close(self) -> Result<(DenialChanges, AppendedEntries), BackendError> {
-        Ok((self.changes, self.chain.close()?))
+        Ok((self.changes, self.chain.close(&mut self.held.costs)?))
     }
 
     fn take_call(&mut self, events: &[AppendEvent]) -> Result<Vec<AppendAnswer>, BackendError> {
@@ -114,6 +145,7 @@ impl<'a, S: SqlDatabase> Commit<'a, S> {
             self.append_ended()?;
         }
         self.append_refused(&ask.refused)?;
+        self.held.costs.add_reports(&ask.costs);
         self.append(ask)
     }
 
@@ -131,22 +163,35 @@ impl<'a, S: SqlDatabase> Commit<'a, S> {
     /// Lets the caller in, and writes down what it is about to do.
     fn append(&mut self, ask: &AppendEvent) -> Result<AppendAnswer, BackendError> {
         let AppendEvent { actor, per_minute, event, mode, .. } = ask;
-        let (denial, answer) = match (self.held.rates.take(actor, *per_minute, self.now_ms), mode) {
-            (Err(wait_ms), _) => {
-                let denial = Denial { status: 429, code: OVER_RATE.into(), count: 1, refers_to: None };
-                (denial, AppendAnswer::Limited { wait_ms })
-            }
-            (Ok(()), AuditMode::Deny(denial)) => (denial.clone(), AppendAnswer::Passed {}),
-            (Ok(()), AuditMode::Count) => return Ok(AppendAnswer::Passed {}),
-            (Ok(()), AuditMode::Admit) => {
-                return Ok(AppendAnswer::Written { seq: self.chain.push(NewEntry { actor, event, denial: None })? });
-            }
-        };
-        let seq = self.deny(actor, event, &denial)?;
-        Ok(match (answer, seq) {
-            (AppendAnswer::Passed {}, Some(seq)) => AppendAnswer::Written { seq },
-            (answer, _) => answer,
+        let refusal = |code: &str| Denial { status: 429, code: code.into(), count: 1, refers_to: None };
+        if let Err(wait_ms) = self.held.rates.take(actor, *per_minute, self.now_ms) {
+            self.deny(actor, event, &refusal(OVER_RATE))?;
+            return Ok(AppendAnswer::Limited { wait_ms });
+        }
+        if let AuditMode::Deny(denial) = mode {
+            let seq = self.deny(actor, event, denial)?;
+            return Ok(seq.map_or(AppendAnswer::Passed {}, |seq| AppendAnswer::Written { seq }));
+        }
+        if let Some(budget) = ask.budget
+            && let Err(SpentBudget { spent, wait_ms }) = self.held.costs.check(actor, budget, self.now_ms)
+        {
+            self.deny(actor, event, &refusal(BUDGET_SPENT))?;
+            return Ok(AppendAnswer::Spent { wait_ms, spent });
+        }
+        let is_entry = *mode == AuditMode::Admit;
+        let entry = is_entry.then(|| self.chain.push(NewEntry { actor, event, denial: None }));
+        let (seq, spent) = (entry.transpose()?, self.charge(ask));
+        Ok(match (seq, spent) {
+            (seq, Some(spent)) => AppendAnswer::Budgeted { seq, spent },
+            (Some(seq), None) => AppendAnswer::Written { seq },
+            (None, None) => AppendAnswer::Passed {},
         })
+    }
+
+    /// Counts what an admitted request costs; returns what its caller has cost today, if that has a budget.
+    fn charge(&mut self, AppendEvent { actor, cost, budget, .. }: &AppendEvent) -> Option<u64> {
+        let spent = (*cost > 0).then(|| self.held.costs.add_request(actor, *cost));
+        budget.map(|_| spent.unwrap_or_else(|| self.held.costs.spent(actor)))
     }
 
     /// Counts the requests that isolates refused without a call as repeats of equal denials, or appends an entry with their

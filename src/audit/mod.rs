@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`calls`] has the wire forms, [`redact`] takes secrets out of what people paste, `entry` and [`chain`]
 //! have the entries and their hashes, `tables` and `frame` their storage, [`search`] what a reader asks for, [`segment`] the form
-//! in which they move to the bucket, [`archive`] what moves them, [`rate`] the limiter, `denials` what repeats; `commit` writes
+//! in which they move to the bucket, [`archive`] what moves them, [`rate`] the limiter, `costs` the daily budgets, `denials` what repeats; `commit` writes
 //! what calls append, and [`object`] combines them inside the object that keeps a chain. A log has one chain, or several, each
 //! with the entries of some callers: [`chains`] has their objects, `facts` what these know of it, [`positions`] where reading
 //! goes on in each. In the isolates, [`waiting`] joins
@@ -18,6 +18,7 @@ pub mod calls;
 pub mod chain;
 pub mod chains;
 mod commit;
+mod costs;
 mod denials;
 mod entry;
 mod facts;
@@ -36,6 +37,7 @@ use self::archive::AlarmWatch;
 use self::calls::WrittenCounts;
 use self::chain::TableBounds;
 use self::commit::AppendGroup;
+use self::costs::CostTable;
 use self::denials::DenialWindows;
 use self::rate::RateLimiter;
 
@@ -51,6 +53,7 @@ pub const AUDIT: &str = "audit";
 #[derive(Debug, Default)]
 pub struct AuditMemory {
     rates: RateLimiter,
+    costs: CostTable,
     denials: DenialWindows,
     watch: AlarmWatch,
     bounds: TableBounds,
@@ -79,6 +82,11 @@ impl AuditMemory {
     /// met again, and grows by one with each [`calls::ForgetTokens`].
     fn token_generation(&mut self, now_ms: i64) -> u64 {
         *self.tokens.get_or_insert_with(|| u64::try_from(now_ms).unwrap_or_default().saturating_mul(1_000))
+    }
+
+    /// Forgets costs that may be in no row, after a transaction that failed: they are read again.
+    fn forget_costs(&mut self) {
+        self.costs = CostTable::default();
     }
 
     /// Begins another generation of tokens.

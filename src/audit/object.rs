@@ -10,10 +10,10 @@
 use std::cell::{Cell, RefCell};
 
 use super::calls::{
-    AppendAnswer, AppendEvent, AppendEvents, ChainCount, CountWritten, ForgetTokens, RaiseChains, ReadEntries,
-    TokenGeneration,
+    AppendAnswer, AppendEvent, AppendEvents, ChainCount, CountWritten, ForgetTokens, ListCosts, RaiseChains,
+    ReadEntries, ReportCosts, TokenGeneration,
 };
-use super::commit::{CommittedCalls, commit};
+use super::commit::{CommittedCalls, commit, report_costs};
 use super::facts::{keep_chain, raise_chains, stored_chains};
 use super::{AuditMemory, chain, open, set_alarm};
 use crate::access::ChainNumber;
@@ -54,7 +54,7 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
                 Ok(to_json(&self.append(events, body.len(), clock).await?))
             }
             _ => {
-                let reply = self.answer(name, body, clock())?;
+                let reply = self.answer(name, body, clock()).inspect_err(|_| self.held.borrow_mut().forget_costs())?;
                 if name == RaiseChains::NAME {
                     self.sql.flushed().await?;
                 }
@@ -75,6 +75,12 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
                 .on(|_: &ForgetTokens| {
                     let generation = held.borrow_mut().forget_tokens(now_ms);
                     Ok(TokenGeneration { generation, chains: stored_chains(sql)? })
+                })
+                .on(|ask: &ReportCosts| report_costs(sql, &mut held.borrow_mut(), ask, now_ms))
+                .on(|ask: &ListCosts| {
+                    let costs = &mut held.borrow_mut().costs;
+                    costs.restore(sql, now_ms)?;
+                    Ok(costs.page(ask.limit))
                 })
                 .on(|ask: &RaiseChains| Ok(ChainCount { chains: raise_chains(sql, ask.chains)? }))
                 .finish()

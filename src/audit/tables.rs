@@ -3,6 +3,7 @@
 //!
 //! *Stored*: `audit_frame_v1_{first}`, a row for each frame (`frame.rs`) of entries from that number on: the number, the hash
 //! and the time of its last entry, `size`, the bytes of all texts of the table up to it, and its lines.
+//! `costs` has what callers cost (`costs.rs`); tables that are older than it lack the column until they are appended to.
 //! `audit_frame_table_v1`, a row for each of these tables: its first number and the hash before it. `audit_segment_v1`, a row
 //! for each segment in the bucket.
 //!
@@ -22,7 +23,7 @@ use super::calls::AuditSegment;
 use super::entry::{ChainEntry, broken};
 use super::frame::{EntryFrame, entries_of};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::limits::{AUDIT_FRAMES_READ, AUDIT_SEGMENT};
+use crate::limits::{AUDIT_FRAMES_READ, AUDIT_SEGMENT, COST_ROWS};
 
 /// The tables of an object without entries.
 const SCHEMA: [&str; 3] = [
@@ -113,7 +114,7 @@ impl EntryTable {
     pub(super) fn begin(sql: &impl SqlDatabase, first: u64, before: &str) -> Result<(Self, u64), BackendError> {
         let table = Self { first, before: before.to_owned(), has_frames: true };
         let columns = "last INTEGER PRIMARY KEY, hash TEXT NOT NULL, time TEXT NOT NULL, size INTEGER NOT NULL,
-            lines TEXT NOT NULL";
+            costs TEXT, lines TEXT NOT NULL";
         let made = sql.run(&format!("CREATE TABLE {} ({columns})", table.name()), &[])?;
         let values = [SqlValue::number(first), SqlValue::text(before)];
         let listed = sql.run(&format!("INSERT INTO {} (first, before) VALUES (?, ?)", table.list_name()), &values)?;
@@ -133,18 +134,54 @@ impl EntryTable {
         Ok(TableEnd { seq: number(row, 0)?, hash: text(row, 1)?, size: number(row, 2)?, time: text(row, 3)? })
     }
 
-    /// Appends a frame, with the end of the table that it makes; returns the rows that this wrote.
+    /// Whether its rows have costs. Those of tables that are older than costs have none.
+    fn has_costs(&self, sql: &impl SqlDatabase) -> Result<bool, BackendError> {
+        let columns = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
+        let found = sql.run(columns, &[SqlValue::text(self.name())])?;
+        let text = found.rows.first().map(|row| text(row, 0)).transpose()?;
+        Ok(self.has_frames && text.is_some_and(|text| text.contains("costs TEXT")))
+    }
+
+    /// Gives its rows costs, if they have none yet. For a table that is appended to.
+    pub(super) fn ensure_costs(&self, sql: &impl SqlDatabase) -> Result<(), BackendError> {
+        if self.has_frames && !self.has_costs(sql)? {
+            sql.run(&format!("ALTER TABLE {} ADD COLUMN costs TEXT", self.name()), &[])?;
+        }
+        Ok(())
+    }
+
+    /// The costs of its last rows, the last one first.
+    pub(super) fn cost_rows(&self, sql: &impl SqlDatabase) -> Result<Vec<String>, BackendError> {
+        if !self.has_costs(sql)? {
+            return Ok(Vec::new());
+        }
+        let which = "WHERE costs IS NOT NULL ORDER BY last DESC LIMIT ?";
+        let statement = format!("SELECT costs FROM {} {which}", self.name());
+        let answer = sql.run(&statement, &[SqlValue::number(COST_ROWS + 1)])?;
+        answer.rows.iter().map(|row| text(row, 0)).collect()
+    }
+
+    /// Writes the costs of its last row anew.
+    pub(super) fn set_costs(&self, sql: &impl SqlDatabase, end: &TableEnd, costs: &str) -> Result<u64, BackendError> {
+        let statement = format!("UPDATE {} SET costs = ? WHERE last = ?", self.name());
+        sql.run(&statement, &[SqlValue::text(costs), SqlValue::number(end.seq)]).map(|answer| answer.rows_written)
+    }
+
+    /// Appends a frame, with the end of the table that it makes and what callers cost; returns the rows that this wrote.
     pub(super) fn insert(
         &self,
         sql: &impl SqlDatabase,
         frame: EntryFrame,
         end: &TableEnd,
+        costs: Option<String>,
     ) -> Result<u64, BackendError> {
         let TableEnd { seq, hash, size, time } = end;
         let (seq, size) = (SqlValue::number(*seq), SqlValue::number(*size));
-        let values = [seq, SqlValue::text(hash), SqlValue::text(time), size, SqlValue::Text(frame.into_lines()?)];
-        let columns = "last, hash, time, size, lines";
-        let statement = format!("INSERT INTO {} ({columns}) VALUES (?, ?, ?, ?, ?)", self.name());
+        let costs = costs.map_or(SqlValue::Null, SqlValue::Text);
+        let lines = SqlValue::Text(frame.into_lines()?);
+        let values = [seq, SqlValue::text(hash), SqlValue::text(time), size, costs, lines];
+        let columns = "last, hash, time, size, costs, lines";
+        let statement = format!("INSERT INTO {} ({columns}) VALUES (?, ?, ?, ?, ?, ?)", self.name());
         sql.run(&statement, &values).map(|answer| answer.rows_written)
     }
 

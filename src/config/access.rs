@@ -8,6 +8,7 @@ use super::reader::{SettingsReader, not_valid, one_of};
 use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_SESSION, ACCESS_TEAM, TOKEN, TOKENS};
 use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read_grants, read_tokens};
 use crate::limits::SESSION_HOURS_MAX;
+use crate::mask::Role;
 
 /// Reads all settings of authentication, so that every error is reported. The result is meaningful only if the reader
 /// has no error.
@@ -57,4 +58,10 @@ fn session_s(hours: &str) -> Result<i64, String> {
     let hours = hours.parse().ok().filter(|hours| (1..=SESSION_HOURS_MAX).contains(hours));
     let seconds = hours.map(|hours| hours * 3_600);
     seconds.ok_or_else(|| format!("must be a whole number of hours from 1 to {SESSION_HOURS_MAX}"))
+}
+
+/// Parses names of roles with commas between them.
+pub(super) fn roles(value: &str) -> Result<Vec<Role>, String> {
+    let roles: Option<Vec<Role>> = value.split(',').map(|name| Role::from_name(name.trim())).collect();
+    roles.ok_or_else(|| "must be roles separated by commas: viewer, support or forensics".into())
 }

@@ -1,13 +1,14 @@
 //! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
-//! settings of authentication, `edge` and `collect` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
+//! settings of authentication, `budget` that of daily budgets, `edge` and `collect` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
 //!
 //! # Invariants
 //! Every missing or invalid setting is reported, all at once, by the name that the deployment has for it. No message
 //! contains a secret. A fault of the settings of delivery stops delivery alone.
 
 mod access;
+mod budget;
 mod collect;
 mod datasets;
 mod delivery;
@@ -22,7 +23,7 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
-use crate::access::AccessRules;
+use crate::access::{AccessRules, Dollars};
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
 use crate::limits::{AUDIT_CHAINS_MAX, RETENTION_DAYS_MAX};
@@ -49,6 +50,8 @@ pub struct Config {
     pub access: AccessRules,
     /// Number of requests that a caller may send per minute; 0 for no limit.
     pub per_minute: u32,
+    /// What a caller may cost in a day whose grant does not say it; `None` for no bound.
+    pub daily_budget: Option<Dollars>,
     /// Number of chains of the audit log.
     pub audit_chains: u8,
     /// The roles that must give a reason for each request that shows log lines.
@@ -136,6 +139,7 @@ impl Config {
         Self {
             access: AccessRules::default(),
             per_minute: 0,
+            daily_budget: None,
             audit_chains: 1,
             reason_roles: Vec::new(),
             zones: None,
@@ -163,8 +167,9 @@ impl Config {
         let access = access::read(reader);
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
+        let daily_budget = budget::read(reader);
         let audit_chains = reader.read(&settings::AUDIT_CHAINS, audit_chains);
-        let reason_roles = reader.read(&settings::REASON_ROLES, roles);
+        let reason_roles = reader.read(&settings::REASON_ROLES, access::roles);
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
         // Only the platform uses it; a wrong one must not be passed over until then.
@@ -177,6 +182,7 @@ impl Config {
         Some(Self {
             access,
             per_minute: per_minute?,
+            daily_budget,
             audit_chains: audit_chains?,
             reason_roles: reason_roles.unwrap_or_default(),
             zones,
@@ -189,12 +195,6 @@ impl Config {
             ..Self::without_delivery()
         })
     }
-}
-
-/// Parses names of roles with commas between them.
-fn roles(value: &str) -> Result<Vec<Role>, String> {
-    let roles: Option<Vec<Role>> = value.split(',').map(|name| Role::from_name(name.trim())).collect();
-    roles.ok_or_else(|| "must be roles separated by commas: viewer, support or forensics".into())
 }
 
 /// Parses a JSON object of zone ids and zone names.

@@ -81,6 +81,8 @@ pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequi
 pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
 /// Number of requests that a caller may send per minute.
 pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", SettingRequirement::Default("600"));
+/// Dollars that a caller may cost in a day, unless its token says another budget.
+pub const DAILY_BUDGET: SettingSpec = SettingSpec::variable("DAILY_BUDGET", SettingRequirement::Optional);
 /// Number of chains of the audit log, among which callers are spread.
 pub const AUDIT_CHAINS: SettingSpec = SettingSpec::variable("AUDIT_CHAINS", SettingRequirement::Default("1"));
 /// Zone ids and zone names, as a JSON object.
@@ -196,7 +198,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 63] = [
+pub const SETTINGS: [SettingSpec; 64] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -205,6 +207,7 @@ pub const SETTINGS: [SettingSpec; 63] = [
     ACCESS_SESSION,
     ACCESS_PLAIN_HTTP,
     RATE,
+    DAILY_BUDGET,
     REASON_ROLES,
     AUDIT_CHAINS,
     ZONES,

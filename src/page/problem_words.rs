@@ -23,6 +23,7 @@ impl ProblemWords {
                 ("Your token does not allow this.", "Ask the administrators of this deployment for a token that does.")
             }
             "too_many_requests" => (detail, "Try again when the time is over."),
+            "daily_budget_spent" => (detail, hint.unwrap_or_default()),
             "answer_too_large" => (
                 "This page alone takes more memory than one caller may hold.",
                 "Ask for a single dataset, or a shorter range.",

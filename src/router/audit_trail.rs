@@ -2,10 +2,12 @@
 //!
 //! A request that is served has one entry, written before it is answered. A request of a known caller that is denied has
 //! one too, or counts as a repeat of an equal one. Where it is denied after its entry was written, the second entry refers
-//! to the first. While a caller is over its rate, and while a denial repeats, the isolate refuses and counts without a call.
+//! to the first. While a caller is over its rate or its budget, and while a denial repeats, the isolate refuses and counts without
+//! a call. Each call reports what requests cost that the isolate answered.
 //!
 //! # Invariants
-//! No audited request is served that the audit log did not record. A caller over the rate limit is answered 429. No request
+//! No audited request is served that the audit log did not record. A caller over the rate limit is answered 429, and so is one
+//! whose daily budget is spent. What is denied costs its caller nothing. No request
 //! is admitted whose token was revoked before.
 
 use std::cell::Cell;
@@ -17,16 +19,23 @@ use super::authenticate::{AuthenticatedCaller, failure_problem};
 use super::canonical::RequestRecord;
 use super::proof::CallerProof;
 use super::registry_tokens::{RegistryToken, admit_registry_token};
+use super::request_services::shows_spent;
 use super::routes::{Route, RouteSpec};
-use crate::access::{AuthFailure, ChainNumber, RefusedRequests, UnknownReport, UnknownRequest};
+use crate::access::{
+    AuthFailure, ChainNumber, CostReport, Dollars, RefusalReason, RefusedRequests, SpentDailyBudget, UnknownReport,
+    UnknownRequest,
+};
 use crate::audit::AUDIT;
 use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
 use crate::audit::chains::chain_object;
 use crate::config::Config;
 use crate::http::{CLIENT_ADDRESS, HttpRequest, Problem, problems};
-use crate::limits::TOKEN_CHECKS;
+use crate::limits::{
+    ADVANCE_NANOS, AUDITED_REQUEST_NANOS, COUNTED_REQUEST_NANOS, R2_WRITE_NANOS, SPENT_REFUSED_MS, TOKEN_CHECKS,
+};
 use crate::rpc;
 use crate::services::Services;
+use crate::time::{day_end_ms, rfc3339_s};
 
 /// The method of a caller whom nothing authenticated.
 const NONE: &str = "none";
@@ -34,6 +43,8 @@ const NONE: &str = "none";
 const VIA: &str = "via";
 const MCP: &str = "mcp";
 const TOOL: &str = "tool";
+/// The header that says what of a caller's budget is spent.
+const BUDGET_HEADER: &str = "raydex-budget";
 /// The action of requests of unknown callers.
 const UNAUTHENTICATED: &str = "unauthenticated";
 
@@ -43,6 +54,11 @@ pub(super) struct AuditTrail<'a, D> {
     services: &'a D,
     spec: &'a RouteSpec,
     per_minute: u32,
+    budget: Option<Dollars>,
+    /// What the caller has cost today, as the audit log said last.
+    spent: Cell<Option<Dollars>>,
+    /// Whether the caller may know that.
+    shows_spent: bool,
     actor: String,
     role: &'static str,
     auth_method: &'static str,
@@ -62,7 +78,9 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         request: &HttpRequest<B>,
     ) -> Self {
         let (actor, role, token) = (caller.name.clone(), caller.role.name(), token.map(Cell::new));
-        Self { per_minute: config.per_minute, role, token, ..Self::of_name(config, services, spec, actor, request) }
+        let (budget, shows_spent) = (config.daily_budget_of(caller), shows_spent(caller));
+        let known = Self::of_name(config, services, spec, actor, request);
+        Self { per_minute: config.per_minute, budget, shows_spent, role, token, ..known }
     }
 
     /// For a caller whose name is known, and who has no rights.
@@ -76,7 +94,41 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let chain = ChainNumber::of_caller(&actor, config.audit_chains);
         let auth_method = CallerProof::of_request(request).name();
         let address = client_address(request);
-        Self { config, services, spec, per_minute: 0, actor, role: "", auth_method, address, token: None, chain }
+        let (spent, shows_spent) = (Cell::new(None), false);
+        let (per_minute, budget, role, token) = (0, None, "", None);
+        Self {
+            config,
+            services,
+            spec,
+            per_minute,
+            budget,
+            spent,
+            shows_spent,
+            actor,
+            role,
+            auth_method,
+            address,
+            token,
+            chain,
+        }
+    }
+
+    /// What the audit log charges for the request beyond its admission, in nano-dollars: what work it does in any case.
+    pub(super) const fn advance(&self) -> u64 {
+        if self.spec.is_upload() {
+            R2_WRITE_NANOS
+        } else if self.spec.shows_records() {
+            ADVANCE_NANOS
+        } else {
+            0
+        }
+    }
+
+    /// The header that says the caller's budget, and what of it is spent, if it has one and may know.
+    pub(super) fn budget_header(&self) -> Option<(&'static str, String)> {
+        let (budget, ends) = (self.budget?, rfc3339_s(day_end_ms(self.services.now_ms()).div_euclid(1_000)));
+        let spent = self.spent.get().filter(|_| self.shows_spent).map(|spent| format!(", spent={spent}"));
+        Some((BUDGET_HEADER, format!("budget={budget}{}, ends={ends}", spent.unwrap_or_default())))
     }
 
     /// Records and counts a request that is about to be answered. Returns the number of its entry, where it has one.
@@ -113,8 +165,9 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// Appends the event, unless this isolate can refuse the request by itself.
     async fn append(&self, record: &RequestRecord, mode: AuditMode, per_minute: u32) -> Result<Option<u64>, Problem> {
-        if per_minute > 0
-            && let Some(limited) = self.refuse_limited()
+        // What does not count against the rate, as uploads, is refused for no budget either.
+        if !self.spec.is_upload()
+            && let Some(limited) = self.refuse_limited(per_minute > 0, &mode)
         {
             return Err(limited);
         }
@@ -122,26 +175,51 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             match self.send(record, mode.clone(), per_minute).await? {
                 AppendAnswer::Written { seq } => return Ok(Some(seq)),
                 AppendAnswer::Passed {} => return Ok(None),
+                AppendAnswer::Budgeted { seq, spent } => {
+                    self.services.isolate().costs.note(&self.actor, spent, self.services.now_ms());
+                    self.spent.set(Some(Dollars::from_nanos(spent)));
+                    return Ok(seq);
+                }
                 AppendAnswer::Limited { wait_ms } => {
-                    self.services.isolate().refusals.limit(&self.actor, wait_ms, self.services.now_ms());
+                    let refusals = &self.services.isolate().refusals;
+                    refusals.limit(&self.actor, wait_ms, RefusalReason::OverRate, self.services.now_ms());
                     return Err(problems::too_many(wait_ms));
                 }
+                AppendAnswer::Spent { wait_ms, spent } => return Err(self.note_spent(wait_ms, spent)),
                 AppendAnswer::Stale { generation } => self.look_up_token_again(record, generation).await?,
             }
         }
         Err(problems::no_tokens())
     }
 
-    /// Refuses and counts the request if the audit log said that the caller has to wait.
-    fn refuse_limited(&self) -> Option<Problem> {
+    /// Notes that the caller's budget is spent, and returns the problem.
+    fn note_spent(&self, wait_ms: i64, spent: u64) -> Problem {
+        let now_ms = self.services.now_ms();
+        let spent = self.shows_spent.then_some(Dollars::from_nanos(spent));
+        let budget = self.budget.unwrap_or_default();
+        let spent = SpentDailyBudget { budget, spent, ends_ms: now_ms.saturating_add(wait_ms) };
+        let refused_ms = wait_ms.min(SPENT_REFUSED_MS);
+        self.services.isolate().refusals.limit(&self.actor, refused_ms, RefusalReason::BudgetSpent(spent), now_ms);
+        problems::budget_spent(&spent, now_ms)
+    }
+
+    /// Refuses and counts the request if the audit log said that the caller has to wait: for its rate, if the request counts
+    /// against it, or for its budget, if the request is to be admitted.
+    fn refuse_limited(&self, is_rated: bool, mode: &AuditMode) -> Option<Problem> {
         let refusals = &self.services.isolate().refusals;
         // Nearly always: the clock need not be asked.
         if refusals.is_empty() {
             return None;
         }
         let now_ms = self.services.now_ms();
-        let wait_ms = refusals.wait_ms(&self.actor, now_ms)?;
-        let limited = problems::too_many(wait_ms);
+        let (wait_ms, reason) = refusals.find(&self.actor, now_ms)?;
+        let limited = match reason {
+            RefusalReason::OverRate if is_rated => problems::too_many(wait_ms),
+            RefusalReason::BudgetSpent(spent) if !matches!(mode, AuditMode::Deny(_)) => {
+                problems::budget_spent(&spent, now_ms)
+            }
+            _ => return None,
+        };
         refusals.count(self.refused(limited.status, limited.code), now_ms.saturating_add(wait_ms));
         Some(limited)
     }
@@ -165,14 +243,22 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let (log, chains) = (self.services.audit_log(), self.config.audit_chains);
         let known = self.services.isolate().known_chains.ensure(log, self.chain, chains).await;
         known.map_err(|_| problems::not_audited())?;
-        let refused = self.take_refused();
+        let (refused, costs) = (self.take_refused(), self.take_costs());
         let is_denial = matches!(mode, AuditMode::Deny(_));
+        let cost = match mode {
+            AuditMode::Admit => AUDITED_REQUEST_NANOS + self.advance(),
+            AuditMode::Count => COUNTED_REQUEST_NANOS + self.advance(),
+            AuditMode::Deny(_) => 0,
+        };
+        let budget = self.budget.filter(|_| !is_denial && !self.spec.is_upload()).map(Dollars::nanos);
         let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
-        let append = AppendEvent { actor: self.actor.clone(), per_minute, event, mode, token_generation, refused };
+        let actor = self.actor.clone();
+        let append = AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, costs };
         let waiting = &self.services.isolate().waiting_events;
         let answer = waiting.append(self.services, log, &chain_object(self.chain), &append).await;
         if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
             self.services.isolate().refusals.restore(append.refused);
+            self.services.isolate().costs.restore(append.costs);
         }
         answer.map_err(|_| problems::not_audited())
     }
@@ -185,6 +271,13 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         }
         let has_same_chain = |actor: &str| ChainNumber::of_caller(actor, chains) == self.chain;
         refusals.take(&self.actor, has_same_chain, self.services.now_ms())
+    }
+
+    /// Takes what requests cost that the isolate answered, of this caller and of others with the same chain.
+    fn take_costs(&self) -> Vec<CostReport> {
+        let chains = self.config.audit_chains;
+        let has_same_chain = |actor: &str| ChainNumber::of_caller(actor, chains) == self.chain;
+        self.services.isolate().costs.take(&self.actor, has_same_chain)
     }
 
     /// Looks up the caller's token in another generation: it may be among those that were revoked.
@@ -282,8 +375,9 @@ async fn report_unknown(services: &impl Services, report: UnknownReport) {
     };
     let denial = Denial { count: report.count, ..denial(401, "unauthorized", None) };
     let mode = AuditMode::Deny(denial);
-    let (actor, refused) = (String::new(), Vec::new());
-    let append = AppendEvent { actor, per_minute: 0, event, mode, token_generation: None, refused };
+    let (actor, refused, costs) = (String::new(), Vec::new(), Vec::new());
+    let (per_minute, token_generation, cost, budget) = (0, None, 0, None);
+    let append = AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, costs };
     if rpc::call(services.audit_log(), AUDIT, &append).await.is_err() {
         services.unknown_callers().restore(report);
     }

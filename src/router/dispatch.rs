@@ -157,7 +157,7 @@ async fn admit_request<D: Services + 'static>(
     if spec.is_upload() {
         return ingest(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
     }
-    let services = &Rc::new(RequestServices::new(services, &caller.caller, base)?);
+    let services = &Rc::new(RequestServices::new(config, services, &caller.caller, base)?);
     let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, &head);
     if let Err(problem) = check_scope(spec, &caller.caller).and_then(|()| check_origin(spec, &head)) {
         return Err(trail.deny(&record(), problem).await);
@@ -246,6 +246,7 @@ async fn answer_admitted<D: Services + 'static>(
     };
     let CanonicalRequest { request, arguments, record } = canonical;
     let AuthenticatedCaller { caller: of_request, .. } = caller.clone();
+    services.advance(trail.advance());
     let admission = async {
         let seq = trail.admit(&record).await?;
         services.admit();
@@ -256,7 +257,10 @@ async fn answer_admitted<D: Services + 'static>(
     let (seq, answer) =
         if spec.shows_records() { join_admission(admission, answer).await? } else { (admission.await?, answer.await) };
     record_refusal(&trail, spec, &record, &answer, seq).await;
-    answer.map(|reply| watch_admission(services, caller, reply))
+    answer.map(|mut reply| {
+        reply.headers.extend(trail.budget_header().map(|(name, value)| (name, value.into())));
+        watch_admission(services, caller, reply)
+    })
 }
 
 /// Returns the number of a request's entry and its answer, which begins beside its admission: nothing of it is served, and

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `routes` is the table; `dispatch` finds the row, then asks `authenticate` for the caller, has
 //! `canonical` read the values of the request and `audit_trail` record them, and calls the function of the resource.
-//! `admission_gate` holds back what waits for that, and `admission_watch` ends the streams of callers whose token ends
+//! `admission_gate` holds back what waits for that and has `cost_meter` count what it costs, and `admission_watch` ends the streams of callers whose token ends
 //! meanwhile.
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
@@ -15,6 +15,7 @@ mod admission_watch;
 mod audit_trail;
 mod authenticate;
 mod canonical;
+mod cost_meter;
 mod dispatch;
 mod health;
 mod page_forms;

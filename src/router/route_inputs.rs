@@ -39,7 +39,8 @@ pub(super) const BACKFILL: &[&str] =
     &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason"];
 
 /// The members of a new token's body.
-pub(super) const TOKEN: &[&str] = &["id", "scopes", "role", "zones", "datasets", "scans", "days", "expires"];
+pub(super) const TOKEN: &[&str] =
+    &["id", "scopes", "role", "zones", "datasets", "scans", "daily_budget", "days", "expires"];
 
 /// The query parameters of a trace of Tempo's API: the range in which its ID is searched for in headers.
 pub(super) const TRACE_RANGE: &[&str] = &["start", "end"];

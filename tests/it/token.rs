@@ -60,7 +60,7 @@ impl Tokens {
 fn new_token_admits_and_is_stored_nowhere() {
     let tokens = Tokens::new("made");
     let token = tokens
-        .says("make --id desk --scopes read,admin --role support --zones a.example,b.example --datasets http_requests --scans 8");
+        .says("make --id desk --scopes read,admin --role support --zones a.example,b.example --datasets http_requests --scans 8 --daily-budget 2.5");
     assert!(token.len() == 4 + 43 + 6 && hash_of_secret(&token).is_some(), "256 bits and a checksum: {token}");
     assert!(!tokens.text().contains(&token) && !tokens.text().contains("rdx_"));
     let caller = tokens.ask(&token).unwrap();
@@ -68,7 +68,7 @@ fn new_token_admits_and_is_stored_nowhere() {
     assert!(caller.scopes.iter().eq([Scope::Read, Scope::Admin]));
     assert_eq!(caller.visibility(), Visibility::Zones);
     assert_eq!(["a.example", "b.example", "c.example"].map(|zone| caller.sees_zone(zone)), [true, true, false]);
-    assert_eq!(caller.scans, 8);
+    assert_eq!((caller.scans, caller.daily_budget.map(|budget| budget.to_string())), (8, Some("2.50".to_owned())));
     assert!(caller.may_dataset(Dataset::HttpRequests) && !caller.may_dataset(Dataset::FirewallEvents));
     tokens.says("check");
     assert!(tokens.says("list").starts_with("desk\t"));
@@ -98,6 +98,7 @@ fn what_the_worker_would_refuse_is_not_written() {
         "make --id a --scopes read --role viewer --days 0",
         "make --id a --scopes read --role viewer --scans 0",
         "make --id a --scopes read --role viewer --scans 65",
+        "make --id a --scopes read --role viewer --daily-budget 1e3",
         "make --id a --scopes read --role viewer --zones a..,",
         "make --id a --scopes read --role viewer --datasets no_such_logs",
         "make --id a --scopes read --role viewer --unknown x",

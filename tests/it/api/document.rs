@@ -15,6 +15,8 @@ use super::{Reply, header};
 
 /// The document as it is served.
 pub(crate) const TEXT: &str = include_str!("../../../schemas/openapi.json");
+/// The header of every reply to a caller with a budget.
+const BUDGET: &str = "raydex-budget";
 /// Where the validator knows the document to be.
 const PLACE: &str = "file:///openapi.json";
 
@@ -87,9 +89,12 @@ impl Document {
         for (name, _) in &reply.headers {
             // What every reply has, the document does not say of each.
             let is_everywhere = *name == "content-type" || SECURITY_HEADERS.iter().any(|(known, _)| known == name);
-            if !is_everywhere && !described.contains_key(*name) {
+            if !is_everywhere && *name != BUDGET && !described.contains_key(*name) {
                 return Err(format!("{pointer} has no header {name}"));
             }
+        }
+        if let Some(value) = header(reply, BUDGET) {
+            self.fits(&format!("/components/headers/{BUDGET}/schema"), &value.into())?;
         }
         for name in described.keys() {
             let (described, _) = self.at(&format!("{pointer}/headers/{name}")).unwrap();

@@ -12,6 +12,7 @@ mod audit_search;
 mod auth;
 mod backfills;
 mod batches;
+mod budgets;
 mod canaries;
 mod canonical;
 mod chain_schedules;

@@ -103,7 +103,17 @@ impl Log {
             reason: None,
         };
         let (actor, mode) = (text("eye"), AuditMode::Admit);
-        AppendEvent { actor, per_minute: 0, event, mode, token_generation: None, refused: Vec::new() }
+        AppendEvent {
+            actor,
+            per_minute: 0,
+            event,
+            mode,
+            token_generation: None,
+            refused: Vec::new(),
+            cost: 0,
+            budget: None,
+            costs: Vec::new(),
+        }
     }
 
     pub(super) fn try_append(&self, size: usize) -> Result<AppendAnswer, BackendError> {

@@ -13,6 +13,7 @@ mod problems;
 mod queues;
 mod report_windows;
 mod stored;
+mod variants;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use raydex::access::{Dollars, SpentDailyBudget};
 use raydex::batch::{BatchError, BatchForm};
 use raydex::bucket_keys::IgnoreReason;
 use raydex::filter::Filter;
 use raydex::http::{InstantFault, Problem, problems};
 use raydex::ledger::DeliveryState;
 use raydex::record::{Dataset, RayKey};
+use raydex::time::day_end_ms;
 use regex::Regex;
 
 use super::support::NOW_MS;
@@ -28,12 +30,18 @@ macro_rules! named {
     ($($name:ident($($argument:expr),*))*) => { vec![$((stringify!($name), problems::$name($($argument),*))),*] };
 }
 
+/// A budget of a tenth of a cent that is spent.
+fn spent(nanos: Option<u64>) -> SpentDailyBudget {
+    let (budget, spent) = (Dollars::from_nanos(1_000_000), nanos.map(Dollars::from_nanos));
+    SpentDailyBudget { budget, spent, ends_ms: day_end_ms(NOW_MS) }
+}
+
 /// Every problem by the name of its function.
 fn all() -> Vec<(&'static str, Problem)> {
     let filter = Filter::parse("{}").err().unwrap();
     let ray = RayKey::from_logged("9e3550d8ec5c2ab1").unwrap();
     named! {
-        no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) busy()
+        no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) budget_spent(&spent(Some(1_000_213)), NOW_MS) budget_spent(&spent(None), NOW_MS) busy()
         answer_too_large() cross_site() cross_site_read() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
         token_of_settings() too_many_tokens() no_such_token()
         not_audited() audit_gone(7_u64) audit_damaged(7_u64) no_keys() bad_cursor() not_a_ray()
