@@ -7,8 +7,10 @@
 use std::io::Write;
 
 use super::audit_figures::{AuditFigures, sum_chains};
+use super::costs::{sees_callers, sum_costs, without_callers};
 use super::stats::{SummedBooks, sum_books};
-use crate::audit::calls::WrittenCounts;
+use crate::access::{Caller, Dollars};
+use crate::audit::calls::{CallerCost, CostPage, WrittenCounts};
 use crate::config::Config;
 use crate::edge::DropReason;
 use crate::http::{Problem, Reply};
@@ -33,7 +35,7 @@ fn seconds(ms: i64) -> String {
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers with the sums of the newest ledgers and the state of the audit log.
-pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
+pub(crate) async fn get_metrics(config: &Config, services: &impl Services, caller: &Caller) -> Result<Reply, Problem> {
     let SummedBooks {
         totals,
         delivery,
@@ -48,6 +50,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
         ..
     } = sum_books(config, services, LEDGERS_READ).await?;
     let audit = Box::pin(sum_chains(services)).await?;
+    let costs = Box::pin(sum_costs(services)).await?;
     let mut page = MetricsPage(ReservedWriter::new(services.memory()));
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
@@ -67,6 +70,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services) -> Re
     page.post_times(&delivery.post_times);
     page.self_check(self_check.as_ref(), services.now_ms());
     page.audit(&audit);
+    page.costs(&if sees_callers(caller) { costs } else { without_callers(&costs) });
     page.single("raydex_ledgers_scanned", "Ledgers that these figures were gathered from.", ledgers.scanned);
     page.single("raydex_ledgers", "Ledgers that exist.", ledgers.total);
     Ok(Reply::new(200, PROMETHEUS, page.0.finish()?))
@@ -139,7 +143,7 @@ impl MetricsPage {
         self.family("raydex_layout_doubtful", "1 where most rays of a batch of the last hour are skewed, by dataset.");
         for dataset in of_datasets.keys() {
             let is_doubtful = doubts.iter().any(|doubt| doubt.dataset.name() == dataset);
-            self.labelled("raydex_layout_doubtful", "dataset", dataset, is_doubtful.into());
+            self.labelled("raydex_layout_doubtful", "dataset", dataset, u8::from(is_doubtful));
         }
     }
 
@@ -156,6 +160,31 @@ impl MetricsPage {
         self.family("raydex_audit_chain_calls", "Calls to the object of a chain since it was started, by chain.");
         for (chain, calls) in (0_u8..).zip(&audit.calls) {
             self.labelled("raydex_audit_chain_calls", "chain", &chain.to_string(), *calls);
+        }
+    }
+
+    /// What callers cost today. The name of those without a series of their own is empty.
+    fn costs(&mut self, costs: &CostPage) {
+        let CostPage { callers, others, .. } = costs;
+        let rest = (String::new(), others.requests, others.cost);
+        let series = callers.iter().map(|one| (one.actor.clone(), one.requests, one.cost)).chain([rest]);
+        let series: Vec<_> = series.collect();
+        self.family(
+            "raydex_caller_requests_today",
+            "Admitted requests since midnight UTC, by caller; of all others without.",
+        );
+        for (caller, requests, _) in &series {
+            self.labelled("raydex_caller_requests_today", "caller", caller, *requests);
+        }
+        self.family("raydex_caller_cost_dollars_today", "Cost of these requests in US dollars, by caller.");
+        for (caller, _, cost) in &series {
+            self.labelled("raydex_caller_cost_dollars_today", "caller", caller, Dollars::from_nanos(*cost));
+        }
+        self.family("raydex_caller_budget_dollars", "Daily budget in US dollars, by caller.");
+        for CallerCost { actor, budget, .. } in callers {
+            if let Some(budget) = budget {
+                self.labelled("raydex_caller_budget_dollars", "caller", actor, Dollars::from_nanos(*budget));
+            }
         }
     }
 
@@ -218,7 +247,7 @@ impl MetricsPage {
             .as_deref()
             .map_or(("none", 0), |reason| (reason, health.breaker.status.unwrap_or_default()));
         self.family("raydex_breaker_status", "HTTP status of the failure that the breaker waits out; 0 without one.");
-        self.labelled("raydex_breaker_status", "reason", reason, status.into());
+        self.labelled("raydex_breaker_status", "reason", reason, status);
         self.single("raydex_ledgers_held", "Ledgers that hold payloads because of the breaker.", health.held_ledgers);
         self.single(
             "raydex_payloads_paced",
@@ -235,7 +264,7 @@ impl MetricsPage {
             .as_ref()
             .map_or(("none", 0), |refusal| (refusal.code.as_str(), refusal.status.unwrap_or_default()));
         self.family("raydex_last_refusal_status", "HTTP status of the partner's last refusal; 0 if there is none.");
-        self.labelled("raydex_last_refusal_status", "code", code, status.into());
+        self.labelled("raydex_last_refusal_status", "code", code, status);
         let refused_s = age_s(health.last_refusal.as_ref().map(|refusal| refusal.at_ms));
         self.single("raydex_last_refusal_age_seconds", "Time since that refusal; 0 if there is none.", refused_s);
         let oldest_s = age_s(health.oldest_pending.as_ref().map(|pending| pending.since_ms));
@@ -255,12 +284,7 @@ impl MetricsPage {
             "Time within which this share of the delivered lines arrived after their request.",
         );
         for (share, name) in [(50, "0.5"), (99, "0.99")] {
-            self.labelled(
-                "raydex_delivery_lag_seconds",
-                "quantile",
-                name,
-                freshness.lags.within_s(share).unwrap_or(0).into(),
-            );
+            self.labelled("raydex_delivery_lag_seconds", "quantile", name, freshness.lags.within_s(share).unwrap_or(0));
         }
         self.family(
             "raydex_delivery_lag_lines",
@@ -348,8 +372,8 @@ impl MetricsPage {
         let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
     }
 
-    fn labelled(&mut self, name: &str, label: &str, value: &str, count: u64) {
-        // Reasons and states are our own words, without quotes and backslashes.
+    fn labelled(&mut self, name: &str, label: &str, value: &str, count: impl std::fmt::Display) {
+        // Reasons and states are our own words, without quotes and backslashes; names of callers with such are kept by their hash.
         let _written = writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}");
     }
 

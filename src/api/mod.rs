@@ -17,6 +17,7 @@ mod audit_read;
 pub(crate) mod backfills;
 pub(crate) mod batches;
 pub(crate) mod completeness;
+pub(crate) mod costs;
 mod count_groups;
 mod count_sink;
 mod count_stream;

@@ -28,9 +28,9 @@ use super::tool_routes::MCP_SIMPLE;
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, counts, coverage, dead_letters, deliveries, health, logs, metrics, neighbours,
-    openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, self_check, stats, tokens,
-    traces,
+    audit_log, backfills, batches, costs, counts, coverage, dead_letters, deliveries, health, logs, metrics,
+    neighbours, openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, self_check,
+    stats, tokens, traces,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
@@ -376,7 +376,8 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             }
             Route::GetCoverage => coverage::get_coverage(config, services, &self.caller, request).await,
             Route::ListAuditEntries => audit_log::list_audit_entries(self.services, &self.caller, request).await,
-            Route::GetMetrics => metrics::get_metrics(config, services).await,
+            Route::GetMetrics => metrics::get_metrics(config, services, &self.caller).await,
+            Route::GetCosts => costs::get_costs(services).await,
             Route::GetSelfCheck => self_check::get_self_check(config, services, request).await,
             Route::GetStats => stats::get_stats(config, services, request).await,
             Route::ListBatches => batches::list_batches(services, &self.caller, request).await,

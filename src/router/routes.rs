@@ -83,6 +83,8 @@ pub enum Route {
     ListAuditEntries,
     /// The sums in Prometheus text format: `GET /metrics`.
     GetMetrics,
+    /// What callers cost today.
+    GetCosts,
     /// The description of this API: `GET /openapi.json`.
     GetOpenApi,
     /// Whether the deployment is configured: `GET /healthz`.
@@ -283,6 +285,8 @@ const INGEST: &[Scope] = &[Scope::Ingest];
 const DELIVER: &[Scope] = &[Scope::Deliver];
 /// Routes that show totals and states but no log lines.
 pub(super) const WATCH: &[Scope] = &[Scope::Read, Scope::Deliver, Scope::Admin];
+/// Routes for all operators.
+const OPERATE: &[Scope] = &[Scope::Deliver, Scope::Admin];
 /// Routes for the administrators of the deployment.
 pub(super) const ADMIN: &[Scope] = &[Scope::Admin];
 
@@ -343,6 +347,7 @@ pub const ROUTES: &[RouteSpec] = &[
         .taking(&["made"])
         .with_body(REASON)
         .audited(),
+    RouteSpec::new("GET", "/v1/costs", Route::GetCosts, OPERATE),
     RouteSpec::new("GET", "/v1/audit", Route::ListAuditEntries, ADMIN).taking(AUDIT).audited(),
     RouteSpec::new("GET", "/metrics", Route::GetMetrics, WATCH),
     RouteSpec::new("GET", "/openapi.json", Route::GetOpenApi, &[]),

@@ -9,7 +9,7 @@ use super::html::page_reply;
 use super::problem::words_of;
 use super::visit::Visit;
 use crate::access::Caller;
-use crate::api::{audit_log, backfills, batches, coverage, dead_letters, payloads, stats};
+use crate::api::{audit_log, backfills, batches, costs, coverage, dead_letters, payloads, stats};
 use crate::audit::positions::ChainPositions;
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
@@ -34,6 +34,8 @@ pub(crate) enum OpsAnswer {
     DeadLetters,
     /// The backfills.
     Backfills,
+    /// What callers cost today.
+    Costs,
     /// The end of the audit log.
     Audit,
     /// Decisions.
@@ -73,6 +75,7 @@ pub(crate) async fn show_operations<D: Services + 'static>(
             .read(OpsAnswer::DeadLetters, dead_letters::list_dead_letters(part.services, &api_request("limit=50")))
             .await,
         backfills: part.read(OpsAnswer::Backfills, backfills::list_backfills(part.services, caller)).await,
+        costs: part.read(OpsAnswer::Costs, costs::get_costs(part.services)).await,
         audit: part.audit_end(services, caller).await,
     };
     let rights = OpsRights {

@@ -232,6 +232,33 @@ impl AuditDocument {
     }
 }
 
+/// What the page reads of `GET /v1/costs`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CostsDocument {
+    pub(super) callers: Vec<CallerCostDocument>,
+    pub(super) others: OtherCostsDocument,
+}
+
+/// What one caller cost today.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CallerCostDocument {
+    pub(super) actor: String,
+    pub(super) requests: u64,
+    pub(super) cost: String,
+    pub(super) daily_budget: Option<String>,
+}
+
+/// What all other callers cost today.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OtherCostsDocument {
+    pub(super) callers: u64,
+    pub(super) requests: u64,
+    pub(super) cost: String,
+}
+
 /// A chain of several.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

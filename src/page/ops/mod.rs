@@ -1,4 +1,5 @@
-//! The page of operations: accounts, deliveries, batches, coverage, what needs a decision, backfills and the audit log.
+//! The page of operations: accounts, deliveries, batches, coverage, what needs a decision, backfills, what callers cost and the audit
+//! log.
 //!
 //! # Invariants
 //! Each part is one answer of the API to the same caller, or says why there is none. A figure that the answer lacks is left
@@ -20,7 +21,8 @@ pub use decision::{
 };
 use documents::BatchDocument;
 pub use documents::{
-    AuditDocument, BackfillsDocument, BatchesDocument, DeadLettersDocument, PayloadsDocument, StatsDocument,
+    AuditDocument, BackfillsDocument, BatchesDocument, CostsDocument, DeadLettersDocument, PayloadsDocument,
+    StatsDocument,
 };
 use rows::{AuditRow, BackfillRow, BatchRow, DeadLetterRow, PayloadRow};
 
@@ -71,6 +73,8 @@ pub struct OpsDocuments {
     pub dead_letters: OpsSection<DeadLettersDocument>,
     /// `GET /v1/backfills`, newest first.
     pub backfills: OpsSection<BackfillsDocument>,
+    /// `GET /v1/costs`.
+    pub costs: OpsSection<CostsDocument>,
     /// The last page of `GET /v1/audit`.
     pub audit: OpsSection<AuditDocument>,
 }
@@ -108,7 +112,7 @@ impl<'a> OpsPart<'a> {
     /// Makes the content from the answers of the API.
     #[must_use]
     pub fn new(documents: &'a OpsDocuments, rights: OpsRights, now_ms: i64) -> Self {
-        let OpsDocuments { stats, coverage, batches, parked, dead_letters, backfills, audit } = documents;
+        let OpsDocuments { stats, coverage, batches, parked, dead_letters, backfills, audit, .. } = documents;
         let stats = stats.shown();
         let batches = batches.shown().map_or(&[][..], |list| list.batches.as_slice());
         let most = batches.iter().map(|batch| batch.counts.lines).max().unwrap_or_default();

@@ -23,6 +23,7 @@ fn documents() -> OpsDocuments {
         parked: answer("get-v1-payloads"),
         dead_letters: answer("get-v1-dead-letters"),
         backfills: answer("get-v1-backfills"),
+        costs: answer("get-v1-costs"),
         audit: answer("get-v1-audit"),
     }
 }

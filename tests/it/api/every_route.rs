@@ -98,6 +98,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         sent("/v1/tokens", r#"{"id":"desk","scopes":["read"],"role":"support"}"#),
         Ask::post("/v1/tokens/desk/revoke", "why not"),
         Ask::get("/v1/audit"),
+        Ask::get("/v1/costs"),
         Ask::get("/metrics"),
         Ask::get("/openapi.json"),
         Ask::get("/healthz"),
