@@ -11,7 +11,7 @@ use raydex::audit::calls::{
     AppendAnswer, AppendEvent, AuditMode, CallerCost, CostPage, CountWritten, KnownCost, ListCosts, ReportCosts,
 };
 use raydex::backend::SqlDatabase;
-use raydex::config::Config;
+use raydex::config::{Config, ConfigFault};
 use raydex::limits::{
     ADVANCE_NANOS, AUDITED_REQUEST_NANOS, COST_REPORT_NANOS, COSTS_UNSAVED_NANOS, COUNTED_REQUEST_NANOS, MESSAGE_NANOS,
     OBJECT_CALL_NANOS, R2_READ_NANOS, R2_WRITE_NANOS, ROW_WRITTEN_NANOS, SPENT_REFUSED_MS, WORKER_REQUEST_NANOS,
@@ -32,6 +32,9 @@ use super::support::records::ray;
 use super::support::world::config_with;
 use super::support::{Fakes, Fault, Kind, NOW_MS, run};
 use super::{Ask, Reply, header, json as body, problem};
+
+/// The settings of a deployment, as requests are answered of them.
+type Deployment = Result<Config, Vec<ConfigFault>>;
 
 /// What a lookup with two reads costs, by docs/cost.md, in nano-dollars; beside it the CPU of the stored bytes.
 const LOOKUP: u64 = AUDITED_REQUEST_NANOS + ADVANCE_NANOS;
@@ -61,7 +64,8 @@ fn cost_of(fakes: &Fakes, actor: &str) -> Option<CallerCost> {
     costs(fakes).callers.into_iter().find(|caller| caller.actor == actor)
 }
 
-fn with_budget(budget: &str) -> Result<Config, Vec<raydex::config::ConfigFault>> {
+#[expect(clippy::unnecessary_wraps, reason = "it is what requests are answered of")]
+fn with_budget(budget: &str) -> Deployment {
     Ok(config_with(&[("DAILY_BUDGET", budget), ("API_RATE_PER_MINUTE", "0")]))
 }
 
@@ -103,11 +107,11 @@ fn counting_adds_no_row_and_no_call() {
 #[test]
 fn spent_budget_is_refused_until_midnight() {
     let (fakes, config) = (world(), with_budget("0.000004"));
-    for spent in ["0.00000233", "0.00000466"] {
+    for spent in ["0.0000023", "0.0000046"] {
         let reply = lookup().of_deployment(&fakes, &config);
         assert_eq!(reply.status, 200);
         let said = header(&reply, "raydex-budget").unwrap();
-        let start = format!("budget=0.000004, spent={}", &spent[..9]);
+        let start = format!("budget=0.000004, spent={spent}");
         assert!(said.starts_with(&start) && said.ends_with(", ends=2026-03-29T00:00:00Z"), "{said}");
     }
     let before = (fakes.faults.calls(), fakes.audits.count());
@@ -152,13 +156,14 @@ fn every_route_with_a_caller_is_refused() {
 }
 
 /// A deployment whose callers have these tokens, each with a budget or without.
-fn tokens(budgets: &[(&str, Value)], more: &[(&str, &str)]) -> Result<Config, Vec<raydex::config::ConfigFault>> {
+#[expect(clippy::unnecessary_wraps, reason = "it is what requests are answered of")]
+fn tokens(budgets: &[(&str, Value)], more: &[(&str, &str)]) -> Deployment {
     let rules: Vec<Value> = budgets.iter().map(|(name, budget)| rule(name, budget)).collect();
     let rules = Value::from(rules).to_string();
     Ok(config_with(&[&[("API_TOKENS", rules.as_str()), ("API_RATE_PER_MINUTE", "0")], more].concat()))
 }
 
-fn admitted(fakes: &Fakes, config: &Result<Config, Vec<raydex::config::ConfigFault>>, who: &str, most: usize) -> usize {
+fn admitted(fakes: &Fakes, config: &Deployment, who: &str, most: usize) -> usize {
     (0..most).filter(|_| lookup().by(who).of_deployment(fakes, config).status == 200).count()
 }
 
@@ -200,12 +205,12 @@ fn smaller_budget_holds_from_the_next_request() {
 #[test]
 fn made_token_has_the_budget_of_its_body() {
     let fakes = world();
-    let make = |id: &str, budget: &Value| {
+    let create = |id: &str, budget: &Value| {
         fakes.bits.set(fakes.bits.get() + 1);
         let wanted = json!({ "id": id, "scopes": ["read"], "role": "viewer", "daily_budget": budget });
         Ask { body: wanted.to_string().into(), ..Ask::new("POST", "/v1/tokens") }
     };
-    let made = make("desk", &"0.000005".into()).of(&fakes);
+    let made = create("desk", &"0.000005".into()).of(&fakes);
     assert_eq!((made.status, &body(&made)["daily_budget"]), (201, &"0.000005".into()));
     let listed = body(&Ask::get("/v1/tokens").of(&fakes));
     assert_eq!(listed["tokens"][0]["daily_budget"], "0.000005");
@@ -213,13 +218,13 @@ fn made_token_has_the_budget_of_its_body() {
     let found = admitted(&fakes, &config, &token, 9);
     assert!((2..=3).contains(&found), "{found}");
     for wrong in [json!("x"), json!("-1"), json!(""), json!("1e3"), json!("1000000.01")] {
-        assert_eq!(problem(&make("other", &wrong).of(&fakes)), (400, "not_a_token".into()), "{wrong}");
+        assert_eq!(problem(&create("other", &wrong).of(&fakes)), (400, "not_a_token".into()), "{wrong}");
     }
     // A caller with a budget of its own passes on no greater one, and none without.
     let maker = json!({ "scopes": ["admin", "read"], "role": "viewer", "daily_budget": "3" });
     let config = tokens(&[("maker", maker)], &[]);
     for (budget, status) in [(json!("3"), 201), (json!("3.01"), 403), (Value::Null, 403)] {
-        let reply = make(&format!("of-maker-{status}-{budget}").replace(['"', '.'], "-"), &budget).by("maker");
+        let reply = create(&format!("of-maker-{status}-{budget}").replace(['"', '.'], "-"), &budget).by("maker");
         assert_eq!(reply.of_deployment(&fakes, &config).status, status, "{budget}");
     }
 }
@@ -236,7 +241,7 @@ fn restricted_caller_learns_nothing_of_its_cost() {
 }
 
 /// The last line of a search, and its status.
-fn search(store: &Store, query: &str, config: &Result<Config, Vec<raydex::config::ConfigFault>>) -> (u16, Value) {
+fn search(store: &Store, query: &str, config: &Deployment) -> (u16, Value) {
     let (start, end) = (super::generate::start_ms() - 2 * super::generate::PREFIX_MS, NOW_MS);
     let reply = Ask::get(&format!("/v1/logs?start={start}&end={end}{query}")).of_deployment(&store.fakes, config);
     let text = String::from_utf8(reply.body).unwrap();

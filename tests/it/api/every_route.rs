@@ -41,6 +41,11 @@ fn connected_asks(ray: &str) -> Vec<Ask> {
     ]
 }
 
+/// The body that asks for the rays of an hour to be indexed.
+fn indexed_range() -> String {
+    format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#)
+}
+
 /// A world with one of everything, and a question for each route.
 pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let fakes = Fakes::new();
@@ -54,8 +59,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
     let payload = |place: usize, what| Ask::post(&format!("/v1/payloads/{}/{what}", ids[place].handle()), "why not");
     let sent = |path: &str, body: &str| Ask { body: body.into(), ..Ask::new("POST", path) };
     let (ray, bucket) = (ray(1), format!("bucket={BUCKET_NAME}"));
-    let indexed =
-        format!(r#"{{"start":"2026-03-28T08:00:00Z","end":"2026-03-28T09:00:00Z","bucket":"{BUCKET_NAME}"}}"#);
+    let indexed = indexed_range();
     let asks = vec![
         Ask::get(&format!("/v1/rays/{ray}/deliveries")),
         Ask::get(&format!("/v1/rays/{ray}")),
