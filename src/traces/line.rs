@@ -14,7 +14,7 @@ use crate::otlp::ExportedSpan;
 use crate::record::Timestamp;
 
 /// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 13] = [
     "code.column.number",
     "code.file.path",
     "code.filepath",
@@ -28,7 +28,6 @@ const HARMLESS: [&str; 14] = [
     "otel.status_code",
     "process.pid",
     "rpc.grpc.status_code",
-    "session.previous_id",
 ];
 
 /// What is taken out of spans.
