@@ -29,6 +29,8 @@ const RESOURCE_SPANS: u8 = 0x0a;
 pub(crate) enum TraceForm {
     /// JSON, between brackets that the caller writes.
     Json,
+    /// The same with the names of enumerations, as Tempo writes it.
+    TempoJson,
     /// Protobuf: each of the spans by resource with its field.
     Protobuf,
 }
@@ -82,9 +84,9 @@ impl TraceRecords<'_> {
                 work_ns = 0;
                 services.pass().await;
             }
-            let spans = self.spans_of(services, (root, &group), &mut ids)?;
+            let mut spans = self.spans_of(services, (root, &group), &mut ids)?;
             rays += usize::from(!spans.0.is_empty());
-            for resource in &spans.0 {
+            for resource in &mut spans.0 {
                 write_resource(resource, form, is_first, out)?;
                 is_first = false;
             }
@@ -159,13 +161,16 @@ fn add_others(groups: &mut Vec<RayGroup>, ray: RayId, others: Vec<FoundRecord>) 
 
 /// Writes spans of one resource.
 fn write_resource(
-    resource: &OtlpResourceSpans,
+    resource: &mut OtlpResourceSpans,
     form: TraceForm,
     is_first: bool,
     out: &mut ReservedWriter,
 ) -> Result<(), OutOfMemory> {
     match form {
-        TraceForm::Json => {
+        TraceForm::Json | TraceForm::TempoJson => {
+            if form == TraceForm::TempoJson {
+                resource.name_enumerations();
+            }
             out.push(if is_first { b"" } else { b"," })?;
             out.push_json(resource)
         }

@@ -56,9 +56,9 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     let FoundTrace { root, mut story, others } = found;
     let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
     let records = std::mem::take(&mut story.found).records;
-    let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
+    let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::TempoJson };
     let mut out = ReservedWriter::new(services.memory());
-    if form == TraceForm::Json {
+    if form == TraceForm::TempoJson {
         out.push(match version {
             TempoVersion::V1 => b"{\"batches\":[",
             TempoVersion::V2 => b"{\"trace\":{\"resourceSpans\":[",
@@ -72,7 +72,7 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     let words: Vec<String> = cut.into_iter().chain(missing).collect();
     let message = (!words.is_empty()).then(|| words.join(" "));
     let body = finish(out, (form, version), message.as_deref())?;
-    let reply = Reply::new(200, if form == TraceForm::Json { JSON } else { PROTOBUF }, body);
+    let reply = Reply::new(200, if form == TraceForm::TempoJson { JSON } else { PROTOBUF }, body);
     let reply = if let Some(cost) = &story.cost { reply.with_cost(cost) } else { reply };
     Ok(if is_cut { reply.with_header("raydex-truncated", "true") } else { reply })
 }
@@ -116,8 +116,8 @@ fn finish(
     message: Option<&str>,
 ) -> Result<ReservedBytes, OutOfMemory> {
     match (form, version) {
-        (TraceForm::Json, TempoVersion::V1) => out.push(b"]}\n")?,
-        (TraceForm::Json, TempoVersion::V2) => {
+        (TraceForm::Json | TraceForm::TempoJson, TempoVersion::V1) => out.push(b"]}\n")?,
+        (TraceForm::Json | TraceForm::TempoJson, TempoVersion::V2) => {
             out.push(b"]},\"metrics\":{},\"status\":")?;
             out.push_json(if message.is_some() { &"PARTIAL" } else { &"COMPLETE" })?;
             if let Some(message) = message {

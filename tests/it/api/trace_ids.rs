@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::otlp::spans as spans_of;
 use super::support::Fakes;
 use super::support::records::{ndjson, ray};
+use super::tempo::named;
 use super::traces::{JSON, START_NS, TRACE, bring, config, get, span, spans};
 use super::{Ask, json as body, problem};
 
@@ -34,7 +35,7 @@ fn spans_without_the_ray_join_their_trace() {
     let whole = owned(&[("b", &ray), ("c", "b"), ("d", "c"), ("e", "d"), ("f", &ray), ("10", "b")]);
     let by_trace = get(&fakes, "forensics", &format!("/tempo/api/v2/traces/{trace}"));
     let otlp = get(&fakes, "forensics", &format!("/v1/rays/{trace}?format=otlp"));
-    assert_eq!(body(&otlp)["resourceSpans"], body(&by_trace)["trace"]["resourceSpans"]);
+    assert_eq!(named(&body(&otlp)["resourceSpans"]), body(&by_trace)["trace"]["resourceSpans"]);
     assert_eq!(tree(&body(&by_trace)["trace"]["resourceSpans"]), whole);
     assert!(spans_of(&body(&otlp)["resourceSpans"]).iter().all(|span| span["traceId"] == json!(format!("{ray:0>32}"))));
     // Spans without their root have no host, and so no zone.

@@ -160,7 +160,7 @@ fn tempo_finds_a_trace_without_a_range() {
     bring(&fakes, spans());
     let by_ray = body(&get(&fakes, "forensics", &format!("/v1/rays/{}?format=otlp", ray(1))))["resourceSpans"].take();
     let by_trace = get(&fakes, "forensics", &format!("/tempo/api/v2/traces/{}", hex::encode(TRACE)));
-    assert_eq!(body(&by_trace)["trace"]["resourceSpans"], by_ray);
+    assert_eq!(body(&by_trace)["trace"]["resourceSpans"], super::tempo::named(&by_ray));
     let found: Vec<&Value> = by_ray[0]["scopeSpans"][0]["spans"].as_array().unwrap().iter().collect();
     let parents: Vec<&Value> = found.iter().map(|span| &span["parentSpanId"]).collect();
     assert_eq!(parents, [&json!(ray(1).to_string()), &json!("000000000000000b"), &json!("000000000000000c")]);
