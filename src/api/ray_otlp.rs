@@ -11,7 +11,7 @@ use super::field_warnings::UnseenFields;
 use super::rays::{begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::scan::acquire_lookup;
-use super::trace_lookup::{FoundTrace, find_named_trace};
+use super::trace_lookup::{TraceTree, find_named_trace};
 use super::trace_writer::{TraceForm, TraceRecords};
 use crate::access::Caller;
 use crate::config::Config;
@@ -56,7 +56,7 @@ pub(crate) async fn trace_ray(
     let cursor = request.parameter("cursor");
     let wanted = (limit, cursor.as_deref());
     let found = find_named_trace((config, services), &views, &key, wanted, &reservation).await?;
-    let FoundTrace { root, mut story, others } = found;
+    let TraceTree { root, mut story, others } = found;
     let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
     let media_type = if form == TraceForm::Json { JSON } else { OTLP_PROTOBUF };
     let tag = begin_story_tag(caller, request, media_type, &story).with(env!("CARGO_PKG_VERSION").as_bytes());

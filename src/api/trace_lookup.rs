@@ -18,7 +18,7 @@ use crate::services::Services;
 use crate::story::NO_RAY;
 
 /// A trace as it is found.
-pub(crate) struct FoundTrace {
+pub(crate) struct TraceTree {
     /// The ray at the top; [`NO_RAY`] if no span names one.
     pub(crate) root: RayId,
     /// The records of the tree, or the spans alone.
@@ -27,7 +27,7 @@ pub(crate) struct FoundTrace {
     pub(crate) others: (RayId, Vec<FoundRecord>),
 }
 
-impl FoundTrace {
+impl TraceTree {
     /// A tree without other spans.
     pub(crate) fn of_tree((root, story): (RayId, RayStory)) -> Self {
         Self { root, story, others: (root, Vec::new()) }
@@ -47,14 +47,14 @@ pub(crate) async fn find_named_trace(
     key: &RayKey,
     page: TracePage<'_>,
     reservation: &Reservation,
-) -> Result<FoundTrace, Problem> {
+) -> Result<TraceTree, Problem> {
     let asked = (config, services);
     let Some(ray) = key.ray().or_else(|| key.padded_ray()) else {
         return find_spans(asked, views, key, page, reservation).await;
     };
     let absent = match find_trace(asked, views, ray, page, reservation).await {
         Err(problem) if problem.status == 404 => problem,
-        found => return found.map(FoundTrace::of_tree),
+        found => return found.map(TraceTree::of_tree),
     };
     match find_spans(asked, views, &RayKey::padded_trace(ray), page, reservation).await {
         Err(problem) if problem.status == 404 && key.ray().is_some() => Err(absent),
@@ -69,7 +69,7 @@ async fn find_spans(
     trace: &RayKey,
     page: TracePage<'_>,
     reservation: &Reservation,
-) -> Result<FoundTrace, Problem> {
+) -> Result<TraceTree, Problem> {
     if !trace.is_trace_id() {
         return Err(problems::not_a_ray());
     }
@@ -83,14 +83,14 @@ async fn find_spans(
         read_key_by(&names, &record.line).ok()?.ray?.ray()
     };
     let Some(ray) = spans.records.iter().find_map(ray_of) else {
-        return Ok(FoundTrace::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
+        return Ok(TraceTree::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
     };
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
     story.found.truncated |= spans.truncated;
     // A later page has its rays' spans alone.
     let others =
         if page.1.is_none() { without(spans, &story.found, reservation) } else { drop_all(spans, reservation) };
-    Ok(FoundTrace { root, story, others: (ray, others) })
+    Ok(TraceTree { root, story, others: (ray, others) })
 }
 
 /// Returns the spans that are not among the records of a tree.

@@ -9,9 +9,6 @@ mod options;
 mod scan;
 mod text;
 
-#[cfg(test)]
-mod scan_tests;
-
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};

@@ -64,8 +64,8 @@ const CODE_NAMES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CO
 
 /// Returns the name by which JSON has a number; `None` where it has the number.
 fn name_of(number: i32, names: &[&'static str]) -> Option<&'static str> {
-    let named = usize::try_from(number & !BY_NAME).ok().filter(|_| number & BY_NAME != 0)?;
-    names.get(named).copied()
+    let place = usize::try_from(number & !BY_NAME).ok().filter(|_| number & BY_NAME != 0)?;
+    names.get(place).copied()
 }
 
 #[cfg_attr(

@@ -20,7 +20,7 @@ use crate::api::ray_story::find_trace;
 use crate::api::record_view::DatasetViews;
 use crate::api::scan::acquire_lookup;
 use crate::api::time_range::TimeRange;
-use crate::api::trace_lookup::{FoundTrace, find_named_trace};
+use crate::api::trace_lookup::{TraceTree, find_named_trace};
 use crate::api::trace_writer::{TraceForm, TraceRecords};
 use crate::config::Config;
 use crate::filter::Filter;
@@ -53,7 +53,7 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     let reservation = services.memory().reservation();
     let (found, _permit) = find_tree((config, services), &views, (key, range), &reservation).await?;
     let services = services.as_ref();
-    let FoundTrace { root, mut story, others } = found;
+    let TraceTree { root, mut story, others } = found;
     let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
     let records = std::mem::take(&mut story.found).records;
     let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::TempoJson };
@@ -84,7 +84,7 @@ async fn find_tree<D: Services + 'static>(
     views: &DatasetViews,
     (key, range): (TraceKey, Option<TimeRange>),
     reservation: &Reservation,
-) -> Result<(FoundTrace, Option<ScanPermit>), Problem> {
+) -> Result<(TraceTree, Option<ScanPermit>), Problem> {
     let (caller, asked) = (views.caller(), (config, services.as_ref()));
     let permit = acquire_lookup(services.as_ref(), caller).await?;
     match find_named_trace(asked, views, &key.to_ray_key(), (None, None), reservation).await {
@@ -94,7 +94,7 @@ async fn find_tree<D: Services + 'static>(
             let ray = find_by_header(services, caller, range, key).await?;
             let permit = acquire_lookup(services.as_ref(), caller).await?;
             let found = find_trace(asked, views, ray, (None, None), reservation).await?;
-            Ok((FoundTrace::of_tree(found), permit))
+            Ok((TraceTree::of_tree(found), permit))
         }
         named => Ok((named?, permit)),
     }

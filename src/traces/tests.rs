@@ -103,7 +103,7 @@ fn span_is_a_line_with_all_of_it() {
 }
 
 #[test]
-fn names_of_the_schema_are_read_like_those_of_json() {
+fn schema_names_are_read_like_json_names() {
     let members = json!({
         "parentSpanId": "00f067aa0ba902b8", "kind": 2, "status": { "code": 2 }, "droppedAttributesCount": 1,
         "attributes": [

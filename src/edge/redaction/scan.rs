@@ -189,3 +189,6 @@ fn escaped(text: &str) -> Option<&str> {
 fn bare(text: &str) -> Option<&str> {
     Some(head(text, |sign| !is_parameter_end(sign))).filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

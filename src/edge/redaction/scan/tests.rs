@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use super::scan::{boundary, field_name, named_values, next_credentials, next_token};
+use super::{boundary, field_name, named_values, next_credentials, next_token};
 
 /// White space in a class of an expression.
 macro_rules! space {
