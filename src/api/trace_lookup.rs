@@ -88,8 +88,12 @@ async fn find_spans(
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
     story.found.truncated |= spans.truncated;
     // A later page has its rays' spans alone.
-    let others =
-        if page.1.is_none() { without(spans, &story.found, reservation) } else { drop_all(spans, reservation) };
+    let others = if page.1.is_none() {
+        without(spans, &story.found, reservation)
+    } else {
+        release(&spans.records, reservation);
+        Vec::new()
+    };
     Ok(TraceTree { root, story, others: (ray, others) })
 }
 
@@ -99,11 +103,13 @@ fn without(spans: LookupResult, tree: &LookupResult, reservation: &Reservation) 
     let known: BTreeSet<_> = in_tree.map(copy_key).collect();
     let (known, others): (Vec<_>, Vec<_>) =
         spans.records.into_iter().partition(|record| known.contains(&copy_key(record)));
-    known.iter().for_each(|record| reservation.release(record.held_bytes()));
+    release(&known, reservation);
     others
 }
 
-fn drop_all(spans: LookupResult, reservation: &Reservation) -> Vec<FoundRecord> {
-    spans.records.iter().for_each(|record| reservation.release(record.held_bytes()));
-    Vec::new()
+/// Returns the memory of records that are no longer needed.
+fn release(records: &[FoundRecord], reservation: &Reservation) {
+    for record in records {
+        reservation.release(record.held_bytes());
+    }
 }

@@ -68,18 +68,12 @@ fn name_of(number: i32, names: &[&'static str]) -> Option<&'static str> {
     names.get(place).copied()
 }
 
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn kind<S: Serializer>(number: &i32, serializer: S) -> Result<S::Ok, S::Error> {
     number_or_name(*number, name_of(*number, &KIND_NAMES), serializer)
 }
 
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn code<S: Serializer>(number: &i32, serializer: S) -> Result<S::Ok, S::Error> {
     number_or_name(*number, name_of(*number, &CODE_NAMES), serializer)
 }

@@ -13,7 +13,7 @@ use crate::mask::has_joined_credential;
 const AROUND: [char; 7] = ['"', '\'', '`', '(', ')', '[', ']'];
 
 /// Returns a line without the values of the options that `takes_secret` names.
-pub(super) fn without_options<'l>(line: Cow<'l, str>, takes_secret: impl Fn(&str) -> bool) -> Cow<'l, str> {
+pub(super) fn without_options(line: Cow<'_, str>, takes_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !line.contains('-') {
         return line;
     }

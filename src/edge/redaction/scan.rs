@@ -63,8 +63,11 @@ fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
+/// Returns what follows the credentials at the beginning of a text; `None` if there are none.
+type CredentialsEnd = fn(&str) -> Option<&str>;
+
 /// The schemes of `Authorization`, each with what finds the end of its credentials.
-const SCHEMES: [(&str, fn(&str) -> Option<&str>); 4] =
+const SCHEMES: [(&str, CredentialsEnd); 4] =
     [("bearer", after_bearer), ("negotiate", after_bearer), ("digest", after_digest), ("basic", after_basic)];
 
 /// Shortest token of a scheme that has one, and shortest pair of name and password with and without padding.

@@ -28,7 +28,7 @@ fn spans_without_the_ray_join_their_trace() {
     let (first, second) = (spans(), vec![span(12, 11, 2), span(14, 13, 4), span(15, 99, 5)]);
     // Before, and after: what names the ray is not what came first.
     for (nth, brought) in [second.clone(), first, vec![span(16, 11, 6)], second].into_iter().enumerate() {
-        fakes.bits.set(fakes.bits.get() + nth as u32);
+        fakes.bits.set(fakes.bits.get() + u32::try_from(nth).unwrap());
         bring(&fakes, brought);
     }
     let (ray, trace) = (ray(1).to_string(), hex::encode(TRACE));
