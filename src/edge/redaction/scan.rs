@@ -7,17 +7,17 @@
 use std::ops::Range;
 
 /// The names in a text that something separates from their values.
-pub(super) struct NamedValues<'t> {
+pub(super) struct NamedValueFinder<'t> {
     text: &'t str,
     at: usize,
 }
 
 /// Returns each name with the place where its value begins.
-pub(super) const fn named_values(text: &str) -> NamedValues<'_> {
-    NamedValues { text, at: 0 }
+pub(super) const fn named_values(text: &str) -> NamedValueFinder<'_> {
+    NamedValueFinder { text, at: 0 }
 }
 
-impl<'t> Iterator for NamedValues<'t> {
+impl<'t> Iterator for NamedValueFinder<'t> {
     type Item = (&'t str, usize);
 
     fn next(&mut self) -> Option<Self::Item> {
