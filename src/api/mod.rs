@@ -66,6 +66,7 @@ pub(crate) mod self_check;
 pub(crate) mod stats;
 pub(crate) mod time_range;
 pub(crate) mod tokens;
+pub(crate) mod trace_lookup;
 pub(crate) mod trace_writer;
 pub(crate) mod traces;
 mod upload_gate;

@@ -61,6 +61,9 @@ pub(crate) async fn archive_ray(
     let views = DatasetViews::new(&caller, Some(Dataset::HttpRequests), filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
     let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    if key.is_trace_id() {
+        return Err(problems::trace_without_archive());
+    }
     let _permit = acquire_lookup(services, &caller).await?;
     let reservation = services.memory().reservation();
     let cursor = request.parameter("cursor");

@@ -1,16 +1,17 @@
 //! `GET /v1/rays/{ray}?format=otlp`: the tree of requests that a ray is in, as a trace in OpenTelemetry's form.
 //!
 //! # Invariants
-//! The same records make the same trace, whichever of its rays was asked for. What is missing is said in a header, as in any other
+//! The same records make the same trace, whichever of its rays was asked for. A trace ID of OpenTelemetry finds its spans too,
+//! with the tree of their ray. What is missing is said in a header, as in any other
 //! format.
 
 use ::http::header::{ACCEPT, IF_NONE_MATCH};
 
 use super::field_warnings::UnseenFields;
-use super::ray_story::find_trace;
 use super::rays::{begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::scan::acquire_lookup;
+use super::trace_lookup::{TraceTree, find_named_trace};
 use super::trace_writer::{TraceForm, TraceRecords};
 use crate::access::Caller;
 use crate::config::Config;
@@ -49,12 +50,13 @@ pub(crate) async fn trace_ray(
     let filter = parse_filter(request)?;
     let views = DatasetViews::new(caller, parse_lookup_dataset(request)?, filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
-    let ray = ray_from_user(argument).ok().and_then(|key| key.ray()).ok_or_else(problems::not_a_ray)?;
+    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let cursor = request.parameter("cursor");
     let wanted = (limit, cursor.as_deref());
-    let (root, mut story) = find_trace((config, services), &views, ray, wanted, &reservation).await?;
+    let found = find_named_trace((config, services), &views, &key, wanted, &reservation).await?;
+    let TraceTree { root, mut story, others } = found;
     let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
     let media_type = if form == TraceForm::Json { JSON } else { OTLP_PROTOBUF };
     let tag = begin_story_tag(caller, request, media_type, &story).with(env!("CARGO_PKG_VERSION").as_bytes());
@@ -67,7 +69,7 @@ pub(crate) async fn trace_ray(
     if form == TraceForm::Json {
         body.push(b"{\"resourceSpans\":[")?;
     }
-    records.write(services, (root, found.records), form, &mut body).await?;
+    records.write(services, (root, found.records, others), form, &mut body).await?;
     if form == TraceForm::Json {
         body.push(b"]}\n")?;
     }

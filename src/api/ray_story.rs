@@ -309,6 +309,7 @@ fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
     }
     match key {
         RayKey::Ray(_) => problems::ray_not_found(key, now_ms),
+        RayKey::Nonstandard(_) if key.is_trace_id() => problems::trace_not_found(),
         // Ids of other forms exist in logs; one that no log has is most likely a slip.
         RayKey::Nonstandard(_) => problems::not_a_ray(),
     }

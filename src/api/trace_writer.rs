@@ -19,7 +19,7 @@ use crate::otlp::OtlpResourceSpans;
 use crate::record::fields::line_text;
 use crate::record::{Dataset, RayId};
 use crate::services::Services;
-use crate::story::{KinRecord, LinkKind, NO_RAY, SpanRecords, spans_of_ray};
+use crate::story::{KinRecord, LinkKind, NO_RAY, SpanIds, SpanRecords, spans_of_ray};
 
 /// The field `resource_spans` of a trace in protobuf: number 1, with a length.
 const RESOURCE_SPANS: u8 = 0x0a;
@@ -29,6 +29,8 @@ const RESOURCE_SPANS: u8 = 0x0a;
 pub(crate) enum TraceForm {
     /// JSON, between brackets that the caller writes.
     Json,
+    /// The same with the names of enumerations, as Tempo writes it.
+    TempoJson,
     /// Protobuf: each of the spans by resource with its field.
     Protobuf,
 }
@@ -52,24 +54,27 @@ pub(crate) struct TraceRecords<'a> {
 }
 
 impl TraceRecords<'_> {
-    /// Writes the spans of these records, of the trace with this root, and returns the number of rays. With the root [`NO_RAY`] they
-    /// are those of a trace of no known request.
+    /// Writes the spans of these records, of the trace with this root, with other spans of a ray of it, and returns the number of
+    /// rays. With the root [`NO_RAY`] they are those of a trace of no known request.
     ///
     /// # Errors
     /// [`OutOfMemory`] if a ray does not fit.
     pub(crate) async fn write(
         &mut self,
         services: &impl Services,
-        (root, records): (RayId, Vec<FoundRecord>),
+        (root, records, (others_ray, others)): (RayId, Vec<FoundRecord>, (RayId, Vec<FoundRecord>)),
         form: TraceForm,
         out: &mut ReservedWriter,
     ) -> Result<usize, OutOfMemory> {
-        let _list = self.reservation.budget().reserve(4 * records.len() * size_of::<RayGroup>())?;
-        let groups = if root == NO_RAY {
+        let _list = self.reservation.budget().reserve(4 * (records.len() + others.len()) * size_of::<RayGroup>())?;
+        let mut groups = if root == NO_RAY {
             vec![RayGroup { ray: NO_RAY, parent: None, records }]
         } else {
             groups_of(services, records)
         };
+        add_others(&mut groups, others_ray, others);
+        let mut ids = SpanIds::new(self.reservation.budget());
+        groups.iter().try_for_each(|group| ids.claim(group.ray).map(drop))?;
         let (mut work_ns, mut rays, mut is_first) = (0, 0, true);
         for group in groups {
             let lines: usize = group.records.iter().map(|record| record.line.len()).sum();
@@ -79,9 +84,9 @@ impl TraceRecords<'_> {
                 work_ns = 0;
                 services.pass().await;
             }
-            let spans = self.spans_of(services, root, &group)?;
+            let mut spans = self.spans_of(services, (root, &group), &mut ids)?;
             rays += usize::from(!spans.0.is_empty());
-            for resource in &spans.0 {
+            for resource in &mut spans.0 {
                 write_resource(resource, form, is_first, out)?;
                 is_first = false;
             }
@@ -94,8 +99,8 @@ impl TraceRecords<'_> {
     fn spans_of(
         &mut self,
         services: &impl Services,
-        root: RayId,
-        group: &RayGroup,
+        (root, group): (RayId, &RayGroup),
+        ids: &mut SpanIds,
     ) -> Result<(Vec<OtlpResourceSpans>, Reservation), OutOfMemory> {
         let (is_verbatim, memory) = (self.views.is_verbatim(), services.memory());
         let held = memory.reserve(0)?;
@@ -120,7 +125,7 @@ impl TraceRecords<'_> {
         }
         let texts: Vec<_> = shown.iter().map(|(dataset, line)| (*dataset, line_text(line))).collect();
         let parent = group.parent.map(|(_, parent)| parent);
-        let spans = spans_of_ray(root, &SpanRecords { ray: group.ray, parent, records: &texts }, &held)?;
+        let spans = spans_of_ray(root, &SpanRecords { ray: group.ray, parent, records: &texts }, ids, &held)?;
         Ok((spans, held))
     }
 }
@@ -143,15 +148,29 @@ fn groups_of(services: &impl Services, records: Vec<FoundRecord>) -> Vec<RayGrou
     groups
 }
 
+/// Adds spans that the records of a ray do not have.
+fn add_others(groups: &mut Vec<RayGroup>, ray: RayId, others: Vec<FoundRecord>) {
+    if others.is_empty() {
+        return;
+    }
+    match groups.iter_mut().find(|group| group.ray == ray) {
+        Some(group) => group.records.extend(others),
+        None => groups.push(RayGroup { ray, parent: None, records: others }),
+    }
+}
+
 /// Writes spans of one resource.
 fn write_resource(
-    resource: &OtlpResourceSpans,
+    resource: &mut OtlpResourceSpans,
     form: TraceForm,
     is_first: bool,
     out: &mut ReservedWriter,
 ) -> Result<(), OutOfMemory> {
     match form {
-        TraceForm::Json => {
+        TraceForm::Json | TraceForm::TempoJson => {
+            if form == TraceForm::TempoJson {
+                resource.name_enumerations();
+            }
             out.push(if is_first { b"" } else { b"," })?;
             out.push_json(resource)
         }

@@ -4,15 +4,9 @@
 //! The value of a parameter or member whose name is that of a secret ([`names_secret`]) is redacted, unless the deployment keeps
 //! the name. What is redacted is replaced by [`REDACTED`]; names and the other parts stay as they are. A truth value is no secret.
 
-/// White space in a class of an expression. The Worker's `regex` has none of Unicode's tables: an expression that needs one does
-/// not compile there, although it does in tests, whose packages bring them along.
-macro_rules! space {
-    () => {
-        r"\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}"
-    };
-}
-
 mod multipart;
+mod options;
+mod scan;
 mod text;
 
 use std::borrow::Cow;
@@ -212,7 +206,7 @@ impl RedactionRules {
         let mut is_changed = false;
         let mut is_value = false;
         for item in items {
-            let is_name = item.as_str().is_some_and(|name| is_word(name) && self.surely_redacts(name));
+            let is_name = item.as_str().is_some_and(|name| is_word(name) && self.names_next(name));
             is_changed |= if is_value { hide(item) } else { self.json_at(item, levels) };
             is_value = is_name && !is_value;
         }

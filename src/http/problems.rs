@@ -28,7 +28,9 @@ pub use super::token_problems::{
     cross_site, cross_site_read, exceeds_own_rights, no_such_token, no_tokens, not_a_token, token_exists,
     token_of_settings, too_many_tokens,
 };
-pub use super::trace_problems::{bad_trace_query, no_such_trace, not_a_trace, trace_range_required};
+pub use super::trace_problems::{
+    bad_trace_query, no_such_trace, not_a_trace, trace_not_found, trace_range_required, trace_without_archive,
+};
 
 impl From<OutOfMemory> for Problem {
     fn from(error: OutOfMemory) -> Self {

@@ -6,12 +6,29 @@
 use std::fmt::Display;
 
 use super::problem::Problem;
+use super::problems::bad_parameter;
 
 /// The text is not the ID of a trace.
 #[must_use]
 pub fn not_a_trace() -> Problem {
     Problem::new(400, "not_a_trace", "This is not a trace ID.")
         .with_hint("Paste a Ray ID: 16 hexadecimal digits, or the same with 16 zeros before them.")
+}
+
+/// No indexed batch contains the trace: like [`super::problems::ray_not_found`], for an ID that says no time.
+#[must_use]
+pub fn trace_not_found() -> Problem {
+    Problem::new(404, "ray_not_found", "No indexed batch contains a span of this trace.").with_hint(
+        "Either its spans were not sent to POST /v1/traces, or their batch is not indexed yet or has expired. A Ray ID has 16 \
+         digits.",
+    )
+}
+
+/// An HTTP archive is asked for of a trace, which has spans.
+#[must_use]
+pub fn trace_without_archive() -> Problem {
+    bad_parameter("format", "har only of a Ray ID, because an archive has requests and a trace ID finds spans")
+        .with_hint("Look the trace up with format=json, and ask for the archive of the RayID that its spans have.")
 }
 
 /// No request of the range has this trace in its header `traceparent`, as far as the caller sees.

@@ -14,6 +14,9 @@ pub const OTLP_ATTRIBUTE_BYTES: usize = 3 * 56 + 2 * 16;
 /// Memory of a span or of an event beside its attributes, in bytes: 296 in a list that doubles as it grows, and its IDs.
 pub const OTLP_SPAN_BYTES: usize = 1_024;
 
+/// Memory of the ID of a span among those of its answer, in bytes: 8 in a tree of which every node is half full.
+pub const OTLP_ID_BYTES: usize = 2 * 8 + 8;
+
 /// Maximum number of characters in the name of a span: lists show no more, and `url.path` has the rest.
 pub const OTLP_NAME_CHARS: usize = 128;
 

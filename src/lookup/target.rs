@@ -104,11 +104,11 @@ impl<'a> LookupTarget<'a> {
     }
 }
 
-/// Returns what finds the usual spellings of a ray.
+/// Returns what finds the usual spellings of a ray or a trace ID.
 fn spellings_of(key: &RayKey) -> Vec<Finder<'static>> {
     let id = key.to_string();
     let mut spellings = vec![id.clone()];
-    if key.ray().is_some() {
+    if key.ray().is_some() || key.is_trace_id() {
         spellings.push(id.to_ascii_uppercase());
         spellings.dedup();
     }

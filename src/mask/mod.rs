@@ -47,7 +47,7 @@ mod words;
 pub use class::{FieldClass, FieldTreatment};
 pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
-pub use names::{names_secret, surely_names_secret};
+pub use names::{has_joined_credential, is_credential_flag, names_secret, surely_names_secret};
 pub(crate) use normal::is_invisible;
 pub use own_words::OWN_WORDS;
 pub use record::{is_masked_name, mask_line};

@@ -209,12 +209,14 @@ pub(super) fn is_copula(word: &str) -> bool {
 }
 
 /// Whether the argument after an option of a program is a secret.
-pub(super) fn is_credential_flag(word: &str) -> bool {
+#[must_use]
+pub fn is_credential_flag(word: &str) -> bool {
     word.starts_with('-') && (CREDENTIAL_FLAGS.contains(&word) || strength(word).is_some())
 }
 
 /// Whether a word is an option of a program with its credential: `-uann:pw`, `-phunter2`.
-pub(super) fn has_joined_credential(word: &str) -> bool {
+#[must_use]
+pub fn has_joined_credential(word: &str) -> bool {
     let is_flag = |flag: &str| flag.len() == FLAG_LENGTH && CREDENTIAL_FLAGS.contains(&flag);
     let Some((_, value)) = word.split_at_checked(FLAG_LENGTH).filter(|(flag, _)| is_flag(flag)) else { return false };
     let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));

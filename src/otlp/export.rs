@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! Beside the body one span with its resource and its scope is held at a time, each within [`TRACE_SPAN_ROOM`]; what is larger is
-//! handed on as unreadable. The same request gives the same values in both forms, but for the spelling of numbers.
+//! handed on as unreadable. The same request gives the same values in both forms, but for the spelling of numbers. In JSON, members
+//! have their names in JSON or those in the schema.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -175,9 +176,16 @@ impl<'b> ExportPart for JsonPart<'b> {
     }
 
     fn member(self, (name, _): (&'static str, u32)) -> Result<Option<Self>, MalformedExport> {
-        let mut json = serde_json::Deserializer::from_str(self.0);
-        let found = json.deserialize_map(LastMember(name)).and_then(|found| json.end().map(|()| found));
-        let found = found.map_err(|_| MalformedExport)?;
+        let find = |name| {
+            let mut json = serde_json::Deserializer::from_str(self.0);
+            let found = json.deserialize_map(LastMember(name)).and_then(|found| json.end().map(|()| found));
+            found.map_err(|_| MalformedExport)
+        };
+        let found = match (find(name)?, name) {
+            (None, "resourceSpans") => find("resource_spans")?,
+            (None, "scopeSpans") => find("scope_spans")?,
+            (found, _) => found,
+        };
         Ok(found.map(RawValue::get).filter(|raw| *raw != "null").map(Self))
     }
 
@@ -186,8 +194,38 @@ impl<'b> ExportPart for JsonPart<'b> {
             return Ok(None);
         }
         // The syntax was checked with the body, so what fails is nested too deep, or no number or text that can be held.
-        Ok(serde_json::from_str(self.0).ok())
+        let mut value = serde_json::from_str(self.0).ok();
+        value.as_mut().map(rename_members);
+        Ok(value)
     }
+}
+
+/// Gives members with the names of the schema (`trace_id`) those that JSON has (`traceId`): a reader takes both. Names of
+/// attributes are values, which stay.
+fn rename_members(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(rename_members),
+        Value::Object(members) => {
+            let of_schema: Vec<String> = members.keys().filter(|name| name.contains('_')).cloned().collect();
+            for name in of_schema {
+                if let Some(member) = members.remove(&name) {
+                    members.entry(json_name(&name)).or_insert(member);
+                }
+            }
+            members.values_mut().for_each(rename_members);
+        }
+        _ => {}
+    }
+}
+
+/// Returns the name in JSON of a member that has this one in the schema.
+fn json_name(name: &str) -> String {
+    let mut is_first = false;
+    let sign = |sign: char| {
+        let begins = std::mem::replace(&mut is_first, sign == '_');
+        (sign != '_').then(|| if begins { sign.to_ascii_uppercase() } else { sign })
+    };
+    name.chars().filter_map(sign).collect()
 }
 
 /// Returns the memory of a value as it is read, in bytes, at most.

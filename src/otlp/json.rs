@@ -25,6 +25,14 @@ pub(super) fn signed<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok
     serializer.collect_str(number)
 }
 
+/// Writes the number of an enumeration, or its name.
+pub(super) fn number_or_name<S: Serializer>(number: i32, name: Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => serializer.serialize_str(name),
+        None => serializer.serialize_i32(number),
+    }
+}
+
 /// Returns whether a member is left out: it has the value that a reader assumes.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

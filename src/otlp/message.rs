@@ -1,9 +1,9 @@
 //! A trace, and what it is made of.
 
 use prost::{Enumeration, Message};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::json::{digits, is_default, unsigned};
+use super::json::{digits, is_default, number_or_name, unsigned};
 use super::value::OtlpKeyValue;
 
 /// The code of a status that says that nothing failed.
@@ -32,6 +32,50 @@ pub struct OtlpResourceSpans {
     /// Its spans, by what made them.
     #[prost(message, repeated, tag = "2")]
     pub scope_spans: Vec<OtlpScopeSpans>,
+}
+
+impl OtlpResourceSpans {
+    /// Makes JSON have enumerations by their names, as Tempo writes them. It is then for JSON alone.
+    pub fn name_enumerations(&mut self) {
+        for span in self.scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
+            let status = span.status.as_mut().map(|status| &mut status.code);
+            for number in status.into_iter().chain([&mut span.kind]).filter(|number| **number != 0) {
+                *number |= BY_NAME;
+            }
+        }
+    }
+}
+
+/// What is added to the number of an enumeration that JSON has by its name: it has no such number.
+const BY_NAME: i32 = 1 << 16;
+
+/// The names of an [`OtlpKind`], by its number.
+const KIND_NAMES: [&str; 6] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+
+/// The names of the code of a status, by its number.
+const CODE_NAMES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
+
+/// Returns the name by which JSON has a number; `None` where it has the number.
+fn name_of(number: i32, names: &[&'static str]) -> Option<&'static str> {
+    let place = usize::try_from(number & !BY_NAME).ok().filter(|_| number & BY_NAME != 0)?;
+    names.get(place).copied()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn kind<S: Serializer>(number: &i32, serializer: S) -> Result<S::Ok, S::Error> {
+    number_or_name(*number, name_of(*number, &KIND_NAMES), serializer)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn code<S: Serializer>(number: &i32, serializer: S) -> Result<S::Ok, S::Error> {
+    number_or_name(*number, name_of(*number, &CODE_NAMES), serializer)
 }
 
 /// What spans are of.
@@ -107,7 +151,7 @@ pub struct OtlpSpan {
     pub name: String,
     /// An [`OtlpKind`].
     #[prost(enumeration = "OtlpKind", tag = "6")]
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(serialize_with = "kind", skip_serializing_if = "is_default")]
     pub kind: i32,
     /// When it began, in Unix nanoseconds.
     #[prost(fixed64, tag = "7")]
@@ -180,6 +224,6 @@ pub struct OtlpStatus {
     pub message: String,
     /// [`SPAN_ERROR`] if it failed.
     #[prost(int32, tag = "3")]
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(serialize_with = "code", skip_serializing_if = "is_default")]
     pub code: i32,
 }

@@ -24,6 +24,8 @@ const PREFIX_BITS: u32 = 20;
 const PREFIX_MS: i64 = TICK_MS << (RayId::SUFFIX_BITS - RayId::RANDOM_BITS);
 /// Number of hexadecimal digits of a ray.
 const DIGITS: usize = 16;
+/// Number of hexadecimal digits of a trace ID.
+const TRACE_DIGITS: usize = 32;
 
 /// A Ray ID in the standard form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,7 +139,8 @@ impl fmt::Display for RayId {
 pub enum RayKey {
     /// A ray of 16 hexadecimal digits, which carries its time.
     Ray(RayId),
-    /// Anything else (`test-ray-001`, old ids of 15 digits), found by exact match. 1 to [`MAX_NONSTANDARD_ID`] bytes.
+    /// Anything else (`test-ray-001`, old ids of 15 digits), found by exact match. 1 to [`MAX_NONSTANDARD_ID`] bytes. A trace ID
+    /// is in lower case.
     Nonstandard(Box<str>),
 }
 
@@ -153,7 +156,30 @@ impl RayKey {
         {
             return Some(Self::Ray(ray));
         }
+        if is_trace_id(id) {
+            return Some(Self::Nonstandard(id.to_ascii_lowercase().into()));
+        }
         (1..=MAX_NONSTANDARD_ID).contains(&id.len()).then(|| Self::Nonstandard(id.into()))
+    }
+
+    /// Returns whether the key is the ID of a trace of OpenTelemetry: 32 hexadecimal digits, not all of them zeros.
+    #[must_use]
+    pub fn is_trace_id(&self) -> bool {
+        matches!(self, Self::Nonstandard(id) if is_trace_id(id))
+    }
+
+    /// Returns the trace ID that these 64 bits are with zeros before them, as systems with shorter IDs send it.
+    #[must_use]
+    pub fn padded_trace(ray: RayId) -> Self {
+        Self::Nonstandard(format!("{:0>TRACE_DIGITS$}", ray.to_string()).into())
+    }
+
+    /// Returns the ray that a trace ID has after zeros; `None` for any other key.
+    #[must_use]
+    pub fn padded_ray(&self) -> Option<RayId> {
+        let Self::Nonstandard(id) = self else { return None };
+        let (zeros, digits) = id.split_at_checked(TRACE_DIGITS - DIGITS).filter(|_| is_trace_id(id))?;
+        zeros.bytes().all(|byte| byte == b'0').then(|| RayId::from_hex(digits.as_bytes()))?
     }
 
     /// Returns the ray, if the key is one in the standard form.
@@ -173,6 +199,12 @@ impl fmt::Display for RayKey {
             Self::Nonstandard(id) => f.write_str(id),
         }
     }
+}
+
+/// Returns whether `text` is the ID of a trace, in any case.
+fn is_trace_id(text: &str) -> bool {
+    let is_hex = text.len() == TRACE_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex && text.bytes().any(|byte| byte != b'0')
 }
 
 /// Returns whether `text` can be the data centre after a ray: the three letters of an airport, or four.
@@ -229,6 +261,22 @@ mod tests {
         assert_eq!(RayKey::from_logged("9EFA0D09391DABCB"), plain);
         assert_eq!(RayKey::from_logged("9efa0d09391dabcb-HKG"), plain);
         assert_eq!(RayKey::from_logged("9efa0d09391dabcb-"), Some(RayKey::Nonstandard("9efa0d09391dabcb-".into())));
+    }
+
+    #[test]
+    fn trace_id_ignores_case_and_zeros_are_none() {
+        let key = |id: &str| RayKey::from_logged(id).unwrap();
+        let lower = key("4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(key("4BF92F3577B34DA6A3CE929D0E0E4736"), lower);
+        assert_eq!(lower.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(lower.is_trace_id() && lower.padded_ray().is_none());
+        let ray = RayId::from_bits(0x0e35_56d8_c2ab_1c05);
+        let padded = key("00000000000000000E3556D8C2AB1C05");
+        assert_eq!((padded.padded_ray(), RayKey::padded_trace(ray)), (Some(ray), padded));
+        for other in ["00000000000000000000000000000000", "4bf92f3577b34da6a3ce929d0e0e473", "test-ray-001"] {
+            assert!(!key(other).is_trace_id() && key(other).padded_ray().is_none(), "{other}");
+        }
+        assert!(!RayKey::Ray(ray).is_trace_id() && RayKey::Ray(ray).padded_ray().is_none());
     }
 
     proptest! {

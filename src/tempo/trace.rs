@@ -16,20 +16,21 @@ use super::trace_id::{TraceKey, parse_trace_id};
 use crate::access::Caller;
 use crate::api::field_warnings::UnseenFields;
 use crate::api::ray_otlp::prefers_protobuf;
-use crate::api::ray_story::{RayStory, find_ray, find_trace};
+use crate::api::ray_story::find_trace;
 use crate::api::record_view::DatasetViews;
 use crate::api::scan::acquire_lookup;
 use crate::api::time_range::TimeRange;
+use crate::api::trace_lookup::{TraceTree, find_named_trace};
 use crate::api::trace_writer::{TraceForm, TraceRecords};
 use crate::config::Config;
 use crate::filter::Filter;
 use crate::http::media_type::{JSON, PROTOBUF};
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::limits::TEMPO_SEARCH_MS;
-use crate::memory::{OutOfMemory, ReservedBytes, ReservedWriter};
-use crate::record::{Dataset, RayId, RayKey};
+use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter, ScanPermit};
+use crate::record::RayId;
 use crate::services::Services;
-use crate::story::{KinRecord, NO_RAY, TRACE_PARENT, request_summary};
+use crate::story::{NO_RAY, TRACE_PARENT, request_summary};
 
 /// Fields of `TraceByIDResponse` in protobuf: the trace (1), its status (3), why it is partial (4).
 const TRACE: u8 = 0x0a;
@@ -48,29 +49,16 @@ pub(crate) async fn get_trace<D: Services + 'static>(
 ) -> Result<Reply, Problem> {
     let range = given_range(request)?;
     let key = parse_trace_id(argument).ok_or_else(problems::not_a_trace)?;
-    let found = match key {
-        TraceKey::Ray(ray) => TraceFound::Ray(ray),
-        TraceKey::Foreign(_) => match find_spans(services.as_ref(), caller, key).await? {
-            Some(found) => found,
-            None => TraceFound::Ray(find_by_header(services, caller, range, key).await?),
-        },
-    };
-    let services = services.as_ref();
     let views = DatasetViews::new(caller, None, None)?;
-    let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
-    let (root, mut story) = match found {
-        TraceFound::Ray(ray) => find_trace((config, services), &views, ray, (None, None), &reservation).await?,
-        TraceFound::Spans(key) => {
-            let (found, cost) = find_ray(services, &views, &key, &reservation).await?;
-            (NO_RAY, RayStory::of_records(found, cost))
-        }
-    };
+    let (found, _permit) = find_tree((config, services), &views, (key, range), &reservation).await?;
+    let services = services.as_ref();
+    let TraceTree { root, mut story, others } = found;
     let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
     let records = std::mem::take(&mut story.found).records;
-    let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::Json };
+    let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::TempoJson };
     let mut out = ReservedWriter::new(services.memory());
-    if form == TraceForm::Json {
+    if form == TraceForm::TempoJson {
         out.push(match version {
             TempoVersion::V1 => b"{\"batches\":[",
             TempoVersion::V2 => b"{\"trace\":{\"resourceSpans\":[",
@@ -78,40 +66,38 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     }
     let mut written =
         TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: &mut |_| () };
-    let rays = written.write(services, (root, records), form, &mut out).await?;
+    let rays = written.write(services, (root, records, others), form, &mut out).await?;
     let cut = is_cut.then(|| cut_words(root, rays, goes_on));
     let missing = if root == NO_RAY { None } else { missing_words(services, &views, root).await };
     let words: Vec<String> = cut.into_iter().chain(missing).collect();
     let message = (!words.is_empty()).then(|| words.join(" "));
     let body = finish(out, (form, version), message.as_deref())?;
-    let reply = Reply::new(200, if form == TraceForm::Json { JSON } else { PROTOBUF }, body);
+    let reply = Reply::new(200, if form == TraceForm::TempoJson { JSON } else { PROTOBUF }, body);
     let reply = if let Some(cost) = &story.cost { reply.with_cost(cost) } else { reply };
     Ok(if is_cut { reply.with_header("raydex-truncated", "true") } else { reply })
 }
 
-/// What has the ID of a trace that is no ray.
-enum TraceFound {
-    /// A request, by its ray.
-    Ray(RayId),
-    /// Spans of no known request, by this key.
-    Spans(RayKey),
-}
-
-/// Finds what the spans of a trace belong to, wherever in time they are; `None` if the caller sees no such spans.
-async fn find_spans(services: &impl Services, caller: &Caller, trace: TraceKey) -> Result<Option<TraceFound>, Problem> {
-    let key = RayKey::from_logged(&trace.digits());
-    let Some(key) = key.filter(|_| caller.may_dataset(Dataset::Traces)) else { return Ok(None) };
-    let views = DatasetViews::new(caller, Some(Dataset::Traces), None)?;
-    let _permit = acquire_lookup(services, caller).await?;
-    let reservation = services.memory().reservation();
-    let records = match find_ray(services, &views, &key, &reservation).await {
-        Ok((found, _)) => found.records,
-        // Nothing has this ID.
-        Err(problem) if problem.status == 400 => return Ok(None),
-        Err(problem) => return Err(problem),
-    };
-    let ray = records.into_iter().find_map(|record| KinRecord::read(services.batch_store(), record)).map(|kin| kin.ray);
-    Ok(Some(ray.map_or(TraceFound::Spans(key), TraceFound::Ray)))
+/// Finds the trace of a ray, or that of spans with this ID, wherever in time they are; or else that of the first request of the range
+/// which names the trace in a header.
+async fn find_tree<D: Services + 'static>(
+    (config, services): (&Config, &Rc<D>),
+    views: &DatasetViews,
+    (key, range): (TraceKey, Option<TimeRange>),
+    reservation: &Reservation,
+) -> Result<(TraceTree, Option<ScanPermit>), Problem> {
+    let (caller, asked) = (views.caller(), (config, services.as_ref()));
+    let permit = acquire_lookup(services.as_ref(), caller).await?;
+    match find_named_trace(asked, views, &key.to_ray_key(), (None, None), reservation).await {
+        Err(problem) if problem.status == 404 && matches!(key, TraceKey::Foreign(_)) => {
+            // The search takes a permit of its own.
+            drop(permit);
+            let ray = find_by_header(services, caller, range, key).await?;
+            let permit = acquire_lookup(services.as_ref(), caller).await?;
+            let found = find_trace(asked, views, ray, (None, None), reservation).await?;
+            Ok((TraceTree::of_tree(found), permit))
+        }
+        named => Ok((named?, permit)),
+    }
 }
 
 /// Says that the trace is not whole.
@@ -130,8 +116,8 @@ fn finish(
     message: Option<&str>,
 ) -> Result<ReservedBytes, OutOfMemory> {
     match (form, version) {
-        (TraceForm::Json, TempoVersion::V1) => out.push(b"]}\n")?,
-        (TraceForm::Json, TempoVersion::V2) => {
+        (TraceForm::Json | TraceForm::TempoJson, TempoVersion::V1) => out.push(b"]}\n")?,
+        (TraceForm::Json | TraceForm::TempoJson, TempoVersion::V2) => {
             out.push(b"]},\"metrics\":{},\"status\":")?;
             out.push_json(if message.is_some() { &"PARTIAL" } else { &"COMPLETE" })?;
             if let Some(message) = message {

@@ -1,6 +1,6 @@
 //! The IDs of traces as Grafana sends them: 16 or 32 hexadecimal digits, with or without zeros before them.
 
-use crate::record::RayId;
+use crate::record::{RayId, RayKey};
 
 /// Digits of a trace ID.
 const DIGITS: usize = 32;
@@ -15,6 +15,14 @@ pub(crate) enum TraceKey {
 }
 
 impl TraceKey {
+    /// Returns the key by which it is found.
+    pub(super) fn to_ray_key(self) -> RayKey {
+        match self {
+            Self::Ray(ray) => RayKey::Ray(ray),
+            Self::Foreign(_) => RayKey::Nonstandard(self.digits().into()),
+        }
+    }
+
     /// Returns the ID as it is named: 16 digits of a ray, 32 of any other trace.
     pub(crate) fn digits(self) -> String {
         match self {

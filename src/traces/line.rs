@@ -14,7 +14,7 @@ use crate::otlp::ExportedSpan;
 use crate::record::Timestamp;
 
 /// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 13] = [
     "code.column.number",
     "code.file.path",
     "code.filepath",
@@ -28,7 +28,6 @@ const HARMLESS: [&str; 14] = [
     "otel.status_code",
     "process.pid",
     "rpc.grpc.status_code",
-    "session.previous_id",
 ];
 
 /// What is taken out of spans.
@@ -55,6 +54,9 @@ pub enum SpanFault {
     /// There are more spans in the request than are read.
     #[error("more than one request may have")]
     TooMany,
+    /// A whole number in it, its resource or its scope is none.
+    #[error("with an integer that has more than 64 bits, or is none")]
+    Integer,
 }
 
 /// Returns the line of a span, without a line feed.
@@ -71,6 +73,9 @@ pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts, last: &mut Spa
     write_words(&mut record, &mut span, &mut reader);
     write_attributes(&mut record, &mut span, &mut reader);
     last.write(&mut record, origin, (resource, scope), &mut reader)?;
+    if reader.is_beyond {
+        return Err(SpanFault::Integer);
+    }
     if reader.dropped > 0 {
         record.insert(field::DROPPED.into(), reader.dropped.into());
     }
@@ -160,7 +165,7 @@ fn span_part(part: Value, reader: &mut ExportedValues) -> Option<Value> {
     put_text(&mut out, "TraceState", reader.text(&mut part, "traceState").map(scrubbed));
     put_text(&mut out, "TraceID", id(part.get("traceId"), 32));
     put_text(&mut out, "SpanID", id(part.get("spanId"), 16));
-    if let Some(ns) = part.get("timeUnixNano").and_then(unsigned).filter(|ns| *ns > 0) {
+    if let Some(ns) = reader.whole(&part, "timeUnixNano").filter(|ns| *ns > 0) {
         out.insert("Timestamp".into(), ns.into());
     }
     put_object(&mut out, "Attributes", reader.attributes(&mut part, "attributes"));
@@ -174,6 +179,7 @@ pub struct SpanOrigin {
     /// As text, which takes a tenth of what it takes as a value.
     written: Vec<u8>,
     dropped: u64,
+    is_beyond: bool,
 }
 
 impl SpanOrigin {
@@ -189,11 +195,13 @@ impl SpanOrigin {
             let (mut own, mut written) = (ExportedValues::default(), Message::new());
             write_origin(&mut written, origin, &mut own);
             let written = Some(to_json(&written)).filter(|text| text.len() <= TRACE_LINE_BYTES);
-            *self = Self { number, written: written.unwrap_or_default(), dropped: own.dropped };
+            let ExportedValues { dropped, is_beyond } = own;
+            *self = Self { number, written: written.unwrap_or_default(), dropped, is_beyond };
         }
         let written: Message = serde_json::from_slice(&self.written).map_err(|_| SpanFault::TooLarge)?;
         record.extend(written);
         reader.dropped = reader.dropped.saturating_add(self.dropped);
+        reader.is_beyond |= self.is_beyond;
         Ok(())
     }
 }

@@ -103,6 +103,54 @@ fn span_is_a_line_with_all_of_it() {
 }
 
 #[test]
+fn schema_names_are_read_like_json_names() {
+    let members = json!({
+        "parentSpanId": "00f067aa0ba902b8", "kind": 2, "status": { "code": 2 }, "droppedAttributesCount": 1,
+        "attributes": [
+            attribute("snake_case", json!({ "intValue": "-9223372036854775808" })),
+            attribute("list", json!({ "arrayValue": { "values": [{ "boolValue": true }] } })),
+            attribute("pairs", json!({ "kvlistValue": { "values": [attribute("a_b", json!({ "doubleValue": 1 }))] } })),
+            attribute("whole", json!({ "intValue": 1e3 })),
+        ],
+        "events": [{ "timeUnixNano": "1774687345000000002", "name": "exception" }],
+        "links": [{ "traceId": TRACE, "spanId": "00f067aa0ba902b9" }],
+    });
+    let sent = request(&[span(members)]);
+    let mut text = sent.to_string();
+    for (name, of_schema) in [
+        ("resourceSpans", "resource_spans"),
+        ("scopeSpans", "scope_spans"),
+        ("traceId", "trace_id"),
+        ("spanId", "span_id"),
+        ("parentSpanId", "parent_span_id"),
+        ("startTimeUnixNano", "start_time_unix_nano"),
+        ("endTimeUnixNano", "end_time_unix_nano"),
+        ("timeUnixNano", "time_unix_nano"),
+        ("droppedAttributesCount", "dropped_attributes_count"),
+        ("stringValue", "string_value"),
+        ("intValue", "int_value"),
+        ("boolValue", "bool_value"),
+        ("doubleValue", "double_value"),
+        ("arrayValue", "array_value"),
+        ("kvlistValue", "kvlist_value"),
+    ] {
+        text = text.replace(&format!("\"{name}\""), &format!("\"{of_schema}\""));
+    }
+    let [line] = lines(&sent).try_into().unwrap();
+    let line = line.unwrap();
+    assert_eq!(
+        line["SpanAttributes"],
+        json!({
+            "snake_case": i64::MIN, "list": [true], "pairs": { "a_b": 1.0 }, "whole": 1_000,
+        })
+    );
+    assert_eq!(read(ExportForm::Json, text.as_bytes()), Ok(vec![Ok(line)]));
+    // Of both names that of JSON counts.
+    let both = span(json!({ "trace_id": "1".repeat(32) }));
+    assert_eq!(lines(&request(&[both])).remove(0).unwrap()["TraceID"], TRACE);
+}
+
+#[test]
 fn ray_of_a_trace_is_its_roots() {
     let with_ray = |id: &str, parent: &str, ray: &str| {
         let attributes = [attribute("cloudflare.ray_id", json!({ "stringValue": ray }))];
@@ -194,6 +242,12 @@ fn span_that_cannot_be_kept_is_rejected_alone() {
         (json!({ "startTimeUnixNano": 1.5 }), SpanFault::Times),
         (json!({ "endTimeUnixNano": null }), SpanFault::Times),
         (json!({ "endTimeUnixNano": u64::MAX.to_string() }), SpanFault::Times),
+        (json!({ "attributes": [attribute("n", json!({ "intValue": "9223372036854775808" }))] }), SpanFault::Integer),
+        (json!({ "attributes": [attribute("n", json!({ "intValue": 1e19 }))] }), SpanFault::Integer),
+        (json!({ "attributes": [attribute("n", json!({ "intValue": 0.5 }))] }), SpanFault::Integer),
+        (json!({ "links": [{ "attributes": [attribute("n", json!({ "intValue": "x" }))] }] }), SpanFault::Integer),
+        (json!({ "events": [{ "timeUnixNano": "18446744073709551616" }] }), SpanFault::Integer),
+        (json!({ "droppedEventsCount": -1 }), SpanFault::Integer),
         (json!({ "name": "x".repeat(TRACE_SPAN_BYTES) }), SpanFault::TooLarge),
         (json!({ "events": many }), SpanFault::TooLarge),
         (json!({ "attributes": [attribute("deep", deep)] }), SpanFault::TooLarge),

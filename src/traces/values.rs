@@ -9,11 +9,16 @@ use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_NAME_BYTES, TRACE_PARTS
 /// A message as OTLP's JSON has it.
 pub(super) type Message = Map<String, Value>;
 
+/// The largest whole number up to which all are numbers of 64 bits with a fraction.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Takes parts of a message apart, and counts what it drops.
 #[derive(Default)]
 pub(super) struct ExportedValues {
     /// Number of attributes, events, links and values that were dropped or cut, here or by the exporter.
     pub(super) dropped: u64,
+    /// Whether a whole number is none of 64 bits, or no number.
+    pub(super) is_beyond: bool,
 }
 
 impl ExportedValues {
@@ -41,7 +46,15 @@ impl ExportedValues {
 
     /// Counts what the exporter dropped itself.
     pub(super) fn count_dropped(&mut self, message: &Message, name: &str) {
-        self.dropped = self.dropped.saturating_add(message.get(name).and_then(unsigned).unwrap_or_default());
+        self.dropped = self.dropped.saturating_add(self.whole(message, name).unwrap_or_default());
+    }
+
+    /// Reads a whole number of at least 0; `None` without one.
+    pub(super) fn whole(&mut self, message: &Message, name: &str) -> Option<u64> {
+        let value = message.get(name).filter(|value| !value.is_null())?;
+        let number = unsigned(value);
+        self.is_beyond |= number.is_none();
+        number
     }
 
     /// Takes the attributes of a message, by name. Of several with a name the last one counts.
@@ -83,7 +96,9 @@ impl ExportedValues {
             return flag;
         }
         if let Some(number) = take("intValue") {
-            return signed(&number).map_or(Value::Null, Value::from);
+            let number = signed(&number);
+            self.is_beyond |= number.is_none();
+            return number.map_or(Value::Null, Value::from);
         }
         if let Some(number) = take("doubleValue") {
             return double(number);
@@ -114,12 +129,22 @@ fn plain_text(bytes: String) -> String {
 
 /// Reads a whole number of at least 0: JSON has those of 64 bits as texts.
 pub(super) fn unsigned(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    let whole = || u64::try_from(exact(value)?).ok();
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).or_else(whole)
 }
 
 /// Reads a whole number.
 pub(super) fn signed(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+    value.as_i64().or_else(|| value.as_str()?.parse().ok()).or_else(|| exact(value))
+}
+
+/// Reads a whole number that is spelled like another one: `1.0`, `1e3`.
+fn exact(value: &Value) -> Option<i64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    // Those beyond are not exact.
+    let is_exact = number.abs() <= EXACT_MAX && number.fract() == 0.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and within the bound")]
+    is_exact.then_some(number as i64)
 }
 
 /// Reads a number: what JSON cannot write stays a text.

@@ -5,49 +5,19 @@
 //! JSON that is not whole, everything that follows is redacted.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
-use regex::Regex;
 use serde_json::Value;
 
+use super::options::without_options;
+use super::scan::{named_values, next_credentials, next_token};
 use super::{REDACTED, RedactionRules};
 use crate::limits::REDACTION_DEPTH;
-use crate::mask::surely_names_secret;
+use crate::mask::{is_credential_flag, surely_names_secret};
 
-/// A name with what separates it from its value.
-/// A sign of a name is a letter or a digit of any script, or one of `_.%[]-`.
-const NAMED_VALUE: &str = concat!(
-    r#"([^\x00-\x24\x26-\x2c/:-@\\^`\x7b-\x7f"#,
-    space!(),
-    r#"]+)\\*["'\]]{0,2}["#,
-    space!(),
-    "]*(?::=|=>|[:=])[",
-    space!(),
-    "]*"
-);
 /// What names of headers with secrets end in.
 const SECRET_HEADERS: [&str; 2] = ["cookie", "authorization"];
-/// The name of a scheme of `Authorization` before its credentials.
-const CREDENTIALS: &str = concat!(
-    r"(?-u:\b)(?:(?i-u:bearer|negotiate)[",
-    space!(),
-    r"]+[0-9A-Za-z_+/=.~-]{4,}|(?i-u:digest)[",
-    space!(),
-    r"]+[0-9A-Za-z_]+=.*|(?i-u:basic)[",
-    space!(),
-    r"]+(?:[0-9A-Za-z_+/]{16,}|[0-9A-Za-z_+/]{6,}=)=*)"
-);
-/// A JSON Web Token.
-const JSON_WEB_TOKEN: &str = r"(?-u:\b)eyJ[0-9A-Za-z_-]{6,}\.[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]*)?";
-
-/// The expressions of this file; all are valid.
-static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(NAMED_VALUE).ok());
-static SECRETS: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| EXPRESSIONS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
-/// What is a secret wherever it is.
-const EXPRESSIONS: [&str; 2] = [CREDENTIALS, JSON_WEB_TOKEN];
-
 /// Returns a text decoded as often as it is percent-encoded, within a bound.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     let mut found = Cow::Borrowed(text);
@@ -66,12 +36,26 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
 
 /// Returns where the first value begins whose name is redacted, and that is not redacted yet.
 fn first_value(text: &str, redacts: impl Fn(&str) -> bool) -> Option<usize> {
-    NAMES.as_ref()?.captures_iter(text).find_map(|found| {
-        let (all, name) = (found.get(0)?, found.get(1)?.as_str());
-        let rest = text.get(all.end()..)?;
+    named_values(text).find_map(|(name, value_at)| {
+        let rest = text.get(value_at..)?;
         let has_value = !rest.is_empty() && !rest.starts_with(REDACTED) && !rest.starts_with("//");
-        (has_value && redacts(&decoded(name))).then_some(all.end())
+        (has_value && redacts(&decoded(name))).then_some(value_at)
     })
+}
+
+/// Returns a text without the secrets that one of the finders finds.
+fn without(text: Cow<'_, str>, next: fn(&str, usize) -> Option<Range<usize>>) -> Cow<'_, str> {
+    let (mut out, mut kept_until) = (String::new(), 0);
+    while let Some(secret) = next(&text, kept_until) {
+        out.push_str(text.get(kept_until..secret.start).unwrap_or_default());
+        out.push_str(REDACTED);
+        kept_until = secret.end;
+    }
+    if kept_until == 0 {
+        return text;
+    }
+    out.push_str(text.get(kept_until..).unwrap_or_default());
+    out.into()
 }
 
 impl RedactionRules {
@@ -109,26 +93,18 @@ impl RedactionRules {
 
     /// Returns one line, which may have its line feed, without secrets.
     fn line<'l>(&self, line: &'l str, levels: u32) -> Cow<'l, str> {
-        if NAMES.is_none() || SECRETS.len() < EXPRESSIONS.len() {
-            // Nothing would be found.
-            return Cow::Borrowed(REDACTED);
-        }
         let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
-        let mut kept = self.addresses(text, levels);
+        let mut kept = without_options(self.addresses(text, levels), |name| self.names_next(name));
         if let Some(before) = first_value(&kept, |name| self.surely_redacts(name)).and_then(|at| kept.get(..at)) {
             kept = format!("{before}{REDACTED}").into();
         }
-        for secret in SECRETS.iter() {
-            if secret.is_match(&kept) {
-                kept = secret.replace_all(&kept, REDACTED).into_owned().into();
-            }
-        }
+        let kept = without(without(kept, next_credentials), next_token);
         if kept == text { line.into() } else { format!("{kept}{end}").into() }
     }
 
     /// Returns a line whose addresses have no secrets: a message may have some between its words.
     fn addresses<'l>(&self, line: &'l str, levels: u32) -> Cow<'l, str> {
-        if !line.contains(['/', '?']) {
+        if !line.contains(['/', '?', '@']) {
             return line.into();
         }
         let is_between =
@@ -147,6 +123,9 @@ impl RedactionRules {
                 let kept = self.address_at(word, levels);
                 goes_on = kept != word && kept.ends_with(REDACTED) && rest.trim().is_empty();
                 out.push_str(&kept);
+            } else if let Some(host) = host_after_user(word) {
+                out.push_str(REDACTED);
+                out.push_str(host);
             } else {
                 out.push_str(word);
             }
@@ -161,6 +140,26 @@ impl RedactionRules {
         let is_header = SECRET_HEADERS.iter().any(|header| lower.ends_with(header));
         (is_header || surely_names_secret(name) || self.parameters.contains(&lower)) && !self.keeps(name)
     }
+
+    /// Returns whether the word or the item after this one is redacted: an option of a program takes a secret, or it is the name of
+    /// one.
+    pub(super) fn names_next(&self, word: &str) -> bool {
+        let name = word.trim_start_matches('-');
+        self.surely_redacts(word) || name.len() < word.len() && is_credential_flag(word) && !self.keeps(name)
+    }
+}
+
+/// Schemes of addresses that have a name before `@`, and no password.
+const MAIL_SCHEMES: [&str; 6] = ["mailto", "sip", "sips", "xmpp", "acct", "im"];
+
+/// Returns the host in `user:password@host`, with the sign before it; `None` for what has no password.
+fn host_after_user(word: &str) -> Option<&str> {
+    let (user, _) = word.rsplit_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let is_mail = MAIL_SCHEMES.iter().any(|scheme| name.eq_ignore_ascii_case(scheme));
+    // A mail's address may have a password in it, too.
+    let has_password = !password.is_empty() && password != REDACTED && (!is_mail || password.contains(':'));
+    word.get(user.len()..).filter(|_| has_password)
 }
 
 /// Returns whether a word may be the rest of a secret that has blanks in it, such as the number of a card.
@@ -171,12 +170,7 @@ fn may_go_on(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, RedactionRules, SECRETS, decoded};
-
-    #[test]
-    fn expressions_are_valid() {
-        assert_eq!((NAMES.is_some(), SECRETS.len()), (true, 2));
-    }
+    use super::{RedactionRules, decoded};
 
     #[test]
     fn secrets_leave_texts_of_every_kind() {
@@ -207,6 +201,24 @@ mod tests {
             "https://a.example/p;token=canary/y",
             "https://a.example/?p%2561ssword=canary",
             "data:text/plain,token=canary",
+            "mysql --user root --password canary db",
+            "mysql --user=root --password=canary db",
+            "mysql -u root -p canary db",
+            "mysql -pcanary1 db",
+            "curl -u ann:canary https://a.example/",
+            "login --token 'canary canary' now",
+            "login --token \"canary \\\" canary\" now",
+            "login --token \"canary and no end",
+            "run --api-key canary --verbose",
+            "run -token canary",
+            "['--password', 'canary']",
+            "tool --secret   canary",
+            "ann:canary@db.example",
+            "ann:canary@db.example:5432/shop",
+            "dial ann:can/ary@canary@db.example: refused",
+            "root:canary@tcp(10.0.0.1:3306)/shop",
+            ":canary@cache.example",
+            "sip:ann:canary@a.example",
         ] {
             let kept = RedactionRules::default().text(text).into_owned();
             assert!(!kept.contains("canary"), "{text}: {kept}");
@@ -223,6 +235,12 @@ mod tests {
             "{\"a\":1, \"b\": [true]}",
             "Basic plan for two",
             "12:30:45 a=b",
+            "mail ann@a.example, or mailto:ann@a.example",
+            "git@github.com:org/repo.git",
+            "onClick@https://a.example/m.js:1:2",
+            "ls -la --color --depth 3 - x",
+            "run --password",
+            "run --token --verbose",
             "",
         ] {
             assert_eq!(RedactionRules::default().text(text), text);

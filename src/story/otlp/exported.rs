@@ -1,14 +1,16 @@
 //! The spans that an exporter brought, in the trace of their request.
 //!
 //! # Invariants
-//! Each span is in the trace once, whatever was sent twice. One whose parent is not among them is a part of the request.
+//! Each span is in the trace once, whatever was sent twice, under the ID that its exporter gave it, or another one where a span has
+//! that already. One whose parent is not among them is a part of the request.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::attributes::AttributeList;
 use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, each_object, reserve_members, value_of};
+use super::span_ids::SpanIds;
 use crate::limits::OTLP_SPAN_BYTES;
 use crate::memory::OutOfMemory;
 use crate::otlp::{OtlpEvent, OtlpKeyValue, OtlpKind, OtlpLink, OtlpSpan, OtlpStatus, SPAN_ERROR, SPAN_OK};
@@ -24,9 +26,18 @@ const KINDS: [(&str, OtlpKind); 5] = [
     ("consumer", OtlpKind::Consumer),
 ];
 
-/// The spans of a ray that an exporter brought, by ID, each with its service.
+/// The spans of a ray that exporters brought.
 #[derive(Default)]
-pub(super) struct ExportedSpans(BTreeMap<Vec<u8>, (String, OtlpSpan)>);
+pub(super) struct ExportedSpans(Vec<NamedSpan>);
+
+/// A span that an exporter brought, with what that calls its trace and itself.
+#[derive(PartialEq)]
+struct NamedSpan {
+    trace: Vec<u8>,
+    id: Vec<u8>,
+    service: String,
+    span: OtlpSpan,
+}
 
 impl ExportedSpans {
     /// Takes the record of a span.
@@ -60,22 +71,71 @@ impl ExportedSpans {
             }
         })?;
         let service = record.text(field::SERVICE).map_or_else(|| NO_SERVICE.to_owned(), Cow::into_owned);
-        self.0.entry(span.span_id.clone()).or_insert((service, span));
+        let (trace, id) = (id_in(record, field::TRACE, 16).unwrap_or_default(), span.span_id.clone());
+        self.0.push(NamedSpan { trace, id, service, span });
         Ok(())
     }
 
     /// Hands the spans on, each below its parent, or below the request.
-    pub(super) fn finish(self, place: &SpanPlace<'_>, spans: &mut ServiceSpans) -> Result<(), OutOfMemory> {
-        let known: BTreeSet<Vec<u8>> = self.0.keys().cloned().collect();
-        let mut ordered: Vec<(String, OtlpSpan)> = self.0.into_values().collect();
-        ordered.sort_by_key(|(_, span)| span.start_time_unix_nano);
-        for (service, mut span) in ordered {
-            if !known.contains(&span.parent_span_id) {
-                span.parent_span_id = place.request_id(span.parent_span_id);
-            }
-            spans.push(&service, span, place.room)?;
+    pub(super) fn finish(
+        mut self,
+        place: &SpanPlace<'_>,
+        taken: &mut SpanIds,
+        spans: &mut ServiceSpans,
+    ) -> Result<(), OutOfMemory> {
+        self.0.sort_by(|one, other| one.order().cmp(&other.order()));
+        // What came with a ray and without it is one span.
+        self.0.dedup();
+        let (mut ids, mut known) = (Vec::with_capacity(self.0.len()), BTreeMap::<_, usize>::new());
+        for exported in &self.0 {
+            let nth = known.entry((&exported.trace, &exported.id)).or_default();
+            ids.push(exported.claim(place, taken, *nth)?);
+            *nth += 1;
+        }
+        let parents = self.parents(place, &ids);
+        for ((NamedSpan { service, span, .. }, span_id), parent_span_id) in self.0.into_iter().zip(ids).zip(parents) {
+            spans.push(&service, OtlpSpan { span_id, parent_span_id, ..span }, place.room)?;
         }
         Ok(())
+    }
+
+    /// Returns the ID of the parent of each span, of which these are the IDs.
+    fn parents(&self, place: &SpanPlace<'_>, ids: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let (mut named, mut of_service) = (BTreeMap::new(), BTreeMap::new());
+        for (exported, own) in self.0.iter().zip(ids) {
+            named.entry((&exported.trace, &exported.id)).or_insert(own);
+            of_service.entry((&exported.trace, &exported.id, &exported.service)).or_insert(own);
+        }
+        let parent_of = |exported: &NamedSpan| {
+            let parent = &exported.span.parent_span_id;
+            // A span that names itself has no parent that is known.
+            if *parent == exported.id {
+                return place.request_id(Vec::new());
+            }
+            let found = of_service.get(&(&exported.trace, parent, &exported.service));
+            let found = found.or_else(|| named.get(&(&exported.trace, parent)));
+            found.map_or_else(|| place.request_id(parent.clone()), |own| (*own).clone())
+        };
+        self.0.iter().map(parent_of).collect()
+    }
+}
+
+impl NamedSpan {
+    /// The order in which spans get their IDs.
+    fn order(&self) -> (u64, &[u8], &[u8], u64, &str, &str) {
+        let OtlpSpan { start_time_unix_nano, end_time_unix_nano, name, .. } = &self.span;
+        (*start_time_unix_nano, &self.trace, &self.id, *end_time_unix_nano, &self.service, name)
+    }
+
+    /// Takes the ID that the exporter gave the span, or another one if a span has that; `tries` is how many spans before it have its
+    /// own.
+    fn claim(&self, place: &SpanPlace<'_>, taken: &mut SpanIds, mut tries: usize) -> Result<Vec<u8>, OutOfMemory> {
+        let mut id = self.id.clone();
+        while !taken.claim_bytes(&id)? {
+            id = place.other_id((&self.trace, &self.id, &self.service), tries);
+            tries += 1;
+        }
+        Ok(id)
     }
 }
 

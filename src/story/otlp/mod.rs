@@ -6,7 +6,8 @@
 //! records are events of the request.
 //!
 //! # Invariants
-//! Spans have values of their records alone, as the caller sees these. The same records make the same spans.
+//! Spans have values of their records alone, as the caller sees these. The same records make the same spans. No two spans of an
+//! answer have the same ID.
 
 mod attributes;
 mod connection;
@@ -16,11 +17,13 @@ mod invocation;
 mod place;
 mod record;
 mod request;
+mod span_ids;
 mod spans;
 mod trace_parent;
 
 pub use self::attributes::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES};
 pub(crate) use self::place::{NO_RAY, trace_id_of};
+pub(crate) use self::span_ids::SpanIds;
 pub(crate) use self::spans::{RequestSummary, SpanRecords, request_summary, spans_of_ray};
 pub use self::trace_parent::TRACE_PARENT;
 

@@ -64,6 +64,12 @@ impl SpanPlace<'_> {
         self.timed(id, parent, kind, time)
     }
 
+    /// Returns an ID for a span whose own ID another one has, by what its exporter calls trace, span and service; `nth` is how
+    /// often that was tried.
+    pub(super) fn other_id(&self, (trace, span, service): (&[u8], &[u8], &str), nth: usize) -> Vec<u8> {
+        derived_id(self.ray, &format!("{} {} {nth} {service}", hex::encode(trace), hex::encode(span)))
+    }
+
     fn own_id(&self) -> Vec<u8> {
         derived_id(self.ray, &self.nth.to_string())
     }
@@ -112,6 +118,11 @@ impl ServiceSpans {
             None => self.0.push((service.to_owned(), vec![span])),
         }
         Ok(())
+    }
+
+    /// Hands each span on.
+    pub(super) fn each(&self, take: impl FnMut(&OtlpSpan) -> Result<(), OutOfMemory>) -> Result<(), OutOfMemory> {
+        self.0.iter().flat_map(|(_, spans)| spans).try_for_each(take)
     }
 
     pub(super) fn first(&mut self) -> Option<&mut OtlpSpan> {

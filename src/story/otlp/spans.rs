@@ -10,6 +10,7 @@ use super::invocation::worker_span;
 use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, reserve_members};
 use super::request::{request_name, request_spans, service_of};
+use super::span_ids::SpanIds;
 use crate::memory::{OutOfMemory, Reservation};
 use crate::otlp::{OtlpEvent, OtlpKind, OtlpResourceSpans, OtlpSpan};
 use crate::record::{Dataset, RayId, RecordMembers};
@@ -44,13 +45,15 @@ const fn role_of(dataset: Dataset) -> SpanRole {
     }
 }
 
-/// Makes the spans of a ray, of the trace whose root is `root`. The memory of all of them is reserved in `memory`.
+/// Makes the spans of a ray, of the trace whose root is `root`, with IDs that are not among `ids` yet. The memory of all of them is
+/// reserved in `memory`.
 ///
 /// # Errors
 /// [`OutOfMemory`] if they do not fit.
 pub(crate) fn spans_of_ray(
     root: RayId,
     of_ray: &SpanRecords<'_>,
+    ids: &mut SpanIds,
     memory: &Reservation,
 ) -> Result<Vec<OtlpResourceSpans>, OutOfMemory> {
     let &SpanRecords { ray, parent, records } = of_ray;
@@ -75,7 +78,8 @@ pub(crate) fn spans_of_ray(
         }
     }
     let place = SpanPlace { root, ray, parent, nth: 0, room: memory };
-    exported.finish(&place, &mut spans)?;
+    spans.each(|span| ids.claim_bytes(&span.span_id).map(drop))?;
+    exported.finish(&place, ids, &mut spans)?;
     attach(events, host.as_deref(), place, &mut spans)?;
     Ok(spans.finish())
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{SpanRecords, spans_of_ray};
+use super::{SpanIds, SpanRecords, spans_of_ray};
 use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::record::{Dataset, RayId};
 
@@ -16,7 +16,10 @@ fn spans(parent: Option<RayId>, records: &[(Dataset, Value)]) -> Value {
     let budget = MemoryBudget::default();
     let texts: Vec<_> = records.iter().map(|(dataset, record)| (*dataset, Cow::Owned(record.to_string()))).collect();
     let room = budget.reservation();
-    let made = spans_of_ray(ROOT, &SpanRecords { ray: RAY, parent, records: &texts }, &room).unwrap();
+    let mut ids = SpanIds::new(&budget);
+    ids.claim(RAY).unwrap();
+    let of_ray = SpanRecords { ray: RAY, parent, records: &texts };
+    let made = spans_of_ray(ROOT, &of_ray, &mut ids, &room).unwrap();
     assert!(room.bytes() > serde_json::to_string(&made).unwrap().len() / 4);
     serde_json::to_value(made).unwrap()
 }
@@ -169,8 +172,75 @@ fn span_that_does_not_fit_is_an_error() {
         let budget = MemoryBudget::new(bytes);
         let records = [(Dataset::HttpRequests, Cow::Borrowed(&*text))];
         let of_ray = SpanRecords { ray: RAY, parent: None, records: &records };
-        let made = spans_of_ray(ROOT, &of_ray, &budget.reservation());
+        let mut ids = SpanIds::new(&budget);
+        let made = spans_of_ray(ROOT, &of_ray, &mut ids, &budget.reservation());
+        drop(ids);
         assert!(matches!(made, Err(OutOfMemory::Busy | OutOfMemory::TooLarge)), "{bytes}");
         assert_eq!(budget.available(), bytes);
     }
+}
+
+/// A span as an exporter's line has it.
+fn exported(trace: &str, id: &str, parent: &str, service: &str, name: &str) -> (Dataset, Value) {
+    let record = json!({
+        "RayID": RAY.to_string(), "TraceID": trace, "SpanID": id, "ParentSpanID": parent, "ServiceName": service,
+        "SpanName": name, "SpanStartTimestamp": 1_774_687_345_000_000_001_u64,
+        "SpanEndTimestamp": 1_774_687_345_200_000_001_u64,
+    });
+    (Dataset::Traces, record)
+}
+
+/// The IDs of all spans and of their parents, by name.
+fn family(made: &Value) -> std::collections::BTreeMap<String, (String, String)> {
+    let spans = made.as_array().unwrap().iter().flat_map(|of| of["scopeSpans"][0]["spans"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    spans.map(|span| (text(&span["name"]), (text(&span["spanId"]), text(&span["parentSpanId"])))).collect()
+}
+
+#[test]
+fn equal_span_ids_become_distinct() {
+    let (one, other) = ("4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736");
+    let (x, y, ray) = ("00000000000000aa", "00000000000000bb", RAY.to_string());
+    let mut records = vec![
+        (Dataset::HttpRequests, request()),
+        exported(one, x, "", "a", "x of one"),
+        exported(one, y, x, "a", "y of one"),
+        exported(other, x, "", "a", "x of other"),
+        exported(other, y, x, "a", "y of other"),
+        // The server has the ID of the client, as in systems that share it.
+        exported(one, y, x, "b", "y of b"),
+        exported(one, "00000000000000cc", y, "b", "below y of b"),
+        exported(one, "00000000000000dd", y, "c", "below y"),
+        exported(other, &ray, x, "a", "has the ray"),
+        exported(other, "00000000000000ee", &ray, "a", "below that"),
+        exported(one, "00000000000000ff", &ray, "a", "below the request"),
+        exported(one, "0000000000000011", "0000000000000011", "a", "its own parent"),
+    ];
+    let made = spans(Some(ROOT), &records);
+    let found = family(&made);
+    let id = |name: &str| found[name].0.clone();
+    for (name, parent) in [
+        ("x of one", ray.clone()),
+        ("x of other", ray.clone()),
+        ("y of one", id("x of one")),
+        ("y of other", id("x of other")),
+        ("y of b", id("x of one")),
+        ("below y of b", id("y of b")),
+        ("below y", id("y of one")),
+        ("has the ray", id("x of other")),
+        ("below that", id("has the ray")),
+        ("below the request", ray.clone()),
+        ("its own parent", ray.clone()),
+    ] {
+        assert_eq!(found[name].1, parent, "{name}");
+    }
+    assert_eq!((id("x of one"), id("y of one")), (x.to_owned(), y.to_owned()));
+    assert_eq!(id("POST /pay"), ray);
+    let ids: std::collections::BTreeSet<_> = found.values().map(|(id, _)| id).collect();
+    assert_eq!((ids.len(), found.len()), (records.len() + 6, records.len() + 6), "each is there once, with its own ID");
+    // What was sent again, with the host that another request named.
+    let mut again = records[1].clone();
+    again.1["SpanHost"] = json!("a.example");
+    records.push(again);
+    assert_eq!(spans(Some(ROOT), &records), made);
 }

@@ -68,6 +68,7 @@ mod story_canaries;
 mod switches;
 mod tempo;
 mod tokens;
+mod trace_ids;
 mod traces;
 mod twins;
 mod unmerged;
