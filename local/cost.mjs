@@ -28,8 +28,10 @@ const [BATCH_S, BATCH_RECORDS] = [30, 100_000];
 const PAYLOAD_LINES = 1_000;
 /** A batch's rows of the index, and its bytes a record in objects of the index, of windows and of summaries. */
 const [INDEX_ROWS, INDEX_BYTES, WINDOW_BYTES, SUMMARY_BYTES] = [6, 4.7, 4.3, 1];
-/** Rows of the ledger: of a batch with its pack and its alarm, and of a payload. */
-const [BATCH_ROWS, PAYLOAD_ROWS] = [14, 3];
+/** Payloads that are sent together, with one message, one read of R2, one claim and one commit. */
+const GROUP_PAYLOADS = 6;
+/** Rows of the ledger, and calls to it: of a batch with its pack and its alarm, and of a group of payloads. */
+const [BATCH_ROWS, GROUP_ROWS, BATCH_CALLS, GROUP_CALLS] = [14, 3, 3, 2];
 /** Bytes of a pack, which holds payloads of 97 KB. */
 const PACK_PAYLOADS = 43;
 /** CPU in ms: of a record that is indexed and delivered, of a look-up, and of a searched byte. */
@@ -54,6 +56,7 @@ export function monthlyCosts({ rate, lookups, searches, days, waiting }) {
   const batches = records / batchRecords;
   const payloads = batches * Math.ceil(batchRecords / PAYLOAD_LINES);
   const packs = batches * Math.ceil(batchRecords / PAYLOAD_LINES / PACK_PAYLOADS);
+  const groups = batches * Math.ceil(batchRecords / PAYLOAD_LINES / GROUP_PAYLOADS);
   const kept = (bytes, price) => ((records * days) / 30) * (bytes / GB) * price;
   const million = (count, price) => (count / MILLION) * price;
   const p = PRICES;
@@ -67,7 +70,7 @@ export function monthlyCosts({ rate, lookups, searches, days, waiting }) {
     ["logs, kept", records, kept(GZIP_BYTES, p.r2GbMonth)],
     ["indexing", batches, million(batches, INDEX_ROWS * p.rowWritten + 2 * p.r2Write + p.r2Read + 3 * p.queueOperation + p.objectCall)],
     ["index, kept", records, kept(INDEX_BYTES, p.objectGbMonth) + kept(WINDOW_BYTES + SUMMARY_BYTES, p.r2GbMonth)],
-    ["delivering", payloads, million(payloads, p.r2Read + 3 * p.queueOperation + PAYLOAD_ROWS * p.rowWritten) + million(packs, p.r2Write) + million(batches, BATCH_ROWS * p.rowWritten)],
+    ["delivering", payloads, million(groups, p.r2Read + 3 * p.queueOperation + GROUP_ROWS * p.rowWritten + GROUP_CALLS * p.objectCall) + million(packs, p.r2Write) + million(batches, BATCH_ROWS * p.rowWritten + BATCH_CALLS * p.objectCall)],
     ["CPU of both", records, million(records, RECORD_CPU_MS * p.workerCpuMs)],
     ["looking up", looked, million(looked, lookupDollars({ calls: share, rows: share }))],
     ["searching an hour", searched, million(searched, p.workerRequest + perSearch.shards * p.objectCall + perSearch.reads * p.r2Read + p.objectCall + p.rowWritten + perSearch.bytes * BYTE_CPU_MS * p.workerCpuMs)],

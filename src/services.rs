@@ -18,8 +18,8 @@ use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
-use crate::ledger::DeliveryId;
-use crate::limits::{LEDGERS_KNOWN, PACK_BYTES};
+use crate::ledger::DeliveryGroup;
+use crate::limits::{GROUP_PAYLOADS, LEDGERS_KNOWN, PACK_BYTES};
 use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use crate::r2_event::R2Event;
 use crate::rpc::{Bell, local_bell};
@@ -98,7 +98,7 @@ pub trait Services {
     /// The queue of objects to parse.
     type ParseQueue: Queue<R2Event>;
     /// The queue of payloads to send.
-    type SendQueue: Queue<DeliveryId>;
+    type SendQueue: Queue<DeliveryGroup>;
 
     /// Returns the log bucket, which holds the batches. Only uploads are written to it.
     fn bucket(&self) -> &Self::Bucket;
@@ -172,6 +172,10 @@ pub trait Services {
     /// Returns the maximum size of a pack of payloads in bytes; the simulator makes smaller ones.
     fn pack_bytes(&self) -> usize {
         PACK_BYTES
+    }
+    /// Returns the maximum number of payloads that are sent together.
+    fn group_payloads(&self) -> usize {
+        GROUP_PAYLOADS
     }
 }
 

@@ -28,7 +28,7 @@ locals {
   # Every queue has a consumer, the dead-letter queues too: without one a queue loses its messages after its retention.
   consumers = {
     "parse-queue" = { batch_size = 5, max_wait_time_ms = 10000, max_retries = 3, dead_letter_queue = "parse-dlq" }
-    "send-queue"  = { batch_size = 50, max_wait_time_ms = 5000, max_retries = 5, dead_letter_queue = "send-dlq" }
+    "send-queue"  = { batch_size = 10, max_wait_time_ms = 5000, max_retries = 5, dead_letter_queue = "send-dlq" }
     "edge-queue"  = { batch_size = 10, max_wait_time_ms = 5000, max_retries = 100, dead_letter_queue = null }
     "parse-dlq"   = { batch_size = 10, max_wait_time_ms = null, max_retries = 100, dead_letter_queue = null }
     "send-dlq"    = { batch_size = 10, max_wait_time_ms = null, max_retries = 100, dead_letter_queue = null }

@@ -13,7 +13,7 @@ use super::operation_reason::parse_reason;
 use crate::backend::{BackendError, Queue};
 use crate::http::media_type::JSON;
 use crate::http::{HttpRequest, Problem, Reply, problems};
-use crate::ledger::DeliveryId;
+use crate::ledger::DeliveryGroup;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{
     DeadLetter, DeadLetterList, DismissDeadLetter, ListDeadLetters, MarkRedriven, StoredDeadLetter,
@@ -29,7 +29,7 @@ enum DeadMessage {
     /// From `parse-queue`: the events of objects to index, usually one.
     Parse(Vec<R2Event>),
     /// From `send-queue`: the payload to deliver.
-    Send(DeliveryId),
+    Send(DeliveryGroup),
 }
 
 impl DeadMessage {
@@ -39,7 +39,7 @@ impl DeadMessage {
         if unread.is_empty() {
             return Some(Self::Parse(events));
         }
-        DeliveryId::from_message(body).map(Self::Send)
+        DeliveryGroup::from_message(body).map(Self::Send)
     }
 
     /// Returns the name of the queue: `parse-queue` or `send-queue`.
@@ -54,7 +54,7 @@ impl DeadMessage {
     async fn send(self, services: &impl Services) -> Result<(), BackendError> {
         match self {
             Self::Parse(events) => services.parse_queue().send(&events).await,
-            Self::Send(id) => services.send_queue().send(&[id]).await,
+            Self::Send(group) => services.send_queue().send(&[group]).await,
         }
     }
 }
@@ -78,7 +78,7 @@ struct DeadLetterResponse {
     /// The event of a dead letter for `parse`; of several, the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<R2Event>,
-    /// The handle of the payload of a dead letter for `send`.
+    /// The handle of the payload of a dead letter for `send`; of several, the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
     /// The key of the body that a message of the JavaScript Worker names.
@@ -96,7 +96,7 @@ impl From<StoredDeadLetter> for DeadLetterResponse {
         let DeadLetter { queue, message, body, attempts, code } = letter;
         let (event, payload) = match DeadMessage::from_body(&body) {
             Some(DeadMessage::Parse(events)) => (events.into_iter().next(), None),
-            Some(DeadMessage::Send(id)) => (None, Some(id.handle())),
+            Some(DeadMessage::Send(group)) => (None, group.ids().next().map(|id| id.handle())),
             None => (None, None),
         };
         Self {

@@ -25,7 +25,7 @@ use crate::ledger::calls::{DecideDelivery, DeliveryDecision};
 use crate::ledger::payloads::{
     CountPayloads, DecidePayloads, ListPayloads, PayloadFilter, PayloadList, PayloadSet, SetDecision,
 };
-use crate::ledger::{BatchId, DeliveryId, DeliveryState};
+use crate::ledger::{BatchId, DeliveryGroup, DeliveryId, DeliveryState};
 use crate::limits::{
     CONCURRENT_CALLS, DECIDED_AT_ONCE, LEDGERS_READ, LISTED, PAYLOADS_LISTED, PAYLOADS_NAMED, PAYLOADS_PAGE,
 };
@@ -367,6 +367,7 @@ async fn decide_named(
     }
     if !send.is_empty() {
         // The ledger sends a lost message again after a minute.
+        let send: Vec<DeliveryGroup> = send.into_iter().map(DeliveryGroup::from).collect();
         let _sent = services.send_queue().send(&send).await;
     }
     let decided = outcomes.iter().filter(|outcome| outcome.before != outcome.state).count();
@@ -402,7 +403,8 @@ pub(crate) async fn decide_payload(
     }
     if !decided.send.is_empty() {
         // The ledger sends a lost message again after a minute.
-        let _sent = services.send_queue().send(&decided.send).await;
+        let send: Vec<DeliveryGroup> = decided.send.into_iter().map(DeliveryGroup::from).collect();
+        let _sent = services.send_queue().send(&send).await;
     }
     Ok(Reply::json(services.memory(), &DecisionResponse { payload: id.handle(), before, state })?)
 }

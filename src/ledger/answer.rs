@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, backfill_sums, completeness, deliveries, newest_batches, outage, payloads, plans, replays, sources,
-    tables, views, wake,
+    absence, attempts, backfill_sums, completeness, deliveries, newest_batches, outage, payloads, plans, replays,
+    sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -71,8 +71,10 @@ pub fn answer(
         .on(|call| newest_batches::newest_batches(sql, *call))
         .on(|call| absence::find_absence(sql, ledger, call))
         .on(|registered| sources::mark_registered(sql, *registered))
-        .on_timed(|claim| deliveries::claim(sql, claim, now_ms))
-        .on_timed(|commit| deliveries::commit(sql, commit, now_ms))
+        .on_timed(|claim| attempts::claim(sql, claim, now_ms))
+        .on_timed(|claims| attempts::claim_several(sql, claims, now_ms))
+        .on_timed(|commit| attempts::commit(sql, commit, now_ms))
+        .on_timed(|commits| attempts::commit_several(sql, commits, now_ms))
         .on_timed(|split| with_next(sql, deliveries::split(sql, split, now_ms)?))
         .on_timed(|decide| with_next(sql, deliveries::decide(sql, decide, now_ms)?))
         .on(|list| payloads::list(sql, ledger, list, now_ms))

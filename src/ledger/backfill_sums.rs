@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{DROPPED, add_all};
 use super::delivery::DeliveryState;
+use super::delivery_rows::change_all;
 use super::plan::DeliveryWindow;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
@@ -109,7 +110,7 @@ impl BackfillSums {
 }
 
 /// The payloads of plans that meet a condition, by state.
-const PAYLOADS: &str = "SELECT state, sum(lines) FROM delivery_v1 WHERE (source, plan) IN";
+const PAYLOADS: &str = "SELECT state, sum(lines) FROM payload_v1 WHERE (source, plan) IN";
 
 /// Counts the lines of a backfill. If it runs, what was held while it was stopped is due, and the ledger must wake.
 pub(super) fn sum(
@@ -125,11 +126,11 @@ pub(super) fn sum(
 fn release_held(sql: &impl SqlDatabase, id: i64, now_ms: i64) -> Result<bool, BackendError> {
     let held = "held = 1 AND state = ?1 AND (source, plan) IN (SELECT source, number FROM plan_v1 WHERE backfill = ?2)";
     let of_backfill = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(id)];
-    if sql.run(&format!("SELECT 1 FROM delivery_v1 WHERE {held} LIMIT 1"), &of_backfill)?.rows.is_empty() {
+    if sql.run(&format!("SELECT 1 FROM payload_v1 WHERE {held} LIMIT 1"), &of_backfill)?.rows.is_empty() {
         return Ok(false);
     }
-    let statement = format!("UPDATE delivery_v1 SET held = 0, next_attempt_ms = ?3, wake_ms = ?3 WHERE {held}");
-    sql.run(&statement, &[of_backfill.as_slice(), &[SqlValue::Integer(now_ms)]].concat()).map(|_| true)
+    let change = format!("held = 0, next_attempt_ms = ?3, wake_ms = ?3 WHERE {held}");
+    change_all(sql, &change, &[of_backfill.as_slice(), &[SqlValue::Integer(now_ms)]].concat()).map(|()| true)
 }
 
 fn own(sql: &impl SqlDatabase, id: i64) -> Result<BackfillLines, BackendError> {

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::attempts::{ClaimAnswer, ClaimPayload, ClaimPayloads, CommitAnswer, CommitAttempt, CommitAttempts};
 pub use super::decisions::{DecideDelivery, DecisionAnswer, DeliveryDecision};
 pub use super::health::{GetTotals, LedgerReport};
 
 use super::books::{BatchSummary, ChangedLines, LedgerTotals, PayloadView};
-use super::breaker::PartnerStanding;
-use super::delivery::{AttemptFacts, AttemptOutcome, DeliveryState, Payload, WaitReason};
+use super::delivery::Payload;
 use super::duplicates::PlanDuplicates;
-pub use super::ids::{DeliveryId, PackId};
-use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanBackfill};
+pub use super::ids::{DeliveryGroup, DeliveryId, PackId};
+use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::edge::BatchLabel;
 use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
-use crate::partner::{EdgeRecords, OnUnknown};
+use crate::partner::EdgeRecords;
 use crate::record::Dataset;
 use crate::rpc::calls;
 
@@ -32,8 +32,6 @@ calls! {
     "v1/forget-object": ForgetDeletedObject => DeletedObjectVersions,
     "v1/find-unfinished": FindUnfinished => UnfinishedSources,
     "v1/mark-registered": MarkRegistered => CallAck,
-    "v1/claim": ClaimPayload => ClaimAnswer,
-    "v1/commit": CommitAttempt => CommitAnswer,
     "v1/split": SplitPayload => SplitAnswer,
     "v1/list-expired-packs": ListExpiredPacks => ExpiredPacks,
     "v1/mark-removed": MarkRemoved => CallAck,
@@ -206,8 +204,21 @@ pub struct SealedPlan {
     pub changed: ChangedLines,
     /// Its payloads, in index order.
     pub payloads: Vec<Payload>,
+    /// Maximum number of them that are sent together.
+    #[serde(skip_serializing_if = "is_alone", default = "alone")]
+    pub together: usize,
     /// Its lines that are already in another payload.
     pub duplicates: PlanDuplicates,
+}
+
+/// Number of payloads that are sent together where a seal does not say it.
+const fn alone() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_alone(together: &usize) -> bool {
+    *together == 1
 }
 
 /// A ledger's answer to [`SealBatch`].
@@ -216,7 +227,7 @@ pub struct SealAnswer {
     /// Whether the source, or its plan, was already sealed.
     pub already: bool,
     /// Payloads whose messages must be sent now.
-    pub send: Vec<DeliveryId>,
+    pub send: Vec<DeliveryGroup>,
 }
 
 /// A request to quarantine a source whose object is not a valid batch.
@@ -297,84 +308,6 @@ pub struct UnfinishedSources {
 /// A request to record that the registry knows this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkRegistered {}
-
-/// A request to claim a payload for sending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimPayload {
-    /// The identity of the payload.
-    pub id: DeliveryId,
-    /// A name for the attempt: repeating the call with it returns the same answer.
-    pub claimant: String,
-    /// What the partner's breaker said to the claimant.
-    pub standing: PartnerStanding,
-    /// Duration of the claim in milliseconds.
-    pub lease_ms: i64,
-    /// The policy for an unknown outcome.
-    pub on_unknown: OnUnknown,
-}
-
-/// A ledger's answer to [`ClaimPayload`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "claim", rename_all = "snake_case")]
-pub enum ClaimAnswer {
-    /// The claimant holds the payload until its lease ends.
-    Granted {
-        /// The token that a commit must carry.
-        token: u32,
-        /// The payload with the location of its body.
-        payload: Payload,
-        /// The number of the attempt, from 1.
-        attempt: u32,
-        /// Whether the attempt before got no answer: the connection is tried before the body goes out.
-        unanswered: bool,
-        /// The backfill that its plan belongs to, whose rate holds for it; `None` for live traffic.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        backfill: Option<PlanBackfill>,
-        /// Its place in line at the pacer, if it has one.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        place_ms: Option<i64>,
-    },
-    /// The payload must wait: the ledger sends another message when it is due.
-    Wait {
-        /// The earliest instant, in Unix milliseconds.
-        until_ms: i64,
-        /// The reason for the wait.
-        why: WaitReason,
-    },
-    /// The payload is in a terminal state.
-    Terminal {
-        /// The terminal state, or `Parked`.
-        state: DeliveryState,
-    },
-    /// The ledger has no such payload.
-    Unknown,
-}
-
-/// A request to record the outcome of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommitAttempt {
-    /// The identity of the payload.
-    pub id: DeliveryId,
-    /// The token of the claim.
-    pub token: u32,
-    /// The outcome, derived from the partner's answer.
-    pub outcome: AttemptOutcome,
-    /// The partner's words, cleaned, if it refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub refusal: Option<String>,
-    /// What the sender knows of the attempt beside its outcome.
-    #[serde(flatten)]
-    pub facts: AttemptFacts,
-}
-
-/// A ledger's answer to [`CommitAttempt`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommitAnswer {
-    /// Whether the commit was accepted: it carries the latest token, and is the first to do so.
-    pub counted: bool,
-    /// The current state of the payload; `None` if the ledger does not have it.
-    pub state: Option<DeliveryState>,
-}
 
 /// A request to replace a payload that is too large for the partner with two smaller ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,129 +1,22 @@
-//! The calls about one payload, over its row and what the ledger knows of the partner.
+//! What becomes of one payload beside attempts to send it: it is split, a person decides, its body goes.
 //!
 //! A refused call is part of its answer; an error always means that the database failed, or that a split does not fit
 //! its payload.
 
-use super::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
+use super::attempts::LAST_REFUSAL;
+use super::breaker::PartnerRefusal;
 use super::calls::{
-    CallAck, ClaimAnswer, ClaimPayload, CommitAnswer, CommitAttempt, DecideDelivery, DecisionAnswer, DeliveryDecision,
-    ExpiredPacks, ListExpiredPacks, MarkRemoved, SplitAnswer, SplitPayload,
+    CallAck, DecideDelivery, DecisionAnswer, DeliveryDecision, ExpiredPacks, ListExpiredPacks, MarkRemoved,
+    SplitAnswer, SplitPayload,
 };
-use super::delivery::{
-    AttemptFacts, AttemptOutcome, ClaimVerdict, Delivery, DeliveryState, NO_ANSWER, TOO_LARGE, WaitReason,
-};
+use super::delivery::{Delivery, DeliveryState, TOO_LARGE};
+use super::delivery_rows::{deliveries, find, save};
 use super::ids::DeliveryId;
-use super::plan::{DeliveryPlan, PlanBackfill};
+use super::packs;
 use super::sources::id_of;
-use super::tables::{LedgerRow, deliveries, find, json_note, keep_note, save};
-use super::{outage, packs, wake};
+use super::tables::keep_note;
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::OUTBOX_FIRST_MS;
-
-/// Grants a claim, or returns the reason why not.
-pub(super) fn claim(
-    sql: &impl SqlDatabase,
-    call: &ClaimPayload,
-    now_ms: i64,
-) -> Result<(ClaimAnswer, Option<i64>), BackendError> {
-    if find(sql, &call.id)?.is_none() {
-        return Ok((ClaimAnswer::Unknown, None));
-    }
-    let recovered = outage::learn(sql, &call.standing, now_ms)?;
-    let held = held_by(sql, &call.standing)?;
-    let Some(mut delivery) = packs::find(sql, &call.id)? else { return Ok((ClaimAnswer::Unknown, None)) };
-    let before = delivery.clone();
-    let mut held_ms = None;
-    let answer = match delivery.may_be_claimed(&call.claimant, now_ms) {
-        ClaimVerdict::Terminal(state) => ClaimAnswer::Terminal { state },
-        ClaimVerdict::Wait(until_ms, why) => ClaimAnswer::Wait { until_ms, why },
-        ClaimVerdict::Granted(_) if delivery.state == DeliveryState::Sending => yes(sql, &delivery, delivery.token)?,
-        ClaimVerdict::Granted(_) => {
-            if let Some(until_ms) = held {
-                // It stays due: the alarm sends its message as soon as the breaker closes.
-                delivery.wake_ms = Some(delivery.next_attempt_ms);
-                held_ms = Some(until_ms);
-                ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen }
-            } else {
-                let token = delivery.claim(&call.claimant, call.on_unknown, call.lease_ms, now_ms);
-                yes(sql, &delivery, token)?
-            }
-        }
-    };
-    if delivery != before {
-        save(sql, &delivery)?;
-    }
-    // The others that waited for the partner are due, too.
-    let wake_ms = if recovered { wake::next(sql)? } else { held_ms.or(delivery.wake_ms) };
-    Ok((answer, wake_ms))
-}
-
-/// Returns until when the breaker holds a claim that heard this of it; `None` if it holds none.
-fn held_by(sql: &impl SqlDatabase, heard: &PartnerStanding) -> Result<Option<i64>, BackendError> {
-    let known = outage::standing(sql)?;
-    let latest = if known.as_of_ms > heard.as_of_ms { &known } else { heard };
-    let is_held = heard.state != BreakerState::Probing && latest.is_open();
-    Ok(is_held.then(|| latest.until_ms.unwrap_or(latest.as_of_ms)))
-}
-
-/// Returns the claim with what its sender needs.
-fn yes(sql: &impl SqlDatabase, delivery: &Delivery, token: u32) -> Result<ClaimAnswer, BackendError> {
-    Ok(ClaimAnswer::Granted {
-        token,
-        payload: delivery.payload.clone(),
-        attempt: delivery.attempts,
-        unanswered: delivery.code.as_deref() == Some(NO_ANSWER),
-        backfill: backfill_of(sql, delivery)?,
-        place_ms: delivery.place_ms,
-    })
-}
-
-/// Returns the backfill that a payload's plan belongs to.
-fn backfill_of(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<Option<PlanBackfill>, BackendError> {
-    let plan = [SqlValue::text(delivery.source.as_str()), SqlValue::number(delivery.plan)];
-    let rows = sql.run("SELECT plan FROM plan_v1 WHERE source = ? AND number = ?", &plan)?.rows;
-    let plan: Option<DeliveryPlan> = rows.first().map(|row| LedgerRow(row).json(0)).transpose()?;
-    Ok(plan.and_then(|plan| plan.backfill))
-}
-
-/// Records the outcome of an attempt.
-pub(super) fn commit(
-    sql: &impl SqlDatabase,
-    call: &CommitAttempt,
-    now_ms: i64,
-) -> Result<(CommitAnswer, Option<i64>), BackendError> {
-    let Some(mut delivery) = find(sql, &call.id)? else {
-        return Ok((CommitAnswer { counted: false, state: None }, None));
-    };
-    let is_silent = matches!(&call.outcome, AttemptOutcome::Unknown { code } if code == NO_ANSWER);
-    let others_answered = call.facts.others_answered || is_silent && has_answer_since(sql, &delivery)?;
-    let facts = AttemptFacts { others_answered, ..call.facts };
-    let counted = delivery.commit(call.token, &call.outcome, facts, now_ms);
-    if counted {
-        if !call.outcome.is_returned() {
-            delivery.refusal.clone_from(&call.refusal);
-        }
-        save(sql, &delivery)?;
-        if let Some(refusal) = PartnerRefusal::from_outcome(&call.outcome, now_ms) {
-            keep_note(sql, LAST_REFUSAL, &refusal)?;
-        }
-    }
-    Ok((CommitAnswer { counted, state: Some(delivery.state) }, delivery.wake_ms.filter(|_| counted)))
-}
-
-/// The name of the note that holds the partner's last refusal.
-const LAST_REFUSAL: &str = "last_refusal";
-
-/// Returns the partner's last refusal.
-pub(super) fn last_refusal(sql: &impl SqlDatabase) -> Result<Option<PartnerRefusal>, BackendError> {
-    json_note(sql, LAST_REFUSAL)
-}
-
-/// Returns whether the partner took another payload of this ledger since this one was claimed.
-fn has_answer_since(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<bool, BackendError> {
-    let statement = "SELECT 1 FROM delivery_v1 WHERE state = ? AND completed_ms >= ? LIMIT 1";
-    let parameters = [SqlValue::text(DeliveryState::Delivered.name()), SqlValue::Integer(delivery.claimed_ms)];
-    Ok(!sql.run(statement, &parameters)?.rows.is_empty())
-}
 
 /// Replaces a payload with two smaller ones.
 pub(super) fn split(sql: &impl SqlDatabase, call: &SplitPayload, now_ms: i64) -> Result<SplitAnswer, BackendError> {

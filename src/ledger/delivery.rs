@@ -197,6 +197,8 @@ pub struct Delivery {
     pub plan: u32,
     /// The payload as the seal recorded it.
     pub payload: Payload,
+    /// The name of the group whose row it shares; `None` if it has a row of its own.
+    pub group: Option<String>,
     /// The state after the last change.
     pub state: DeliveryState,
     /// Unix milliseconds before which no attempt is granted.
@@ -281,6 +283,7 @@ impl Delivery {
             source,
             plan,
             payload,
+            group: None,
             state: DeliveryState::Prepared,
             next_attempt_ms: now_ms,
             wake_ms: Some(wake_ms),

@@ -72,7 +72,7 @@ impl Freshness {
 pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendError> {
     let oldest = sql.run(
         "SELECT min(first_ms) FROM source_v1 WHERE first_ms IS NOT NULL
-         AND id IN (SELECT source FROM delivery_v1 WHERE state IN ('prepared', 'sending'))",
+         AND id IN (SELECT source FROM payload_v1 WHERE state IN ('prepared', 'sending'))",
         &[],
     )?;
     let mut found = Freshness {
@@ -85,9 +85,9 @@ pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendErro
     let rows = sql.run(
         &format!(
             "SELECT CASE {cases} ELSE {} END AS step, sum(lines) FROM (
-                SELECT delivery_v1.lines AS lines, completed_ms - first_ms AS lag_ms
-                FROM delivery_v1 JOIN source_v1 ON source_v1.id = delivery_v1.source
-                WHERE delivery_v1.state = 'delivered' AND first_ms IS NOT NULL)
+                SELECT payload_v1.lines AS lines, completed_ms - first_ms AS lag_ms
+                FROM payload_v1 JOIN source_v1 ON source_v1.id = payload_v1.source
+                WHERE payload_v1.state = 'delivered' AND first_ms IS NOT NULL)
              GROUP BY step",
             LAG_STEPS_S.len() - 1
         ),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::delivery::BodyLocation;
 use super::source_id::SourceId;
 use crate::bucket_keys::pack_key;
+use crate::limits::GROUP_PAYLOADS;
 use crate::time;
 
 /// The name of the registry, the Durable Object that knows every ledger.
@@ -59,7 +60,7 @@ pub fn index_of(number: usize) -> String {
     format!("{number:0INDEX_DIGITS$}")
 }
 
-/// The identity of a payload: its ledger, source, plan and index. It is the entire body of a message on `send-queue`.
+/// The identity of a payload: its ledger, source, plan and index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {
     /// The name of its ledger.
@@ -86,14 +87,6 @@ impl DeliveryId {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
     }
 
-    /// Parses a message on `send-queue`; `None` if it does not name a payload in raydex's form.
-    #[must_use]
-    pub fn from_message(text: &str) -> Option<Self> {
-        let id: Self = serde_json::from_str(text).ok()?;
-        // A foreign identity does not survive the round trip through its handle.
-        (Self::from_handle(&id.handle()).as_ref() == Some(&id)).then_some(id)
-    }
-
     /// Returns the handle that names the payload in the API; it contains no key.
     #[must_use]
     pub fn handle(&self) -> String {
@@ -111,6 +104,68 @@ impl DeliveryId {
             !index.is_empty() && index.len() < 64 && index.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'));
         let plan = plan.parse().ok()?;
         fits.then(|| Self { ledger, source, plan, index: index.to_owned() })
+    }
+}
+
+/// Payloads of one plan that are sent together: the entire body of a message on `send-queue`. That of a payload which is sent
+/// alone is its identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryGroup {
+    /// The name of their ledger.
+    pub ledger: String,
+    /// The source, one version of one object.
+    pub source: SourceId,
+    /// The number of the plan.
+    pub plan: u32,
+    /// The index of the first payload.
+    pub index: String,
+    /// The indexes of the others.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub others: Vec<String>,
+}
+
+impl DeliveryGroup {
+    /// Creates a group of payloads of one plan; `None` without any.
+    #[must_use]
+    pub fn new(ids: impl IntoIterator<Item = DeliveryId>) -> Option<Self> {
+        let mut ids = ids.into_iter();
+        let DeliveryId { ledger, source, plan, index } = ids.next()?;
+        Some(Self { ledger, source, plan, index, others: ids.map(|id| id.index).collect() })
+    }
+
+    /// Parses a message on `send-queue`; `None` if it does not name payloads in raydex's form, or names too many.
+    #[must_use]
+    pub fn from_message(text: &str) -> Option<Self> {
+        let group: Self = serde_json::from_str(text).ok()?;
+        // A foreign identity does not survive the round trip through its handle.
+        let is_own = |id: DeliveryId| DeliveryId::from_handle(&id.handle()).as_ref() == Some(&id);
+        let is_once = |id: &DeliveryId| group.ids().filter(|other| other == id).count() == 1;
+        let is_small = group.payloads() <= GROUP_PAYLOADS;
+        (is_small && group.ids().all(|id| is_once(&id) && is_own(id))).then_some(group)
+    }
+
+    /// Returns the identity of each of the payloads.
+    pub fn ids(&self) -> impl Iterator<Item = DeliveryId> {
+        let Self { ledger, source, plan, index, others } = self;
+        std::iter::once(index).chain(others).map(|index| DeliveryId {
+            ledger: ledger.clone(),
+            source: source.clone(),
+            plan: *plan,
+            index: index.clone(),
+        })
+    }
+
+    /// Returns the number of payloads.
+    #[must_use]
+    pub const fn payloads(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+impl From<DeliveryId> for DeliveryGroup {
+    fn from(id: DeliveryId) -> Self {
+        let DeliveryId { ledger, source, plan, index } = id;
+        Self { ledger, source, plan, index, others: Vec::new() }
     }
 }
 

@@ -13,6 +13,7 @@
 
 pub mod absence;
 mod answer;
+pub mod attempts;
 pub mod backfill_ledgers;
 pub mod backfill_sums;
 pub mod backfills;
@@ -24,6 +25,7 @@ pub mod cursor_keys;
 pub mod decisions;
 mod deliveries;
 pub mod delivery;
+mod delivery_rows;
 mod directory;
 pub mod duplicates;
 pub mod edge_sums;
@@ -59,7 +61,7 @@ pub mod windows;
 pub use answer::{answer, name_of, open, serve};
 pub use delivery::{AttemptFacts, AttemptOutcome, Delivery, DeliveryState};
 pub use directory::RegistryDirectory;
-pub use ids::{BatchId, DeliveryId, ledger_of};
+pub use ids::{BatchId, DeliveryGroup, DeliveryId, ledger_of};
 pub use plan::{DeliveryPlan, DeliveryWindow, PlanBackfill, PlanOptions, PlanRepair};
 pub use source_id::SourceId;
 pub use state::BatchState;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::breaker::{BreakerState, PartnerStanding};
 use super::delivery::{DeliveryState, PARTNER_FAILURES};
+use super::delivery_rows::change_all;
 use super::tables::{LedgerRow, json_note, keep_note};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::BREAKER_MIN_MS;
@@ -49,7 +50,7 @@ pub(super) fn learn_partner(
         None => try_now(sql, now_ms)?,
     }
     let state = SqlValue::text(DeliveryState::Prepared.name());
-    let counted = sql.run("SELECT count(*) FROM delivery_v1 WHERE state = ?", &[state])?;
+    let counted = sql.run("SELECT count(*) FROM payload_v1 WHERE state = ?", &[state])?;
     let waiting = counted.rows.first().map_or(Ok(0), |row| LedgerRow(row).number(0))?;
     Ok(WaitingPayloads { waiting })
 }
@@ -100,10 +101,10 @@ pub(super) fn try_now(sql: &impl SqlDatabase, now_ms: i64) -> Result<(), Backend
 /// Makes everything due that waits because of the partner. What has a place in line comes back for it, not before.
 fn make_due(sql: &impl SqlDatabase, now_ms: i64) -> Result<(), BackendError> {
     let codes = PARTNER_FAILURES.map(|code| format!("'{code}'")).join(", ");
-    let statement = format!(
-        "UPDATE delivery_v1 SET next_attempt_ms = min(next_attempt_ms, ?1), wake_ms = ?1
+    let change = format!(
+        "next_attempt_ms = min(next_attempt_ms, ?1), wake_ms = ?1
          WHERE state = ?2 AND wake_ms > ?1 AND (next_attempt_ms <= ?1 OR place_ms IS NULL AND code IN ({codes}))"
     );
     let parameters = [SqlValue::Integer(now_ms), SqlValue::text(DeliveryState::Prepared.name())];
-    sql.run(&statement, &parameters).map(drop)
+    change_all(sql, &change, &parameters)
 }

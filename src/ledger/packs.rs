@@ -11,9 +11,10 @@
 use itertools::Itertools;
 
 use super::delivery::{BodyLocation, Delivery, Payload};
+use super::delivery_rows;
 use super::ids::{DeliveryId, PackId};
 use super::source_id::SourceId;
-use super::tables::{self, LedgerRow, json};
+use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::SWEEP_BODIES;
 
@@ -100,13 +101,13 @@ fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
 
 /// Returns one payload with the location of its body.
 pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
-    let Some(mut delivery) = tables::find(sql, id)? else { return Ok(None) };
+    let Some(mut delivery) = delivery_rows::find(sql, id)? else { return Ok(None) };
     // Both payloads of a split are in one pack, whatever packs precede it by name.
     let (first, digits) = match id.index.rsplit_once('.') {
         Some((whole, _)) => (format!("{whole}.0"), 0),
         None => (id.index.clone(), id.index.len()),
     };
-    let [source, plan, _] = tables::place(id);
+    let [source, plan, _] = delivery_rows::place(id);
     let rows = sql.run(
         &format!(
             "SELECT {COLUMNS} FROM pack_v1 WHERE source = ?1 AND plan = ?2 AND removed = 0
@@ -143,11 +144,11 @@ pub(super) fn idle(sql: &impl SqlDatabase, before_ms: i64) -> Result<Vec<PackId>
     let rows = sql.run(
         &format!(
             "SELECT source, plan, first, digest FROM pack_v1 AS pack WHERE removed = 0 AND NOT EXISTS (
-                SELECT 1 FROM delivery_v1 AS body WHERE body.source = pack.source AND body.plan = pack.plan
+                SELECT 1 FROM payload_v1 AS body WHERE body.source = pack.source AND body.plan = pack.plan
                 AND body.number BETWEEN pack.first AND pack.last AND length(body.number) = length(pack.first)
                 AND NOT ({}))
              LIMIT ?",
-            tables::TERMINAL_BEFORE
+            delivery_rows::TERMINAL_BEFORE
         ),
         &[SqlValue::number(before_ms), SqlValue::number(SWEEP_BODIES)],
     )?;

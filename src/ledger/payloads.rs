@@ -10,10 +10,10 @@ use super::books::PayloadView;
 use super::decisions::DeliveryDecision;
 use super::deliveries::apply;
 use super::delivery::{Delivery, DeliveryState};
+use super::delivery_rows::{deliveries, save};
 use super::outage;
 use super::packs;
 use super::source_id::SourceId;
-use super::tables::{deliveries, save};
 use super::views::view_of;
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::calls;
@@ -163,7 +163,7 @@ fn select(
     let condition = "(?1 IS NULL OR state = ?1)
         AND (?2 IS NULL OR (code = ?2 AND state NOT IN ('dropped', 'confirmed')))
         AND (?3 IS NULL OR ?3 > coalesce(completed_ms, (SELECT sealed_ms FROM plan_v1
-            WHERE plan_v1.source = delivery_v1.source AND plan_v1.number = delivery_v1.plan)))
+            WHERE plan_v1.source = payload_v1.source AND plan_v1.number = payload_v1.plan)))
         AND (source, plan, number) > (?4, ?5, ?6)
         ORDER BY source, plan, number LIMIT ?7";
     let (source, plan, index) =

@@ -7,11 +7,12 @@
 
 use super::books::ChangedLines;
 use super::calls::{CheckPlan, PlanStanding, SealBatch, SealedPlan};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Payload};
+use super::delivery_rows;
 use super::packs;
 use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow, PlanBackfill, PlanRepair};
 use super::source_id::SourceId;
-use super::tables::{LedgerRow, json, maybe, save};
+use super::tables::{LedgerRow, json, maybe};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineOffsets;
 use crate::limits::OUTBOX_FIRST_MS;
@@ -197,10 +198,10 @@ pub(super) fn seal_plan(
         ));
     }
     packs::keep(sql, &seal.source, sealed.number, &sealed.payloads)?;
-    for payload in &sealed.payloads {
-        let (source, wake) = (seal.source.clone(), now_ms + OUTBOX_FIRST_MS);
-        save(sql, &Delivery::new(source, sealed.number, payload.clone(), now_ms, wake))?;
-    }
+    let wake_ms = now_ms + OUTBOX_FIRST_MS;
+    let new = |payload: &Payload| Delivery::new(seal.source.clone(), sealed.number, payload.clone(), now_ms, wake_ms);
+    let new: Vec<Delivery> = sealed.payloads.iter().map(new).collect();
+    delivery_rows::insert(sql, &new, sealed.together)?;
     let duplicates = if sealed.duplicates.lines == 0 { SqlValue::Null } else { json(&sealed.duplicates) };
     let figures = [
         SqlValue::Integer(now_ms),

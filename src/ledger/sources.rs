@@ -10,14 +10,15 @@ use super::calls::{
     UnfinishedSources,
 };
 use super::delivery::{Delivery, DeliveryState};
+use super::delivery_rows::{deliveries, is_same_group};
 use super::edge_sums::add_label;
-use super::ids::DeliveryId;
+use super::ids::{DeliveryGroup, DeliveryId};
 use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
 use super::plans::{has_plans_left, next_plan, seal_plan};
 use super::replays::is_due;
 use super::source_id::SourceId;
 use super::state::BatchState;
-use super::tables::{LedgerRow, deliveries, json, maybe, note};
+use super::tables::{LedgerRow, json, maybe, note};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineCounts;
 use crate::record::Dataset;
@@ -266,10 +267,16 @@ pub(super) fn record_shards(sql: &impl SqlDatabase, call: &RecordShards) -> Resu
 }
 
 /// Returns the payloads of a source that were never claimed: their messages may not have been sent.
-fn unsent(sql: &impl SqlDatabase, ledger: &str, source: &SourceId) -> Result<Vec<DeliveryId>, BackendError> {
+fn unsent(sql: &impl SqlDatabase, ledger: &str, source: &SourceId) -> Result<Vec<DeliveryGroup>, BackendError> {
     let parameters = [SqlValue::text(source.as_str()), SqlValue::text(DeliveryState::Prepared.name())];
     let unsent = deliveries(sql, "source = ? AND state = ? AND token = 0 ORDER BY plan, number", &parameters)?;
-    Ok(unsent.iter().map(|delivery| id_of(ledger, delivery)).collect())
+    Ok(groups_of(ledger, &unsent))
+}
+
+/// Returns what to send together of payloads of this ledger: those that are stored as a group, each other one alone.
+pub(super) fn groups_of(ledger: &str, deliveries: &[Delivery]) -> Vec<DeliveryGroup> {
+    let groups = deliveries.chunk_by(is_same_group);
+    groups.filter_map(|group| DeliveryGroup::new(group.iter().map(|delivery| id_of(ledger, delivery)))).collect()
 }
 
 /// Returns the identity of a payload of this ledger.

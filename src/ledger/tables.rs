@@ -1,8 +1,7 @@
-//! The tables of a ledger, and payloads as rows.
+//! The tables of a ledger.
 //!
 //! Table names carry the version of their layout. There is no secondary index: a row read costs a thousandth of a row
-//! written, and a ledger holds a single hour. A payload's row is written when it is sealed, claimed and committed, and
-//! at no other time.
+//! written, and a ledger holds a single hour.
 //!
 //! # Invariants
 //! An unreadable row is an error, never a default.
@@ -10,16 +9,14 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::delivery::{Delivery, DeliveryState, Payload};
-use super::ids::DeliveryId;
+use super::delivery::DeliveryState;
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::partner::OnUnknown;
 
 /// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
 /// replay. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
-pub(super) const SCHEMA: [&str; 6] = [
+pub(super) const SCHEMA: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
         object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -45,6 +42,29 @@ pub(super) const SCHEMA: [&str; 6] = [
         unanswered INTEGER NOT NULL, not_sent INTEGER NOT NULL, released INTEGER NOT NULL, took_ms INTEGER,
         status INTEGER, code TEXT, completed_ms INTEGER, refusal TEXT, place_ms INTEGER, held INTEGER NOT NULL,
         PRIMARY KEY (source, plan, number)) WITHOUT ROWID",
+    // What the payloads of a group have in common; `members` has what they have not, in the order of `MEMBER`.
+    "CREATE TABLE IF NOT EXISTS delivery_group_v1 (
+        source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, members TEXT NOT NULL,
+        state TEXT NOT NULL, next_attempt_ms INTEGER NOT NULL, wake_ms INTEGER,
+        token INTEGER NOT NULL, claimant TEXT NOT NULL, uncommitted INTEGER NOT NULL, claimed_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
+        park INTEGER NOT NULL, attempts INTEGER NOT NULL, unknown_outcomes INTEGER NOT NULL,
+        unanswered INTEGER NOT NULL, not_sent INTEGER NOT NULL, released INTEGER NOT NULL,
+        status INTEGER, code TEXT, completed_ms INTEGER, refusal TEXT, place_ms INTEGER, held INTEGER NOT NULL,
+        PRIMARY KEY (source, plan, first)) WITHOUT ROWID",
+    // All payloads, wherever they are stored; `together` names the group of one that has no row of its own.
+    "CREATE VIEW IF NOT EXISTS payload_v1 AS
+    SELECT source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms,
+        token, claimant, uncommitted, claimed_ms, lease_ms, park, attempts, unknown_outcomes, unanswered, not_sent,
+        released, took_ms, status, code, completed_ms, refusal, place_ms, held, NULL AS together
+    FROM delivery_v1
+    UNION ALL
+    SELECT source, plan, member.value ->> 0, member.value ->> 1, member.value ->> 2, member.value ->> 3, member.value ->> 4,
+        member.value ->> 5, state, next_attempt_ms, wake_ms, token, claimant, uncommitted, claimed_ms, lease_ms, park, attempts,
+        unknown_outcomes, unanswered, not_sent, released, member.value ->> 6, status, code, completed_ms, refusal, place_ms,
+        held, first
+    FROM delivery_group_v1 AS whole, json_each(whole.members) AS member
+    WHERE NOT EXISTS (SELECT 1 FROM delivery_v1 AS alone
+        WHERE alone.source = whole.source AND alone.plan = whole.plan AND alone.number = member.value ->> 0)",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     // `ats` has the offset of each body, in the order of the payloads.
     "CREATE TABLE IF NOT EXISTS pack_v1 (
@@ -56,14 +76,6 @@ pub(super) const SCHEMA: [&str; 6] = [
         isolate TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, batches INTEGER NOT NULL,
         counts TEXT NOT NULL) WITHOUT ROWID",
 ];
-
-/// The condition for payloads that became terminal before an instant.
-pub(super) const TERMINAL_BEFORE: &str = "state IN ('delivered', 'dropped', 'confirmed', 'split') AND completed_ms < ?";
-
-/// The columns of a payload, in the order of [`delivery`].
-const COLUMNS: &str = "source, plan, number, sha256, lines, bytes, first_offset, last_offset, state, next_attempt_ms, wake_ms, \
-     token, claimant, uncommitted, claimed_ms, lease_ms, park, attempts, unknown_outcomes, unanswered, not_sent, \
-     released, took_ms, status, code, completed_ms, refusal, place_ms, held";
 
 /// A row with typed access to its columns.
 pub(super) struct LedgerRow<'a>(pub(super) &'a SqlRow);
@@ -129,26 +141,6 @@ pub(super) fn maybe<T: TryInto<i64>>(value: Option<T>) -> SqlValue {
     value.map_or(SqlValue::Null, SqlValue::number)
 }
 
-/// Returns the payloads that meet the condition, without the locations of their bodies, which [`super::packs`] has.
-pub(super) fn deliveries(
-    sql: &impl SqlDatabase,
-    condition: &str,
-    parameters: &[SqlValue],
-) -> Result<Vec<Delivery>, BackendError> {
-    let rows = sql.run(&format!("SELECT {COLUMNS} FROM delivery_v1 WHERE {condition}"), parameters)?.rows;
-    rows.iter().map(|row| delivery(&LedgerRow(row))).collect()
-}
-
-/// Returns one payload, without the location of its body.
-pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
-    Ok(deliveries(sql, "source = ? AND plan = ? AND number = ?", &place(id))?.pop())
-}
-
-/// Returns the primary key of a payload's row: source, plan, number.
-pub(super) fn place(id: &DeliveryId) -> [SqlValue; 3] {
-    [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan), SqlValue::text(&*id.index)]
-}
-
 /// Returns the ledger's note of a name.
 pub(super) fn note(sql: &impl SqlDatabase, name: &str) -> Result<Option<String>, BackendError> {
     let kept = sql.run("SELECT value FROM note_v1 WHERE name = ?", &[SqlValue::text(name)])?;
@@ -165,80 +157,4 @@ pub(super) fn json_note<T: DeserializeOwned>(sql: &impl SqlDatabase, name: &str)
 pub(super) fn keep_note(sql: &impl SqlDatabase, name: &str, value: &impl Serialize) -> Result<(), BackendError> {
     let parameters = [SqlValue::text(name), json(value)];
     sql.run("INSERT OR REPLACE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
-}
-
-fn delivery(row: &LedgerRow<'_>) -> Result<Delivery, BackendError> {
-    let payload = Payload {
-        index: row.text(2)?,
-        sha256: row.text(3)?,
-        lines: row.number(4)?,
-        bytes: row.number(5)?,
-        first_offset: row.number(6)?,
-        last_offset: row.number(7)?,
-        pack: None,
-    };
-    Ok(Delivery {
-        source: row.source(0)?,
-        plan: row.number(1)?,
-        payload,
-        state: row.delivery_state(8)?,
-        next_attempt_ms: row.integer(9)?,
-        wake_ms: row.maybe_integer(10),
-        token: row.number(11)?,
-        claimant: row.text(12)?,
-        uncommitted: row.integer(13)? != 0,
-        claimed_ms: row.integer(14)?,
-        lease_ms: row.integer(15)?,
-        on_unknown: if row.integer(16)? == 0 { OnUnknown::Resend } else { OnUnknown::Park },
-        attempts: row.number(17)?,
-        unknown_outcomes: row.number(18)?,
-        unanswered: row.number(19)?,
-        not_sent: row.number(20)?,
-        released: row.number(21)?,
-        took_ms: row.maybe_integer(22),
-        status: row.maybe_integer(23).and_then(|status| u16::try_from(status).ok()),
-        code: row.maybe_text(24),
-        completed_ms: row.maybe_integer(25),
-        refusal: row.maybe_text(26),
-        place_ms: row.maybe_integer(27),
-        is_held: row.integer(28)? != 0,
-    })
-}
-
-/// Inserts or replaces the row of a payload.
-pub(super) fn save(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), BackendError> {
-    let Delivery { source, plan, payload, .. } = delivery;
-    let parameters = [
-        SqlValue::text(source.as_str()),
-        SqlValue::number(*plan),
-        SqlValue::text(&*payload.index),
-        SqlValue::text(&*payload.sha256),
-        SqlValue::number(payload.lines),
-        SqlValue::number(payload.bytes),
-        SqlValue::number(payload.first_offset),
-        SqlValue::number(payload.last_offset),
-        SqlValue::text(delivery.state.name()),
-        SqlValue::number(delivery.next_attempt_ms),
-        maybe(delivery.wake_ms),
-        SqlValue::number(delivery.token),
-        SqlValue::text(&*delivery.claimant),
-        SqlValue::Integer(delivery.uncommitted.into()),
-        SqlValue::number(delivery.claimed_ms),
-        SqlValue::number(delivery.lease_ms),
-        SqlValue::Integer((delivery.on_unknown == OnUnknown::Park).into()),
-        SqlValue::number(delivery.attempts),
-        SqlValue::number(delivery.unknown_outcomes),
-        SqlValue::number(delivery.unanswered),
-        SqlValue::number(delivery.not_sent),
-        SqlValue::number(delivery.released),
-        maybe(delivery.took_ms),
-        maybe(delivery.status),
-        delivery.code.as_deref().map_or(SqlValue::Null, SqlValue::text),
-        maybe(delivery.completed_ms),
-        delivery.refusal.as_deref().map_or(SqlValue::Null, SqlValue::text),
-        maybe(delivery.place_ms),
-        SqlValue::Integer(delivery.is_held.into()),
-    ];
-    let statement = format!("INSERT OR REPLACE INTO delivery_v1 ({COLUMNS}) VALUES (?{})", ", ?".repeat(28));
-    sql.run(&statement, &parameters).map(drop)
 }

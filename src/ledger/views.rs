@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::attempts::last_refusal;
 use super::books::{
     AgainTotals, BatchSummary, BeforeStartTotals, DROPPED, LedgerTotals, LineTotals, PayloadView, add_all,
 };
@@ -12,8 +13,8 @@ use super::breaker::PartnerStanding;
 use super::calls::{
     BatchDetails, BatchList, GetBatch, GetTotals, LedgerReport, ListBatches, PayloadSelection, PlanStanding,
 };
-use super::deliveries::last_refusal;
 use super::delivery::{Delivery, DeliveryState};
+use super::delivery_rows::deliveries;
 use super::duplicates::PlanDuplicates;
 use super::edge_sums::edge_totals;
 use super::freshness::freshness;
@@ -25,7 +26,7 @@ use super::plans::plans;
 use super::replays::is_due;
 use super::sources::id_of;
 use super::state::BatchState;
-use super::tables::{LedgerRow, deliveries};
+use super::tables::LedgerRow;
 use super::waiting::PayloadWait;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue, to_json};
 use crate::index::{LineCounts, ObjectVersion, RejectedLines};
@@ -65,13 +66,13 @@ pub(super) fn totals(
 /// Returns the number of payloads that wait, and meet a condition.
 fn waiting_payloads(sql: &impl SqlDatabase, condition: &str) -> Result<u64, BackendError> {
     let state = [SqlValue::text(DeliveryState::Prepared.name())];
-    let counted = sql.run(&format!("SELECT count(*) FROM delivery_v1 WHERE state = ? AND {condition}"), &state)?.rows;
+    let counted = sql.run(&format!("SELECT count(*) FROM payload_v1 WHERE state = ? AND {condition}"), &state)?.rows;
     counted.first().map_or(Ok(0), |row| LedgerRow(row).number(0))
 }
 
 /// Returns how long the last POST of each payload took.
 fn post_times(sql: &impl SqlDatabase) -> Result<PostTimes, BackendError> {
-    let rows = sql.run("SELECT took_ms, count(*) FROM delivery_v1 WHERE took_ms IS NOT NULL GROUP BY took_ms", &[])?;
+    let rows = sql.run("SELECT took_ms, count(*) FROM payload_v1 WHERE took_ms IS NOT NULL GROUP BY took_ms", &[])?;
     let mut times = PostTimes::default();
     for row in rows.rows.iter().map(LedgerRow) {
         times.add(row.integer(0)?, row.number(1)?);
@@ -82,10 +83,10 @@ fn post_times(sql: &impl SqlDatabase) -> Result<PostTimes, BackendError> {
 /// Returns the payload that has been waiting or being sent longest, with the time of its plan's seal.
 fn oldest_pending(sql: &impl SqlDatabase) -> Result<Option<(Delivery, i64)>, BackendError> {
     let rows = sql.run(
-        "SELECT delivery_v1.source, delivery_v1.plan, delivery_v1.number, sealed_ms
-         FROM delivery_v1 JOIN plan_v1 ON plan_v1.source = delivery_v1.source AND plan_v1.number = delivery_v1.plan
+        "SELECT payload_v1.source, payload_v1.plan, payload_v1.number, sealed_ms
+         FROM payload_v1 JOIN plan_v1 ON plan_v1.source = payload_v1.source AND plan_v1.number = payload_v1.plan
          WHERE state IN ('prepared', 'sending')
-         ORDER BY sealed_ms, delivery_v1.source, delivery_v1.plan, delivery_v1.number LIMIT 1",
+         ORDER BY sealed_ms, payload_v1.source, payload_v1.plan, payload_v1.number LIMIT 1",
         &[],
     )?;
     let Some(row) = rows.rows.first() else { return Ok(None) };
@@ -145,7 +146,7 @@ fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Re
         &format!(
             "SELECT state, count(*), sum(lines), sum(token), sum(unknown_outcomes), sum(not_sent),
                 (source, plan) IN (SELECT source, number FROM plan_v1 WHERE again = 1) AS is_again
-             FROM delivery_v1 WHERE {of_these} GROUP BY state, is_again"
+             FROM payload_v1 WHERE {of_these} GROUP BY state, is_again"
         ),
         parameters,
     )?;

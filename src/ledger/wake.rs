@@ -11,11 +11,12 @@ use std::future::Future;
 use serde::Serialize;
 
 use super::calls::{CallAck, RearmAlarm};
-use super::delivery::DeliveryState;
-use super::ids::DeliveryId;
+use super::delivery::{Delivery, DeliveryState};
+use super::delivery_rows::{deliveries, find, save, save_all};
+use super::ids::DeliveryGroup;
 use super::outage;
-use super::sources::id_of;
-use super::tables::{LedgerRow, deliveries, place, save};
+use super::sources::groups_of;
+use super::tables::LedgerRow;
 use crate::backend::{BackendError, Queue, SqlDatabase, SqlValue};
 use crate::limits::{ALARM_AGAIN_MS, ALARM_MESSAGES, BREAKER_MIN_MS, OUTBOX_AGAIN_MS};
 
@@ -41,19 +42,19 @@ pub struct AlarmReport {
 pub async fn alarm(
     sql: &impl SqlDatabase,
     ledger: &str,
-    queue: &impl Queue<DeliveryId>,
+    queue: &impl Queue<DeliveryGroup>,
     alarm: &impl Alarm,
     clock: impl Fn() -> i64,
 ) -> Result<AlarmReport, BackendError> {
     alarm.set(Some(clock() + ALARM_AGAIN_MS)).await?;
-    let DueWork { leases_ended, ids, is_probe } = due(sql, ledger, clock())?;
-    let messages = ids.len();
-    if !ids.is_empty() {
-        queue.send(&ids).await?;
+    let DueWork { leases_ended, groups, is_probe } = due(sql, ledger, clock())?;
+    let messages = groups.len();
+    if !groups.is_empty() {
+        queue.send(&groups).await?;
     }
     // While the partner fails, a message that is lost must not keep the ledger silent.
     let again_ms = if is_probe { BREAKER_MIN_MS } else { OUTBOX_AGAIN_MS };
-    sent(sql, &ids, again_ms, clock())?;
+    sent(sql, &groups, again_ms, clock())?;
     alarm.set(next(sql)?).await?;
     Ok(AlarmReport { leases_ended, messages })
 }
@@ -63,7 +64,7 @@ pub async fn alarm(
 struct DueWork {
     leases_ended: usize,
     /// The payloads whose message is due.
-    ids: Vec<DeliveryId>,
+    groups: Vec<DeliveryGroup>,
     /// Whether they are a single payload that may become the probe of a partner that fails.
     is_probe: bool,
 }
@@ -89,9 +90,10 @@ fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, Bac
             false => limit,
         };
         let waiting = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms), limit];
-        let waiting = deliveries(sql, "state = ? AND wake_ms <= ? ORDER BY attempts, wake_ms LIMIT ?", &waiting)?;
-        found.ids = waiting.iter().map(|delivery| id_of(ledger, delivery)).collect();
-        found.is_probe = known.is_open() && !found.ids.is_empty();
+        let order = "state = ? AND wake_ms <= ? ORDER BY attempts, wake_ms, source, plan, number LIMIT ?";
+        let waiting = deliveries(sql, order, &waiting)?;
+        found.groups = groups_of(ledger, &waiting);
+        found.is_probe = known.is_open() && !found.groups.is_empty();
         if found.is_probe {
             outage::hold_after_probe(sql, &known, now_ms)?;
         }
@@ -101,17 +103,18 @@ fn due(sql: &impl SqlDatabase, ledger: &str, now_ms: i64) -> Result<DueWork, Bac
 }
 
 /// Records that messages were sent: without a claim, they are sent again later.
-fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], again_ms: i64, now_ms: i64) -> Result<(), BackendError> {
+fn sent(sql: &impl SqlDatabase, groups: &[DeliveryGroup], again_ms: i64, now_ms: i64) -> Result<(), BackendError> {
+    let is_due = |delivery: &Delivery| {
+        delivery.state == DeliveryState::Prepared && delivery.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms)
+    };
     sql.transaction(&mut || {
-        for id in ids {
-            let again = SqlValue::Integer(now_ms + again_ms);
-            let still = [SqlValue::text(DeliveryState::Prepared.name()), SqlValue::Integer(now_ms)];
-            let parameters = [std::slice::from_ref(&again), &place(id), &still].concat();
-            sql.run(
-                "UPDATE delivery_v1 SET wake_ms = ?
-                 WHERE source = ? AND plan = ? AND number = ? AND state = ? AND wake_ms <= ?",
-                &parameters,
-            )?;
+        for group in groups {
+            let mut still = Vec::new();
+            for id in group.ids() {
+                still.extend(find(sql, &id)?.filter(is_due));
+            }
+            still.iter_mut().for_each(|delivery| delivery.wake_ms = Some(now_ms + again_ms));
+            save_all(sql, &still)?;
         }
         Ok(())
     })
@@ -119,7 +122,7 @@ fn sent(sql: &impl SqlDatabase, ids: &[DeliveryId], again_ms: i64, now_ms: i64) 
 
 /// Returns the next instant at which something must be done.
 pub(super) fn next(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {
-    let rows = sql.run("SELECT state, min(wake_ms) FROM delivery_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
+    let rows = sql.run("SELECT state, min(wake_ms) FROM payload_v1 WHERE wake_ms IS NOT NULL GROUP BY state", &[])?;
     let known = outage::standing(sql)?;
     // The partner holds messages back, but no leases.
     let held_ms = known.until_ms.filter(|_| known.is_open()).unwrap_or(i64::MIN);

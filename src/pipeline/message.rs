@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::backend::BackendError;
-use crate::ledger::DeliveryId;
+use crate::ledger::DeliveryGroup;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{CountIgnoredEvents, DeadLetter};
 use crate::rpc;
@@ -86,9 +86,10 @@ impl ReceivedMessage {
         predecessor_key(self.body.text()?)
     }
 
-    /// Returns the payload that the message names; `None` if it names none.
-    pub(super) fn payload(&self) -> Option<DeliveryId> {
-        DeliveryId::from_message(self.body.text()?)
+    /// Returns the payloads that the message names; `None` if it names none.
+    #[must_use]
+    pub fn payloads(&self) -> Option<DeliveryGroup> {
+        DeliveryGroup::from_message(self.body.text()?)
     }
 
     /// Converts the message to a dead letter with this code of the reason.

@@ -4,7 +4,7 @@
 //! Reading order: [`payload`] and [`transform`] build bodies, [`head`] reads the start of a batch ahead,
 //! [`dataset_choice`] chooses its dataset, [`scan`] reads it once, [`mod@process`] processes it by the ledger's
 //! protocol, [`message`] is a message of either queue, `parse` and [`send`] handle one
-//! (the latter by what [`partner_watch`] knows of the partner), [`mod@sweep`] finds whatever
+//! (the latter by what [`partner_watch`] knows of the partner; `attempt` is that of one payload), [`mod@sweep`] finds whatever
 //! they lost, `delivery_status` finds the payload of one record.
 //!
 //! # Invariants
@@ -12,8 +12,10 @@
 //! Each message has its own verdict, which alone decides whether it is acknowledged or retried. A message is
 //! acknowledged only once the ledger has recorded its effect.
 
+mod attempt;
 pub mod backfill;
 mod backfill_counts;
+mod bodies;
 pub mod dataset_choice;
 mod delivery_status;
 mod duplicates;
@@ -28,6 +30,7 @@ mod parse;
 pub mod partner_watch;
 pub mod payload;
 pub mod plan_rules;
+mod post_slots;
 pub mod process;
 mod read_permit;
 mod refusal;
@@ -35,6 +38,7 @@ mod remake;
 mod retry_delay;
 pub mod scan;
 pub mod send;
+mod sender;
 mod small_object;
 pub mod sweep;
 pub mod transform;
@@ -48,8 +52,10 @@ pub use head::{BatchHead, HeadRecord, PeekedBody, peek_batch};
 pub use message::{MessageBody, ReceivedMessage, count_ignored, predecessor_key};
 pub use parse::{BatchWarning, ParseOutcome, ParseVerdict, options_of, parse_message};
 pub use partner_watch::{PartnerWatch, tell_ledgers};
+pub use post_slots::{MessageLoad, PostSlots, run_messages};
 pub use process::{BatchOutcome, BatchRequest, process_batch};
 pub(crate) use read_permit::{HeartbeatBody, acquire_read_permit};
-pub use send::{PayloadSender, hand_on, hold_message, send_message};
+pub use send::{hand_on, hold_message, send_message};
+pub use sender::PayloadSender;
 pub use sweep::{SweepReport, run_sweep};
 pub use verdict::{SendOutcome, SendVerdict};

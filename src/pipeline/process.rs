@@ -38,7 +38,7 @@ use crate::ledger::calls::{
 use crate::ledger::completeness::times_beyond_ledger;
 use crate::ledger::layout_doubts::{NoteSkew, note_skew};
 use crate::ledger::plan::DeliveryRequest;
-use crate::ledger::{BatchId, DeliveryId, DeliveryPlan, occupancy, registry};
+use crate::ledger::{BatchId, DeliveryGroup, DeliveryPlan, occupancy, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, KeyNames};
@@ -388,7 +388,7 @@ impl<S: Services> BatchWriter<'_, S> {
             inflated: scan.totals.inflated,
             times,
             indexed,
-            plan: scan.plan,
+            plan: scan.plan.map(|plan| SealedPlan { together: self.services.group_payloads(), ..plan }),
             edge: edge_label(self.services.bucket(), self.names.dataset(), self.object).await?,
             replay: self.replay,
         };
@@ -414,9 +414,9 @@ impl<S: Services> BatchWriter<'_, S> {
     }
 
     /// Sends the messages of payloads. If a message is lost here, the ledger sends it again after a minute.
-    async fn announce(&self, ids: &[DeliveryId]) {
-        if !ids.is_empty() {
-            let _sent = self.services.send_queue().send(ids).await;
+    async fn announce(&self, groups: &[DeliveryGroup]) {
+        if !groups.is_empty() {
+            let _sent = self.services.send_queue().send(groups).await;
         }
     }
 

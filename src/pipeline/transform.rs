@@ -44,6 +44,7 @@ impl PartnerTransformer {
             filtered: BTreeMap::new(),
             changed: ChangedLines::default(),
             payloads: Vec::new(),
+            together: 1,
             duplicates: PlanDuplicates::default(),
         };
         let packer = PayloadPacker::new(rules.plan.options.lines);

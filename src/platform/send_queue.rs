@@ -1,7 +1,7 @@
 //! The consumer of `send-queue`: handles the messages of a batch concurrently and independently.
 //!
-//! Each holds one connection at a time, so as many run at once as the platform opens connections. With more, a POST
-//! could wait for its connection until its time is up, without proof that it was never sent.
+//! Each payload of a message holds one connection at a time, so as many are sent at once as the platform opens connections. With
+//! more, a POST could wait for its connection until its time is up, without proof that it was never sent.
 //!
 //! # Invariants
 //!
@@ -15,23 +15,25 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use futures_util::{StreamExt, stream};
 use wasm_bindgen::prelude::JsValue;
 use worker::{Context, Delay, Env};
 
+use super::env;
 use super::log::{self, EventLog};
 use super::messages::{MessageBatchSummary, QueueBatch, QueueMessage};
 use super::sending::SendDependencies;
-use crate::limits::CONCURRENT_CALLS;
+use crate::pipeline::{MessageLoad, PostSlots, ReceivedMessage, run_messages};
 
 /// Consumes a batch of messages.
 pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) -> Result<(), JsValue> {
     let run = Rc::new(SendBatchRun::new(batch, env));
     run.sending.ask_partner().await;
-    let each = Rc::clone(&run);
-    let mut all = Box::pin(stream::iter(run.messages.clone()).for_each_concurrent(CONCURRENT_CALLS, move |message| {
+    let (each, messages) = (Rc::clone(&run), run.messages.clone());
+    let weighed = messages.into_iter().map(|message| (Rc::clone(&message), message.payloads()));
+    let slots = PostSlots::default();
+    let mut all = Box::pin(run_messages(weighed, &slots, move |message, load| {
         let run = Rc::clone(&each);
-        async move { run.take(&message).await }
+        async move { run.take(&message, load).await }
     }));
     while let Some(patience) = run.patience() {
         match select(all, Delay::from(patience)).await {
@@ -47,7 +49,20 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) ->
 /// A message, and whether it was acked or given a delay.
 struct SendMessage {
     message: QueueMessage,
+    received: ReceivedMessage,
     settled: Cell<bool>,
+}
+
+impl SendMessage {
+    fn new(message: QueueMessage) -> Rc<Self> {
+        let received = message.received(env::SEND_QUEUE_NAME);
+        Rc::new(Self { message, received, settled: Cell::new(false) })
+    }
+
+    /// Returns the number of payloads that it names, at least one.
+    fn payloads(&self) -> usize {
+        self.received.payloads().map_or(1, |group| group.payloads())
+    }
 }
 
 /// The processing of a batch.
@@ -66,11 +81,10 @@ struct SendBatchRun {
 impl SendBatchRun {
     fn new(batch: &QueueBatch, env: &Env) -> Self {
         let sending = SendDependencies::from_env(env);
-        let unsettled = |message| Rc::new(SendMessage { message, settled: Cell::new(false) });
         Self {
             log: EventLog::for_config(&sending.config),
             sending,
-            messages: batch.messages().into_iter().map(unsettled).collect(),
+            messages: batch.messages().into_iter().map(SendMessage::new).collect(),
             started_ms: log::now_ms(),
             begun: Cell::new((0, log::now_ms())),
             summary: RefCell::new(MessageBatchSummary::new(batch.queue())),
@@ -88,28 +102,37 @@ impl SendBatchRun {
     }
 
     /// Handles one message of the batch.
-    async fn take(&self, message: &SendMessage) {
+    async fn take(&self, message: &SendMessage, load: MessageLoad) {
         let (begun, _) = self.begun.get();
         let now_ms = log::now_ms();
         self.begun.set((begun + 1, now_ms));
-        let verdict = if now_ms - self.started_ms <= self.sending.begin_within_ms() {
-            self.sending.send(&message.message).await
+        let verdicts = if now_ms - self.started_ms <= self.sending.begin_within_ms() {
+            self.sending.send(&message.received, load).await
         } else {
-            self.sending.hand_on(&message.message).await
+            self.sending.hand_on(&message.received).await
         };
-        self.settle(message, verdict.verdict.name(), verdict.code.as_deref(), verdict.retry_s);
-        self.log.write(verdict.level(), "send_message", &verdict);
+        let counted = verdicts.iter().map(|verdict| (verdict.verdict.name(), verdict.code.as_deref()));
+        self.settle(message, counted, verdicts.iter().filter_map(|verdict| verdict.retry_s).max());
+        for verdict in &verdicts {
+            self.log.write(verdict.level(), "send_message", verdict);
+        }
     }
 
     /// Acks every message that is still in progress.
     fn leave(&self) {
-        self.messages.iter().for_each(|message| self.settle(message, "under_way", None, None));
+        self.messages.iter().for_each(|message| self.settle(message, [("under_way", None)], None));
     }
 
-    /// Settles a message, once.
-    fn settle(&self, message: &SendMessage, verdict: &str, code: Option<&str>, retry_s: Option<u32>) {
+    /// Settles a message, once; it is tried again if any of its payloads is.
+    fn settle<'a>(
+        &self,
+        message: &SendMessage,
+        verdicts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        retry_s: Option<u32>,
+    ) {
         if !message.settled.replace(true) {
-            self.summary.borrow_mut().count(verdict, code);
+            let mut summary = self.summary.borrow_mut();
+            verdicts.into_iter().for_each(|(verdict, code)| summary.count(verdict, code));
             if let Err(fault) = message.message.settle(retry_s) {
                 self.fault.set(Some(fault));
             }

@@ -4,12 +4,13 @@
 use worker::Env;
 
 use super::bindings::Bindings;
-use super::messages::QueueMessage;
 use super::partner::FetchPartner;
 use super::{env, random};
 use crate::config::{Config, ConfigFault, DeliverySettings};
 use crate::limits::{BATCH_RUN_MS, BEHIND_BATCH_MS, LEASE_MAX_MS, SEND_PATIENCE_MS, SEND_RETRY_S, batch_patience_ms};
-use crate::pipeline::{PartnerWatch, PayloadSender, SendVerdict, hand_on, hold_message, send_message};
+use crate::pipeline::{
+    MessageLoad, PartnerWatch, PayloadSender, ReceivedMessage, SendVerdict, hand_on, hold_message, send_message,
+};
 use crate::services::Services;
 
 /// The dependencies needed to send.
@@ -52,10 +53,10 @@ impl SendDependencies {
     }
 
     /// Returns a message to its queue, for which the batch has no time left.
-    pub(super) async fn hand_on(&self, message: &QueueMessage) -> SendVerdict {
+    pub(super) async fn hand_on(&self, message: &ReceivedMessage) -> Vec<SendVerdict> {
         match &self.bindings {
-            Ok(bindings) => hand_on(bindings, &message.received(env::SEND_QUEUE_NAME)).await,
-            Err(error) => SendVerdict::not_now("not_configured", error.to_string(), 0),
+            Ok(bindings) => hand_on(bindings, message).await,
+            Err(error) => vec![SendVerdict::not_now("not_configured", error.to_string(), 0)],
         }
     }
 
@@ -64,19 +65,18 @@ impl SendDependencies {
     }
 
     /// Handles one message of the queue.
-    pub(super) async fn send(&self, message: &QueueMessage) -> SendVerdict {
+    pub(super) async fn send(&self, message: &ReceivedMessage, load: MessageLoad) -> Vec<SendVerdict> {
         let [.., delay] = SEND_RETRY_S;
-        let later = |code, reason| SendVerdict::not_now(code, reason, delay);
+        let later = |code, reason| vec![SendVerdict::not_now(code, reason, delay)];
         let (config, bindings) = match (&self.config, &self.bindings) {
             (Ok(config), Ok(bindings)) => (config, bindings),
             (Err(faults), _) => return later("not_configured", ConfigFault::words(faults)),
             (_, Err(error)) => return later("not_configured", error.to_string()),
         };
-        let message = message.received(env::SEND_QUEUE_NAME);
-        let Some(settings) = &config.delivery else { return hold_message(bindings, config, &message).await };
+        let Some(settings) = &config.delivery else { return hold_message(bindings, config, message).await };
         let nonce = || random::nonce(bindings.now_ms());
         let (partner, watch, claimant) = (&self.partner, &self.watch, random::name());
-        let sender = PayloadSender { services: bindings, partner, settings, nonce, claimant, watch };
-        send_message(&sender, &message).await
+        let sender = PayloadSender { services: bindings, partner, settings, nonce, claimant, watch, load };
+        send_message(&sender, message).await
     }
 }

@@ -260,4 +260,8 @@ impl<D: Services> Services for RequestServices<D> {
     fn pack_bytes(&self) -> usize {
         self.services.pack_bytes()
     }
+
+    fn group_payloads(&self) -> usize {
+        self.services.group_payloads()
+    }
 }

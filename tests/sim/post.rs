@@ -40,7 +40,7 @@ impl Isolate {
         if let Some(kind) = failure {
             return self.fail(kind).await;
         }
-        self.post.set(Some(number));
+        self.posts.borrow_mut().push(number);
         time.give_way().await;
         let (fault, way) = {
             let random = &mut self.platform.random.borrow_mut();
@@ -53,7 +53,7 @@ impl Isolate {
             None => Ok(self.take(number)),
             Some(Fault::Fails) => self.refuse(number, way),
             Some(Fault::FailsButHappened) => {
-                self.doubt();
+                self.doubt_post(number);
                 let _answer = self.take(number);
                 time.sleep(POST_MS - latency).await;
                 Err(PostError::Unknown("no answer".into()))
@@ -111,7 +111,7 @@ impl Isolate {
             4 => answer(502, None),
             5 => Err(PostError::NotSent("refused".into())),
             6 => {
-                self.platform.partner.borrow_mut().seen[number].in_doubt = true;
+                self.doubt_post(number);
                 Err(PostError::Unknown("reset".into()))
             }
             7 => answer(302, None),

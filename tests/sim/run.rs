@@ -13,7 +13,8 @@ use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryWindow, PlanBackfill, alarm};
 use raydex::limits::{BODIES_KEPT_MS, SWEEP_ROUND_MS};
 use raydex::pipeline::{
-    BatchRequest, PartnerWatch, PayloadSender, options_of, parse_message, process_batch, run_sweep, send_message,
+    BatchRequest, PartnerWatch, PayloadSender, PostSlots, options_of, parse_message, process_batch, run_sweep,
+    send_message,
 };
 use raydex::record::Dataset;
 
@@ -36,6 +37,8 @@ const CRON_MS: i64 = 600_000;
 const AGAIN_MS: i64 = 30_000;
 /// Steps in which everything must come to rest once nothing goes wrong any more.
 const PATIENCE: u64 = 300_000;
+/// Rounds of the sweep within which all is done.
+const ROUNDS: u32 = 4;
 /// Steps in which things go wrong while bodies are removed.
 const STEPS_OF_AGE: u64 = 300;
 /// Steps of a thousand in which a body is removed, in worlds where bodies are.
@@ -90,6 +93,8 @@ pub(crate) struct Run {
     /// Nobody writes batches any more.
     is_over: bool,
     sweeps: u32,
+    /// Messages of batches that were tried for the last time.
+    given_up: u32,
     claimants: u64,
     /// The rays that were judged as if nobody had their records.
     pub(crate) judged: Judged,
@@ -129,6 +134,7 @@ impl Run {
             next_cron_ms: BEGIN_MS + CRON_MS,
             is_over: false,
             sweeps: 0,
+            given_up: 0,
             claimants: 0,
             judged: Judged::default(),
             removals,
@@ -176,13 +182,21 @@ impl Run {
         self.come_to_rest()
     }
 
-    /// Nothing goes wrong any more, for a round of the sweep, too; an error is a world that does not come to rest.
+    /// Nothing goes wrong any more, for a round of the sweep, too; an error is a world that does not come to rest. Batches that share
+    /// lines may wait for each other in a line that is longer than their messages come again: the next round goes on.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
         self.resume_all();
         self.rest(1)?;
-        self.platform.time.advance_to(self.platform.time.now_ms() + SWEEP_ROUND_MS);
-        self.rest(2)
+        for _ in 0..ROUNDS {
+            self.given_up = 0;
+            self.platform.time.advance_to(self.platform.time.now_ms() + SWEEP_ROUND_MS);
+            self.rest(2)?;
+            if self.given_up == 0 {
+                return Ok(());
+            }
+        }
+        Err(format!("{} messages were given up in the last of {ROUNDS} rounds", self.given_up))
     }
 
     /// Until everything has come to rest, and this many sweeps found it so.
@@ -347,9 +361,12 @@ impl Run {
                     let settings = config.delivery.as_ref().unwrap();
                     let partner = &world.isolate;
                     let watch = &PartnerWatch::default();
-                    let sender = PayloadSender { services: &world, partner, settings, nonce: || 5, claimant, watch };
+                    let load = PostSlots::default().begin(1);
+                    let sender =
+                        PayloadSender { services: &world, partner, settings, nonce: || 5, claimant, watch, load };
                     let message = message("send-queue", &body, attempts + 1);
-                    send_message(&sender, &message).await.retry_s.map_or(Ended::Acked, Ended::Again)
+                    let verdicts = send_message(&sender, &message).await;
+                    verdicts.iter().filter_map(|verdict| verdict.retry_s).max().map_or(Ended::Acked, Ended::Again)
                 })
             }
             Job::Backfill(batch, window, again) => {
@@ -445,7 +462,11 @@ impl Run {
             (attempts < tries).then_some(Message { attempts, visible_ms: now + after_ms, ..message })
         };
         match job {
-            Job::Parse(message) => self.platform.parses.borrow_mut().extend(again(message, PARSE_TRIES)),
+            Job::Parse(message) => {
+                let again = again(message, PARSE_TRIES);
+                self.given_up += u32::from(again.is_none());
+                self.platform.parses.borrow_mut().extend(again);
+            }
             Job::Send(message) => self.platform.sends.borrow_mut().extend(again(message, SEND_TRIES)),
             Job::Backfill(batch, window, again) => self.backfills.push((batch, window, again, now + after_ms)),
             // The platform rings again after a crash.

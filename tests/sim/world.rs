@@ -11,8 +11,9 @@ use raydex::backend::{BackendError, DurableObjects, ObjectHead, Queue, SqlAnswer
 use raydex::bucket_keys::PAYLOADS;
 use raydex::index::calls::PutEntry;
 use raydex::index::{OccupancyMap, OccupancyRow, shard};
+use raydex::ledger::calls::{CommitAttempt, CommitAttempts};
 use raydex::ledger::ids::{PARTNER, REGISTRY};
-use raydex::ledger::{Alarm, DeliveryId, partner as gate, registry};
+use raydex::ledger::{Alarm, DeliveryGroup, partner as gate, registry};
 use raydex::r2_event::R2Event;
 use raydex::rpc::Call;
 use serde::Serialize;
@@ -184,8 +185,8 @@ pub(crate) struct Isolate {
     skew_ms: i64,
     /// When the task began.
     begun_ms: i64,
-    /// The POST that the task has made, until its end.
-    pub(crate) post: Rc<Cell<Option<usize>>>,
+    /// The POSTs that the task has made, and whose outcomes it has not committed.
+    pub(crate) posts: Rc<RefCell<Vec<usize>>>,
     /// As a bucket, it is the data bucket.
     pub(crate) is_data: bool,
 }
@@ -193,7 +194,7 @@ pub(crate) struct Isolate {
 impl Isolate {
     pub(crate) fn new(platform: &Rc<Platform>, number: usize, skew_ms: i64) -> Self {
         let begun_ms = platform.time.now_ms();
-        Self { platform: platform.clone(), number, skew_ms, begun_ms, post: Rc::default(), is_data: false }
+        Self { platform: platform.clone(), number, skew_ms, begun_ms, posts: Rc::default(), is_data: false }
     }
 
     /// The same isolate, as the data bucket.
@@ -212,11 +213,26 @@ impl Isolate {
         self.skew_ms + if is_frozen { self.begun_ms } else { self.platform.time.now_ms() }
     }
 
-    /// Something went wrong: if the task has made a POST, nobody can know of it now.
+    /// Something went wrong: what the task has posted and not committed, nobody can know of now.
     pub(crate) fn doubt(&self) {
-        if let Some(number) = self.post.get() {
-            self.platform.partner.borrow_mut().seen[number].in_doubt = true;
-        }
+        self.posts.borrow().iter().for_each(|number| self.doubt_post(*number));
+    }
+
+    /// The same for one of them.
+    pub(crate) fn doubt_post(&self, number: usize) {
+        self.platform.partner.borrow_mut().seen[number].in_doubt = true;
+    }
+
+    /// The ledger has said that it has these outcomes.
+    fn end_posts(&self, call: &str, body: &[u8]) {
+        let attempts = match call {
+            CommitAttempt::NAME => CommitAttempt::from_body(body).map(|one| vec![one]),
+            CommitAttempts::NAME => CommitAttempts::from_body(body).map(|several| several.attempts),
+            _ => return,
+        };
+        let committed: Vec<String> = attempts.unwrap().iter().map(|attempt| attempt.id.batch_header()).collect();
+        let partner = self.platform.partner.borrow();
+        self.posts.borrow_mut().retain(|number| !committed.contains(&partner.seen[*number].batch_id));
     }
 
     pub(crate) async fn crash<T>(&self) -> T {
@@ -299,7 +315,9 @@ impl DurableObjects for Ledgers {
             let answer = isolate.platform.answer(name, call, &body);
             answer.inspect_err(|_| isolate.doubt())
         };
-        isolate.effect(SLOW_OBJECT_MS, answer).await
+        let answer = isolate.effect(SLOW_OBJECT_MS, answer).await?;
+        isolate.end_posts(call, &body);
+        Ok(answer)
     }
 }
 
@@ -360,8 +378,8 @@ impl Queue<R2Event> for Isolate {
     }
 }
 
-impl Queue<DeliveryId> for Isolate {
-    async fn send(&self, messages: &[DeliveryId]) -> Result<(), BackendError> {
+impl Queue<DeliveryGroup> for Isolate {
+    async fn send(&self, messages: &[DeliveryGroup]) -> Result<(), BackendError> {
         self.enqueue_all(&self.platform.sends, messages).await
     }
 }

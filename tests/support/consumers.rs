@@ -5,7 +5,9 @@ use std::cell::Cell;
 use raydex::backend::BackendError;
 use raydex::config::Config;
 use raydex::ledger::{Alarm, alarm};
-use raydex::pipeline::{ParseVerdict, PartnerWatch, PayloadSender, SendVerdict, parse_message, send_message};
+use raydex::pipeline::{
+    ParseVerdict, PartnerWatch, PayloadSender, PostSlots, SendVerdict, parse_message, send_message,
+};
 
 use super::ledgers::MemoryLedger;
 use super::partner::{NONCE, Reply, Seen};
@@ -59,6 +61,13 @@ impl Consumers {
 
     /// The same for a message of a batch whose senders know this of the partner.
     pub fn send_in(&self, watch: &PartnerWatch, body: &str, attempt: u32) -> SendVerdict {
+        let mut verdicts = self.send_each(watch, body, attempt);
+        assert_eq!(verdicts.len(), 1, "{body}");
+        verdicts.remove(0)
+    }
+
+    /// The same for a message of several payloads: what becomes of each.
+    pub fn send_each(&self, watch: &PartnerWatch, body: &str, attempt: u32) -> Vec<SendVerdict> {
         self.claimants.set(self.claimants.get() + 1);
         let sender = PayloadSender {
             services: &self.fakes,
@@ -67,6 +76,7 @@ impl Consumers {
             nonce: || NONCE,
             claimant: format!("claimant {}", self.claimants.get()),
             watch,
+            load: PostSlots::default().begin(1),
         };
         run(send_message(&sender, &message("send-queue", body, attempt)))
     }
@@ -91,7 +101,7 @@ impl Consumers {
         loop {
             let messages = self.fakes.sends.take();
             for message in &messages {
-                self.send(message, 1);
+                self.send_each(&PartnerWatch::default(), message, 1);
             }
             if !messages.is_empty() {
                 continue;

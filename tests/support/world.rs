@@ -80,6 +80,8 @@ pub struct Fakes {
     pub bits: Cell<u32>,
     /// Most bytes of a pack.
     pub pack_bytes: Cell<usize>,
+    /// Most payloads that are sent together.
+    pub group_payloads: Cell<usize>,
     /// Where Logpush writes, and what is said of the batches there.
     pub log_prefixes: LogPrefixes,
 }
@@ -177,6 +179,10 @@ impl Services for Fakes {
     fn pack_bytes(&self) -> usize {
         self.pack_bytes.get()
     }
+
+    fn group_payloads(&self) -> usize {
+        self.group_payloads.get()
+    }
 }
 
 /// All that a world holds: objects of the bucket, rows of the shards and of the ledgers, messages.
@@ -213,6 +219,7 @@ impl Fakes {
             tick_ms: Cell::default(),
             bits: Cell::new(0x5a3c),
             pack_bytes: Cell::new(PACK_BYTES),
+            group_payloads: Cell::new(1),
             log_prefixes: LogPrefixes::one("logs/"),
             faults,
         }

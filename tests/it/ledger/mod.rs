@@ -8,6 +8,7 @@ mod atomic;
 mod backoff;
 mod begin;
 mod breaker;
+mod groups;
 mod lifecycle;
 mod occupancy;
 mod pacer;
@@ -250,6 +251,7 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         filtered: BTreeMap::new(),
         changed: ChangedLines::default(),
         payloads: (0..payloads).map(payload).collect(),
+        together: 1,
         duplicates: PlanDuplicates::default(),
     };
     SealBatch {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use raydex::index::{LineCounts, RejectedLines};
-use raydex::ledger::DeliveryId;
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BeginBatch, ClaimPayload, GetTotals, QuarantineBatch, SealBatch, SealedPlan};
+use raydex::ledger::{DeliveryGroup, DeliveryId};
 use raydex::limits::OUTBOX_FIRST_MS;
 
 use super::{
@@ -19,8 +19,9 @@ fn begun() -> Ledger {
     ledger
 }
 
-fn ids(count: usize) -> Vec<DeliveryId> {
-    (0..count).map(id).collect()
+/// The messages of so many payloads, each alone.
+fn messages(count: usize) -> Vec<DeliveryGroup> {
+    (0..count).map(id).map(DeliveryGroup::from).collect()
 }
 
 /// The usual seal, of which something else is said.
@@ -45,7 +46,7 @@ fn totals(ledger: &Ledger) -> LedgerTotals {
 fn seal_names_messages_or_schedules_them() {
     let ledger = begun();
     let (answer, wake_ms) = ledger.answer(&seal(1, 3)).unwrap();
-    assert_eq!((answer.already, answer.send), (false, ids(3)));
+    assert_eq!((answer.already, answer.send), (false, messages(3)));
     assert_eq!(wake_ms, Some(ledger.now() + OUTBOX_FIRST_MS));
 }
 
@@ -54,15 +55,15 @@ fn resealing_changes_nothing_and_names_unclaimed_payloads() {
     let ledger = Ledger::sealed(3);
     let rows = ledger.sql.rows();
     let again = ledger.pass(1000).again_is_the_same(&seal(1, 3), &rows);
-    assert_eq!((again.already, again.send), (true, ids(3)));
+    assert_eq!((again.already, again.send), (true, messages(3)));
     ledger.claim(1, "one");
     let rows = ledger.sql.rows();
-    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [id(0), id(2)]);
+    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [id(0), id(2)].map(DeliveryGroup::from));
     // Nothing of the claim is lost, nor is a payload that came to rest sent again.
     ledger.commit(1, 1, delivered());
     ledger.attempt(0, refused());
     let rows = ledger.sql.rows();
-    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [id(2)]);
+    assert_eq!(ledger.again_is_the_same(&seal(1, 3), &rows).send, [DeliveryGroup::from(id(2))]);
 }
 
 #[test]
@@ -119,13 +120,13 @@ fn a_second_plan_is_sealed_beside_the_first() {
     let part = |start, end| BeginBatch { deliver: Some(wish(window(start, end))), ..begin() };
     let sealed = |plan, payloads| SealBatch { counts: counts(30), ..seal(plan, payloads) };
     ledger.ask(&part(0, 10));
-    assert_eq!(ledger.ask(&sealed(1, 2)).send, ids(2));
+    assert_eq!(ledger.ask(&sealed(1, 2)).send, messages(2));
     assert_eq!(totals(&ledger).lines.filtered, reasons(&[("no_plan", 10)]));
     ledger.ask(&part(0, 20));
     let second = ledger.ask(&sealed(2, 1));
     // The first one's messages may be lost as well: nobody has claimed.
     let of_the_second = DeliveryId { plan: 2, ..id(0) };
-    assert_eq!((second.already, second.send), (false, [ids(2), vec![of_the_second.clone()]].concat()));
+    assert_eq!((second.already, second.send), (false, [messages(2), vec![of_the_second.clone().into()]].concat()));
     assert_eq!(totals(&ledger).lines.filtered, BTreeMap::new());
     ledger.ask(&ClaimPayload { id: of_the_second, ..claim(0, "one") });
     assert_eq!(totals(&ledger).payloads, reasons(&[("prepared", 2), ("sending", 1)]));

@@ -38,7 +38,7 @@ fn batches_wait_for_repaired_settings() {
     arrive(&consumers, OTHER, 10);
     assert!(consumers.fakes.sends.take().is_empty(), "no plan, so no payload");
     let held = run(hold_message(&consumers.fakes, &consumers.config, &message("send-queue", &waiting[0], 6)));
-    let said = serde_json::to_value(&held).unwrap();
+    let said = serde_json::to_value(&held[0]).unwrap();
     assert_eq!(
         (&said["verdict"], &said["code"], said.get("retry_s")),
         (&json!("waits"), &json!("delivery_stopped"), None)
@@ -63,7 +63,7 @@ fn odd_message_is_kept_while_nothing_is_sent() {
     let consumers = Consumers::new(delivering(&[("BATCH_SIZE", "0")]), |_, _| Reply::Status(200));
     let body = r#"{"key":"processed/logs_a_log_gz-0.txt"}"#;
     let said = run(hold_message(&consumers.fakes, &consumers.config, &message("send-queue", body, 1)));
-    assert_eq!((said.code.as_deref(), said.retry_s), (Some("predecessor_payload"), None));
+    assert_eq!((said[0].code.as_deref(), said[0].retry_s), (Some("predecessor_payload"), None));
     assert_eq!(consumers.fakes.dead_letters(), [("send-queue".into(), "predecessor_payload".into(), body.into())]);
 }
 

@@ -40,7 +40,7 @@ fn queues_are_bound_and_consumed_as_specified() {
     let (producers, consumers) = (tables(&wrangler, "queues.producers"), tables(&wrangler, "queues.consumers"));
     for (room, name, size, timeout, retries, dead) in [
         ("PARSE", "parse-queue", 5, 10, PARSE_RETRY_S.len(), "parse-dlq"),
-        ("SEND", "send-queue", 50, 5, SEND_RETRY_S.len(), "send-dlq"),
+        ("SEND", "send-queue", 10, 5, SEND_RETRY_S.len(), "send-dlq"),
     ] {
         let queue = constant(&format!("{room}_QUEUE_NAME"));
         assert_eq!(queue, name);

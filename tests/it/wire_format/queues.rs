@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::edge::{BatchLabel, EdgeBatch, EdgeCounts, HandedBatch};
-use raydex::ledger::DeliveryId;
+use raydex::ledger::DeliveryGroup;
+use raydex::limits::GROUP_PAYLOADS;
 use raydex::pipeline::drive_backfills;
 use raydex::r2_event::R2Event;
 
@@ -40,7 +41,18 @@ fn sent() -> (Vec<String>, Vec<String>) {
     let parse = fakes.queue.take();
     let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
     assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
-    (parse, fakes.sends.take())
+    (parse, [fakes.sends.take(), sent_together()].concat())
+}
+
+/// What raydex sends of payloads that are sent together.
+fn sent_together() -> Vec<String> {
+    let consumers = Consumers::new(delivering(&[("BATCH_SIZE", "1")]), |_, _| Reply::Status(200));
+    let fakes = &consumers.fakes;
+    fakes.group_payloads.set(GROUP_PAYLOADS);
+    let head = fakes.bucket.store(KEY, &gzip(&ndjson((1..4).map(|number| http(&ray(number).to_string(), 0)))));
+    let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
+    assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
+    fakes.sends.take()
 }
 
 /// A batch of the edge logger.
@@ -75,7 +87,7 @@ fn queue_messages_match_their_fixture() {
 #[test]
 fn stored_messages_are_read_back() {
     let text = stored_text(PATH);
-    let (mut backfills, mut payloads) = (0, 0);
+    let (mut backfills, mut payloads) = (0, Vec::new());
     for line in text.lines() {
         if let Some(body) = line.strip_prefix("parse ") {
             let event = R2Event::parse(body).unwrap();
@@ -87,10 +99,10 @@ fn stored_messages_are_read_back() {
             assert_eq!(serde_json::to_string(&batch).unwrap(), body);
         } else {
             let body = line.strip_prefix("send ").unwrap();
-            let id: DeliveryId = serde_json::from_str(body).unwrap();
-            payloads += 1;
-            assert_eq!(serde_json::to_string(&id).unwrap(), body);
+            let group = DeliveryGroup::from_message(body).unwrap();
+            payloads.push(group.payloads());
+            assert_eq!(serde_json::to_string(&group).unwrap(), body);
         }
     }
-    assert!(backfills > 0 && payloads > 0, "{text}");
+    assert!(backfills > 0 && payloads == [1, 3], "{text}");
 }
