@@ -253,7 +253,6 @@ fn search_ends_where_its_budget_does() {
     let mut store = Store::random(&mut Random::new(71), 8, 40);
     let (status, whole) = search(&store, "", &with_budget("1"));
     assert_eq!((status, &whole["raydex"]["cursor"], &whole["raydex"]["error"]), (200, &Value::Null, &Value::Null));
-    let known = cost_of(&store.fakes, "main").unwrap().cost;
     store.fakes.clock_ms.set(NOW_MS + DAY_MS);
     let (mut cursor, mut answers, mut records) = (String::new(), 0, 0);
     loop {
@@ -265,7 +264,7 @@ fn search_ends_where_its_budget_does() {
         let said = &said["raydex"];
         records += said["stats"]["records_returned"].as_u64().unwrap();
         let spent = cost_of(&store.fakes, "main").unwrap().cost;
-        assert!(spent <= known);
+        assert!(spent < 3_000 + LOOKUP, "a step is less than a lookup: {spent}");
         let Some(next) = said["cursor"].as_str() else { break };
         assert_eq!((&said["complete"], &said["error"]["code"]), (&false.into(), &"daily_budget_spent".into()));
         assert_eq!(search(&store, "", &with_budget("0.000003")).0, 429);
