@@ -113,7 +113,9 @@ fn sent(sql: &impl SqlDatabase, groups: &[DeliveryGroup], again_ms: i64, now_ms:
             for id in group.ids() {
                 still.extend(find(sql, &id)?.filter(is_due));
             }
-            still.iter_mut().for_each(|delivery| delivery.wake_ms = Some(now_ms + again_ms));
+            for delivery in &mut still {
+                delivery.wake_ms = Some(now_ms + again_ms);
+            }
             save_all(sql, &still)?;
         }
         Ok(())

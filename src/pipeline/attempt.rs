@@ -72,7 +72,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
             AttemptResult::Ended(outcome) => AttemptEnd::Outcome(outcome),
             AttemptResult::TooLarge(body) => self.split(claimed, &body).await,
         };
-        self.load.end_one();
+        self.load.end(1);
         drop(slot);
         end
     }

@@ -68,12 +68,8 @@ impl MessageLoad {
         PostSlot(self.slots.clone())
     }
 
-    /// Notes that nothing more is sent for one of the payloads.
-    pub(super) fn end_one(&self) {
-        self.end(1);
-    }
-
-    fn end(&self, payloads: usize) {
+    /// Notes that nothing more is sent for this number of the payloads.
+    pub(super) fn end(&self, payloads: usize) {
         let ended = payloads.min(self.left.get());
         self.left.set(self.left.get() - ended);
         let PostSlots(state) = &self.slots;
@@ -102,7 +98,7 @@ impl Drop for PostSlot {
 /// Does the work for each message with its number of payloads, in order, as the slots allow.
 pub async fn run_messages<T, W: Future<Output = ()>>(
     messages: impl IntoIterator<Item = (T, usize)>,
-    slots: &PostSlots,
+    slots: PostSlots,
     work: impl Fn(T, MessageLoad) -> W,
 ) {
     let mut running = FuturesUnordered::new();
@@ -130,7 +126,7 @@ mod tests {
     use super::{MessageLoad, PostSlots, run_messages};
     use crate::limits::CONCURRENT_CALLS;
 
-    /// Lets others have so many turns.
+    /// Lets others have their turn this often.
     async fn turns(left: usize) {
         let left = Cell::new(left);
         poll_fn(|context| {
@@ -144,7 +140,7 @@ mod tests {
         .await;
     }
 
-    /// What happened while messages of so many payloads each were sent, whose nth payload takes so many turns.
+    /// What happened while messages with these numbers of payloads were sent.
     #[derive(Default)]
     struct Watched {
         sending: Cell<usize>,
@@ -174,14 +170,14 @@ mod tests {
                     turns(takes(nth, payload)).await;
                     seen.sending.set(seen.sending.get() - 1);
                     seen.claimed.set(seen.claimed.get() - 1);
-                    load.end_one();
+                    load.end(1);
                     drop(slot);
                 }))
                 .await;
                 seen.ended.borrow_mut().push((turn.get(), nth));
             }
         };
-        let mut all = Box::pin(run_messages(messages.iter().copied().enumerate(), &slots, work));
+        let mut all = Box::pin(run_messages(messages.iter().copied().enumerate(), slots.clone(), work));
         while (&mut all).now_or_never().is_none() {
             turn.set(turn.get() + 1);
             assert!(turn.get() < 10_000, "nothing goes on");
@@ -221,7 +217,7 @@ mod tests {
         let slots = PostSlots::default();
         let load = slots.begin(6);
         assert!(!slots.has_room());
-        load.end_one();
+        load.end(1);
         assert!(slots.has_room());
         drop(load);
         assert_eq!(slots.0.under_way.get(), 0);

@@ -78,7 +78,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     async fn send(&self, group: &DeliveryGroup, attempt: u32) -> Result<Vec<SendVerdict>, BackendError> {
         self.watch.refresh(self.services, &self.settings.fingerprint()).await;
         let (claimed, mut verdicts) = self.claim(group).await?;
-        verdicts.iter().for_each(|_| self.load.end_one());
+        self.load.end(verdicts.len());
         let bodies = self.bodies(&claimed).await;
         let attempts =
             claimed.iter().zip(bodies).map(async |(claimed, body)| (claimed, self.attempt(claimed, body).await));

@@ -90,7 +90,7 @@ fn without_maps(value: &JsValue, layers: usize) -> JsValue {
 pub(super) struct MessageBatchSummary {
     queue: String,
     messages: usize,
-    /// Number of messages by verdict and reason.
+    /// Number of messages by verdict and reason; of payloads, where a message has several.
     verdicts: BTreeMap<String, u64>,
 }
 
@@ -102,8 +102,15 @@ impl MessageBatchSummary {
 
     /// Counts a message.
     pub(super) fn count(&mut self, verdict: &str, code: Option<&str>) {
-        let reason = code.map(|code| format!(":{code}")).unwrap_or_default();
-        *self.verdicts.entry(format!("{verdict}{reason}")).or_default() += 1;
+        self.count_each([(verdict, code)]);
+    }
+
+    /// Counts a message that has several verdicts.
+    pub(super) fn count_each<'a>(&mut self, verdicts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) {
+        for (verdict, code) in verdicts {
+            let reason = code.map(|code| format!(":{code}")).unwrap_or_default();
+            *self.verdicts.entry(format!("{verdict}{reason}")).or_default() += 1;
+        }
         self.messages += 1;
     }
 }

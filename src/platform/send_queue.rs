@@ -30,8 +30,7 @@ pub(super) async fn consume(batch: &QueueBatch, env: &Env, context: &Context) ->
     run.sending.ask_partner().await;
     let (each, messages) = (Rc::clone(&run), run.messages.clone());
     let weighed = messages.into_iter().map(|message| (Rc::clone(&message), message.payloads()));
-    let slots = PostSlots::default();
-    let mut all = Box::pin(run_messages(weighed, &slots, move |message, load| {
+    let mut all = Box::pin(run_messages(weighed, PostSlots::default(), move |message, load| {
         let run = Rc::clone(&each);
         async move { run.take(&message, load).await }
     }));
@@ -131,8 +130,7 @@ impl SendBatchRun {
         retry_s: Option<u32>,
     ) {
         if !message.settled.replace(true) {
-            let mut summary = self.summary.borrow_mut();
-            verdicts.into_iter().for_each(|(verdict, code)| summary.count(verdict, code));
+            self.summary.borrow_mut().count_each(verdicts);
             if let Err(fault) = message.message.settle(retry_s) {
                 self.fault.set(Some(fault));
             }

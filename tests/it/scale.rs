@@ -128,8 +128,7 @@ impl Counted {
         let event = R2Event::put_object(BUCKET_NAME, &key, head.size, &head.etag, world.now());
         assert_eq!(world.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
         let messages = world.fakes.sends.take();
-        let watch = PartnerWatch::default();
-        let sent = messages.iter().flat_map(|message| world.send_each(&watch, message, 1));
+        let sent = messages.iter().flat_map(|message| world.send_each(&PartnerWatch::default(), message, 1));
         assert_eq!(sent.filter(|said| said.verdict.name() == "delivered").count(), payloads as usize);
         let work = Work::so_far(world).each(before, |after, before| after - before);
         Work { messages: messages.len() as f64, ..work }

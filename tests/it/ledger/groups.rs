@@ -62,8 +62,10 @@ fn ids(numbers: std::ops::Range<usize>) -> Vec<DeliveryId> {
 }
 
 fn committed(id: &DeliveryId, token: u32, outcome: AttemptOutcome) -> CommitAttempt {
-    let facts =
-        AttemptFacts { took_ms: Some(i64::from(token) * 10 + id.index.len() as i64), ..AttemptFacts::default() };
+    let facts = AttemptFacts {
+        took_ms: Some(i64::from(token) * 10 + if id.index.ends_with('3') { 7 } else { 0 }),
+        ..AttemptFacts::default()
+    };
     CommitAttempt { id: id.clone(), token, outcome, refusal: None, facts }
 }
 

@@ -109,13 +109,14 @@ fn answer_audit(fakes: &Fakes, audit: &MemoryAudits, (call, body): (&str, &[u8])
 
 /// The tables of a database with their rows, as SQL.
 pub(super) fn dump(sql: &SqliteSql) -> String {
-    let made = sql.run("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name", &[]).unwrap().rows;
+    let made = "SELECT name, sql, type = 'table' FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name";
+    let made = sql.run(made, &[]).unwrap().rows;
     let mut text = String::new();
     for row in &made {
         let words: Vec<&str> = row[1].as_text().unwrap().split_whitespace().collect();
         writeln!(text, "{};", words.join(" ")).unwrap();
     }
-    for table in made.iter().map(|row| row[0].as_text().unwrap()) {
+    for table in made.iter().filter(|row| row[2].as_integer() == Some(1)).map(|row| row[0].as_text().unwrap()) {
         for row in sql.run(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).unwrap().rows {
             let values: Vec<String> = row.iter().map(literal).collect();
             writeln!(text, "INSERT INTO {table} VALUES ({});", values.join(", ")).unwrap();
