@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::search::{EntryFilter, EntryScan};
 use crate::access::{CostReport, RefusedRequests};
-use crate::rpc::calls;
+use crate::rpc::{calls, is_default};
 
 pub use super::entry::{ChainEntry, ChainHead};
 
@@ -41,7 +41,7 @@ pub struct AppendEvent {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedRequests>,
     /// Nano-dollars that the request costs in any case; 0 for one that is not counted.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cost: u64,
     /// The caller's budget of a day, in nano-dollars; `None` if it has none, or is not refused for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,11 +225,6 @@ pub struct OtherCosts {
     pub requests: u64,
     /// Nano-dollars.
     pub cost: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 const fn one_chain() -> u8 {

@@ -171,8 +171,8 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
                 AttemptEnd::Split => verdicts.push(SendVerdict::split(&claimed.id, &claimed.payload, claimed.attempt)),
             }
         }
-        let told = join_all(outcomes.iter().map(|(claimed, outcome)| self.tell_of(claimed, outcome)));
-        let (answers, _) = join(self.commit(&outcomes), told).await;
+        let reports = join_all(outcomes.iter().map(|(claimed, outcome)| self.tell_of(claimed, outcome)));
+        let (answers, _) = join(self.commit(&outcomes), reports).await;
         match answers {
             Ok(answers) => verdicts.extend(outcomes.iter().zip(answers).map(|((claimed, outcome), answer)| {
                 let ended = (outcome, claimed.took_ms.get());
