@@ -25,6 +25,7 @@ const KINDS = {
   "GET /v1/backfills/{id}": () => get("/v1/backfills/1", {}),
   "GET /v1/dead-letters": (q) => get("/v1/dead-letters", { limit: q.maybe(q.limit) }),
   "GET /v1/tokens": () => get("/v1/tokens", {}),
+  "GET /v1/costs": () => get("/v1/costs", {}),
   "GET /v1/audit": () => get("/v1/audit", { limit: "1" }),
   "GET /r/{ray}": (q) => get(`/r/${q.ray()}`, [{}, { tab: "json" }, { tab: "neighbours", by: "client", within: "60" }, { tab: "compare", with: q.ray() }][q.below(4)]),
   "GET /rays": (q) => get("/rays", { ids: `${q.ray()},${q.ray()}` }),
