@@ -1,40 +1,15 @@
 //! The line of a span.
 
-use std::sync::LazyLock;
-
 use serde_json::Value;
 
 use super::facts::{ExportFacts, TraceFact};
 use super::field;
+use super::rules::RULES;
 use super::values::{ExportedValues, Message, id, signed, unsigned};
 use crate::backend::to_json;
-use crate::edge::RedactionRules;
 use crate::limits::TRACE_LINE_BYTES;
 use crate::otlp::ExportedSpan;
 use crate::record::Timestamp;
-
-/// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
-const HARMLESS: [&str; 13] = [
-    "code.column.number",
-    "code.file.path",
-    "code.filepath",
-    "code.function",
-    "code.function.name",
-    "code.line.number",
-    "code.lineno",
-    "code.namespace",
-    "http.response.status_code",
-    "http.status_code",
-    "otel.status_code",
-    "process.pid",
-    "rpc.grpc.status_code",
-];
-
-/// What is taken out of spans.
-static RULES: LazyLock<RedactionRules> = LazyLock::new(|| RedactionRules {
-    kept: HARMLESS.iter().map(|name| (*name).to_owned()).collect(),
-    ..RedactionRules::default()
-});
 
 /// Why a span is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]

@@ -8,6 +8,7 @@
 
 mod facts;
 mod line;
+mod rules;
 mod values;
 
 #[cfg(test)]

@@ -295,6 +295,25 @@ fn parts_beyond_a_bound_are_dropped_and_counted() {
 }
 
 #[test]
+fn secret_at_the_cut_is_taken_out() {
+    let is_kept = |text: &str| {
+        let found = line(json!({ "name": text, "attributes": [attribute("note", json!({ "stringValue": text }))] }));
+        found.to_string().contains("canar")
+    };
+    let before = "x ".repeat(TRACE_TEXT_BYTES / 2);
+    for secret in ["bob:canary@db.internal", "postgres://bob:canary@db/x", "token=canary", "--password canary"] {
+        for at in 0..secret.len() {
+            let text = format!("{}{secret} {before}", before.get(..TRACE_TEXT_BYTES - at).unwrap());
+            assert!(!is_kept(&text), "{secret} at {at}");
+        }
+    }
+    // The name of a secret that is behind the cut counts as well.
+    let pad = "z".repeat(TRACE_TEXT_BYTES);
+    assert!(!is_kept(&format!(r#"{{"value":"canary","pad":"{pad}","name":"password"}}"#)));
+    assert!(is_kept("canary"), "the test sees what is kept");
+}
+
+#[test]
 fn body_that_is_no_request_is_refused_whole() {
     for body in [
         "",

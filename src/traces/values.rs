@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
+use super::rules::RULES;
 use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_NAME_BYTES, TRACE_PARTS, TRACE_TEXT_BYTES};
 
 /// A message as OTLP's JSON has it.
@@ -28,8 +29,10 @@ impl ExportedValues {
         Some(self.cut(text)).filter(|text| !text.is_empty())
     }
 
+    /// Cuts a text that is too long. Secrets leave it before, since of one that is cut the rest may look like none.
     fn cut(&mut self, mut text: String) -> String {
         if text.len() > TRACE_TEXT_BYTES {
+            text = RULES.text(&text).into_owned();
             text.truncate(text.floor_char_boundary(TRACE_TEXT_BYTES));
             self.dropped += 1;
         }

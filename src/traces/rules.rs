@@ -1,0 +1,28 @@
+//! What is taken out of spans, by the rules of the edge logger.
+
+use std::sync::LazyLock;
+
+use crate::edge::RedactionRules;
+
+/// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
+const HARMLESS: [&str; 13] = [
+    "code.column.number",
+    "code.file.path",
+    "code.filepath",
+    "code.function",
+    "code.function.name",
+    "code.line.number",
+    "code.lineno",
+    "code.namespace",
+    "http.response.status_code",
+    "http.status_code",
+    "otel.status_code",
+    "process.pid",
+    "rpc.grpc.status_code",
+];
+
+/// What is taken out of spans.
+pub(super) static RULES: LazyLock<RedactionRules> = LazyLock::new(|| RedactionRules {
+    kept: HARMLESS.iter().map(|name| (*name).to_owned()).collect(),
+    ..RedactionRules::default()
+});
