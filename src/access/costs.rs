@@ -119,8 +119,7 @@ impl IsolateCosts {
 mod tests {
     use super::{CostReport, IsolateCosts};
     use crate::limits::{COST_REPORT_PAUSE_MS, COSTS_PENDING, COSTS_REPORTED};
-
-    const DAY_MS: i64 = 86_400_000;
+    use crate::time::DAY_MS;
 
     fn report(actor: &str, nanos: u64) -> CostReport {
         CostReport { actor: actor.to_owned(), nanos }

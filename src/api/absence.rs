@@ -20,9 +20,9 @@ use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
 use crate::services::Services;
 use crate::story::{AbsenceFacts, BatchFacts, Verdict};
+use crate::time::DAY_MS;
 
 const NS_PER_MS: i64 = 1_000_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// Adds the verdict to the problem of a ray without records.
 pub(super) async fn explain_absence(

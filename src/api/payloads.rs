@@ -367,8 +367,7 @@ async fn decide_named(
     }
     if !send.is_empty() {
         // The ledger sends a lost message again after a minute.
-        let send: Vec<DeliveryGroup> = send.into_iter().map(DeliveryGroup::from).collect();
-        let _sent = services.send_queue().send(&send).await;
+        let _sent = services.send_queue().send(&DeliveryGroup::each_alone(send)).await;
     }
     let decided = outcomes.iter().filter(|outcome| outcome.before != outcome.state).count();
     let left = outcomes.len() - decided;
@@ -403,8 +402,7 @@ pub(crate) async fn decide_payload(
     }
     if !decided.send.is_empty() {
         // The ledger sends a lost message again after a minute.
-        let send: Vec<DeliveryGroup> = decided.send.into_iter().map(DeliveryGroup::from).collect();
-        let _sent = services.send_queue().send(&send).await;
+        let _sent = services.send_queue().send(&DeliveryGroup::each_alone(decided.send)).await;
     }
     Ok(Reply::json(services.memory(), &DecisionResponse { payload: id.handle(), before, state })?)
 }

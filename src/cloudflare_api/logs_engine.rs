@@ -24,11 +24,10 @@ use crate::memory::Reservation;
 use crate::record::Dataset;
 use crate::render::FieldProjection;
 use crate::services::Services;
-use crate::time::{day, rfc3339};
+use crate::time::{DAY_MS, day, rfc3339};
 
 /// The placeholder for the eight digits of a day in a prefix.
 const DATE: &str = "{DATE}";
-const DAY_MS: i64 = 86_400_000;
 
 /// The range, prefix and dataset named by a client.
 struct EngineQuery {

@@ -159,22 +159,27 @@ fn claim_each(
     ids: &[DeliveryId],
     now_ms: i64,
 ) -> Result<(Vec<ClaimAnswer>, Option<i64>), BackendError> {
-    let known = ids.iter().map(|id| find(sql, id)).collect::<Result<Vec<_>, _>>()?;
-    if known.iter().all(Option::is_none) {
+    let find_all = || ids.iter().map(|id| packs::find(sql, id)).collect::<Result<Vec<_>, _>>();
+    let mut found = find_all()?;
+    if found.iter().all(Option::is_none) {
         return Ok((vec![ClaimAnswer::Unknown; ids.len()], None));
     }
     let recovered = outage::learn(sql, &call.standing, now_ms)?;
-    let mut held = held_by(sql, &call.standing)?;
+    if recovered {
+        // What waited for the partner is due now.
+        found = find_all()?;
+    }
+    let (mut held, backfill) = (held_by(sql, &call.standing)?, backfill_of(sql, &call.id)?);
     let (mut answers, mut changed, mut wakes) = (Vec::new(), Vec::new(), Vec::new());
-    for id in ids {
+    for (id, known) in ids.iter().zip(found) {
         let earlier = take_from(&mut changed, id);
         let is_changed = earlier.is_some();
-        let Some(mut delivery) = earlier.map_or_else(|| packs::find(sql, id), |earlier| Ok(Some(earlier)))? else {
+        let Some(mut delivery) = earlier.or(known) else {
             answers.push(ClaimAnswer::Unknown);
             continue;
         };
         let before = delivery.clone();
-        let answer = judge(sql, call, (&mut delivery, held), now_ms)?;
+        let answer = judge(call, (&mut delivery, held), backfill, now_ms);
         let is_granted = matches!(answer, ClaimAnswer::Granted { .. });
         let is_held = matches!(answer, ClaimAnswer::Wait { why: WaitReason::BreakerOpen, .. });
         wakes.extend(held.filter(|_| is_held).or(delivery.wake_ms));
@@ -201,25 +206,25 @@ fn take_from(changed: &mut Vec<Delivery>, id: &DeliveryId) -> Option<Delivery> {
 
 /// Judges the claim of one payload, which the breaker may hold until an instant, and changes the payload accordingly.
 fn judge(
-    sql: &impl SqlDatabase,
     call: &ClaimPayload,
     (delivery, held): (&mut Delivery, Option<i64>),
+    backfill: Option<PlanBackfill>,
     now_ms: i64,
-) -> Result<ClaimAnswer, BackendError> {
-    Ok(match delivery.may_be_claimed(&call.claimant, now_ms) {
+) -> ClaimAnswer {
+    match delivery.may_be_claimed(&call.claimant, now_ms) {
         ClaimVerdict::Terminal(state) => ClaimAnswer::Terminal { state },
         ClaimVerdict::Wait(until_ms, why) => ClaimAnswer::Wait { until_ms, why },
-        ClaimVerdict::Granted(token) if delivery.state == DeliveryState::Sending => yes(sql, delivery, token)?,
+        ClaimVerdict::Granted(token) if delivery.state == DeliveryState::Sending => yes(delivery, token, backfill),
         ClaimVerdict::Granted(_) => {
             if let Some(until_ms) = held {
                 // It stays due: the alarm sends its message as soon as the breaker closes.
                 delivery.wake_ms = Some(delivery.next_attempt_ms);
-                return Ok(ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen });
+                return ClaimAnswer::Wait { until_ms, why: WaitReason::BreakerOpen };
             }
             let token = delivery.claim(&call.claimant, call.on_unknown, call.lease_ms, now_ms);
-            yes(sql, delivery, token)?
+            yes(delivery, token, backfill)
         }
-    })
+    }
 }
 
 /// Returns until when the breaker holds a claim that heard this of it; `None` if it holds none.
@@ -231,20 +236,20 @@ fn held_by(sql: &impl SqlDatabase, heard: &PartnerStanding) -> Result<Option<i64
 }
 
 /// Returns the claim with what its sender needs.
-fn yes(sql: &impl SqlDatabase, delivery: &Delivery, token: u32) -> Result<ClaimAnswer, BackendError> {
-    Ok(ClaimAnswer::Granted {
+fn yes(delivery: &Delivery, token: u32, backfill: Option<PlanBackfill>) -> ClaimAnswer {
+    ClaimAnswer::Granted {
         token,
         payload: delivery.payload.clone(),
         attempt: delivery.attempts,
         unanswered: delivery.code.as_deref() == Some(NO_ANSWER),
-        backfill: backfill_of(sql, delivery)?,
+        backfill,
         place_ms: delivery.place_ms,
-    })
+    }
 }
 
 /// Returns the backfill that a payload's plan belongs to.
-fn backfill_of(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<Option<PlanBackfill>, BackendError> {
-    let plan = [SqlValue::text(delivery.source.as_str()), SqlValue::number(delivery.plan)];
+fn backfill_of(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<PlanBackfill>, BackendError> {
+    let plan = [SqlValue::text(id.source.as_str()), SqlValue::number(id.plan)];
     let rows = sql.run("SELECT plan FROM plan_v1 WHERE source = ? AND number = ?", &plan)?.rows;
     let plan: Option<DeliveryPlan> = rows.first().map(|row| LedgerRow(row).json(0)).transpose()?;
     Ok(plan.and_then(|plan| plan.backfill))

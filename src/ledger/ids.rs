@@ -133,6 +133,12 @@ impl DeliveryGroup {
         Some(Self { ledger, source, plan, index, others: ids.map(|id| id.index).collect() })
     }
 
+    /// Returns a group for each of these payloads, which are sent alone.
+    #[must_use]
+    pub fn each_alone(ids: Vec<DeliveryId>) -> Vec<Self> {
+        ids.into_iter().map(Self::from).collect()
+    }
+
     /// Parses a message on `send-queue`; `None` if it does not name payloads in raydex's form, or names too many.
     #[must_use]
     pub fn from_message(text: &str) -> Option<Self> {

@@ -213,9 +213,8 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         };
         // The partner did answer.
         self.tell_of(claimed, &answered).await;
-        let send: Vec<DeliveryGroup> = send.into_iter().map(DeliveryGroup::from).collect();
         // The ledger sends a lost message again after a minute.
-        let _sent = self.services.send_queue().send(&send).await;
+        let _sent = self.services.send_queue().send(&DeliveryGroup::each_alone(send)).await;
         AttemptEnd::Split
     }
 

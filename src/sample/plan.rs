@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::bucket_keys::batch_key;
 use crate::record::{Dataset, RayId};
+use crate::time::DAY_MS;
 
 /// Maximum number of subrequests in an ordinary family.
 pub(super) const FAMILY_SUBREQUESTS: u32 = 3;
@@ -152,7 +153,6 @@ impl SamplePlan {
     /// # Errors
     /// The first reason why it cannot.
     pub fn check(&self) -> Result<(), PlanError> {
-        const DAY_MS: i64 = 86_400_000;
         let end = self.start_ms.checked_add(self.window_ms).and_then(|end| end.checked_add(DAY_MS));
         let rays = |at: Option<i64>| at.is_some_and(|at| RayId::at(at, 0).is_some());
         let failed = [

@@ -8,25 +8,15 @@ use raydex::backend::{PartnerClient, PartnerPost, PostAnswer, PostError};
 use raydex::ledger::{DeliveryGroup, DeliveryState};
 use raydex::limits::{COMMIT_PAUSES_MS, COMMIT_TOGETHER_MS, GROUP_PAYLOADS};
 use raydex::pipeline::{MessageBody, PartnerWatch, PayloadSender, PostSlots, ReceivedMessage, send_message};
-use raydex::r2_event::R2Event;
 use serde_json::json;
 
-use super::support::gzip::gzip;
+use super::Scene;
 use super::support::partner::{FakePartner, NONCE, Seen, delivering};
-use super::support::records::{http, ndjson, ray};
-use super::support::{Consumers, Fault, Kind, LEASE_MS, NOW_MS, Reply, run};
-use super::{BUCKET_NAME, KEY, Scene};
+use super::support::{Fault, Kind, LEASE_MS, Reply, run};
 
 /// A batch of so many payloads of one line, which are sent in groups; the partner answers so.
 fn grouped(payloads: u64, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Scene {
-    let consumers = Consumers::new(delivering(&[("BATCH_SIZE", "1")]), mind);
-    consumers.fakes.group_payloads.set(GROUP_PAYLOADS);
-    let text = ndjson((0..payloads).map(|number| http(&ray(number).to_string(), 0)));
-    let head = consumers.fakes.bucket.store(KEY, &gzip(&text));
-    let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
-    assert_eq!(consumers.parse(&serde_json::to_string(&event).unwrap(), 1).verdict.name(), "sealed");
-    let messages = consumers.fakes.sends.take();
-    Scene { consumers, messages }
+    Scene::together(payloads, delivering(&[("BATCH_SIZE", "1")]), GROUP_PAYLOADS, mind)
 }
 
 impl Scene {
@@ -144,16 +134,8 @@ fn hiccup_of_the_shared_read_is_tried_alone() {
 
 #[test]
 fn group_too_large_is_split_one_by_one() {
-    let consumers = Consumers::new(delivering(&[("BATCH_SIZE", "4")]), |seen: &Seen, _| {
-        Reply::Status(if seen.lines.len() > 2 { 413 } else { 200 })
-    });
-    consumers.fakes.group_payloads.set(GROUP_PAYLOADS);
-    let head =
-        consumers.fakes.bucket.store(KEY, &gzip(&ndjson((0..22).map(|number| http(&ray(number).to_string(), 0)))));
-    let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
-    consumers.parse(&serde_json::to_string(&event).unwrap(), 1);
-    let messages = consumers.fakes.sends.take();
-    let scene = Scene { consumers, messages };
+    let mind = |seen: &Seen, _: usize| Reply::Status(if seen.lines.len() > 2 { 413 } else { 200 });
+    let scene = Scene::together(22, delivering(&[("BATCH_SIZE", "4")]), GROUP_PAYLOADS, mind);
     let said = scene.send_group(0);
     let split = said.iter().filter(|said| said.0 == "split").count();
     assert_eq!((said.len(), split), (6, 5), "the last payload has two lines");

@@ -50,7 +50,13 @@ impl Scene {
     }
 
     fn with(records: u64, config: Config, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
+        Self::together(records, config, 1, mind)
+    }
+
+    /// The same with this number of payloads in a message.
+    fn together(records: u64, config: Config, payloads: usize, mind: impl Fn(&Seen, usize) -> Reply + 'static) -> Self {
         let consumers = Consumers::new(config, mind);
+        consumers.fakes.group_payloads.set(payloads);
         let text = ndjson((0..records).map(|number| http(&ray(number).to_string(), 0)));
         let head = consumers.fakes.bucket.store(KEY, &gzip(&text));
         let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
