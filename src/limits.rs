@@ -14,6 +14,7 @@ mod deadlines;
 mod edge;
 mod family;
 mod form;
+mod ledgers;
 mod mcp;
 mod memory;
 mod neighbours;
@@ -34,6 +35,7 @@ pub use deadlines::*;
 pub use edge::*;
 pub use family::*;
 pub use form::*;
+pub use ledgers::*;
 pub use mcp::*;
 pub use memory::*;
 pub use neighbours::*;
@@ -380,9 +382,6 @@ pub const SWEEP_BEHIND_MS: i64 = 24 * 3_600_000;
 /// Maximum number of folders that a sweep remembers.
 pub const SWEEP_FOLDERS: usize = 10_000;
 
-/// Maximum number of ledgers that a sweep visits: the hours of two weeks.
-pub const SWEEP_LEDGERS: u64 = 14 * 24;
-
 /// Maximum number of removals that a sweep makes for a ledger.
 pub const SWEEP_STEPS: usize = 10;
 
@@ -417,16 +416,6 @@ pub const OPERATION_BODY_MAX: usize = 16 * KIB;
 
 /// Maximum length of a reason given by a person, in characters.
 pub const REASON_CHARS: usize = 500;
-
-/// Maximum number of ledgers summed up in one answer: a month has 744 hours. At [`CONCURRENT_CALLS`] per 10 ms, 1.3 s.
-pub const LEDGERS_READ: u64 = 800;
-
-/// Maximum number of ledgers whose health is combined: the last day with batches, in four rounds of
-/// [`CONCURRENT_CALLS`].
-pub const HEALTH_LEDGERS: u64 = 24;
-
-/// Maximum number of ledgers asked for the newest batch of a dataset: three hours with batches.
-pub const SEEN_LEDGERS: u64 = 3;
 
 /// Stored bytes of a batch that are read to find its fields: at a compression of 6x to 15x, 200 to 600 records.
 pub const SEEN_STORED: usize = 64 * KIB;

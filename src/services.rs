@@ -16,9 +16,11 @@ use crate::access::{
 };
 use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
-use crate::backend::{BatchStore, Bucket, DurableObjects, Queue, Turns};
+use crate::backend::{BackendError, BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
-use crate::ledger::DeliveryGroup;
+use crate::ledger::occupancy::KnownMarks;
+use crate::ledger::partitions::KnownPartitions;
+use crate::ledger::{BatchId, DeliveryGroup, LedgerHour, SourceId};
 use crate::limits::{GROUP_PAYLOADS, LEDGERS_KNOWN, PACK_BYTES};
 use crate::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use crate::r2_event::R2Event;
@@ -45,6 +47,10 @@ pub struct IsolateMemory {
     pub waiting_events: WaitingEvents,
     /// How many chains the audit log is known to have.
     pub known_chains: KnownChains,
+    /// How many partitions hours are known to have.
+    pub partitions: KnownPartitions,
+    /// The prefixes that are known to be marked as occupied.
+    pub marks: KnownMarks,
 }
 
 /// When the partner last answered for a payload: took it, or refused it as such.
@@ -176,6 +182,32 @@ pub trait Services {
     /// Returns the maximum number of payloads that are sent together.
     fn group_payloads(&self) -> usize {
         GROUP_PAYLOADS
+    }
+
+    /// Returns the number of partitions that an hour gets from now on.
+    fn partitions(&self) -> u8;
+
+    /// Returns the number of partitions that an hour has; 1 before its first batch.
+    fn known_partitions(&self, hour: &LedgerHour) -> impl Future<Output = Result<u8, BackendError>> {
+        self.isolate().partitions.of_hour(self.ledgers(), hour, None)
+    }
+
+    /// Returns the name of the ledger of the batch at `key`. From then on the number of its hour's partitions stays.
+    fn ledger_of(&self, key: &str) -> impl Future<Output = Result<String, BackendError>> {
+        async move {
+            let hour = LedgerHour::of_key(key);
+            let wanted = Some(self.partitions());
+            let partitions = self.isolate().partitions.of_hour(self.ledgers(), &hour, wanted).await?;
+            Ok(hour.ledger_of(key, partitions))
+        }
+    }
+
+    /// Returns the identity of this version of the log bucket's object.
+    fn batch_id(&self, key: &str, etag: &str) -> impl Future<Output = Result<BatchId, BackendError>> {
+        async move {
+            let ledger = self.ledger_of(key).await?;
+            Ok(BatchId { ledger, source: SourceId::for_object(self.bucket_name(), key, etag) })
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::backfills::shown_filter;
-use super::ledgers::{LedgerCounts, ask_ledger, call_ledger, check_registered, newest_ledgers};
+use super::ledgers::{LedgerCounts, ask_ledger, batch_of_object, call_ledger, check_registered, newest_ledgers};
 use super::list_document::ListDocument;
 use super::operation_reason::parse_reason;
 use super::views::{BatchResponse, PayloadResponse, PlanResponse, with_all_states};
@@ -26,7 +26,7 @@ use crate::index::{ObjectVersion, RejectedLine};
 use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
 use crate::ledger::calls::{BatchDetails, BatchList, GetBatch, ListBatches, PayloadSelection, ReplayBatch};
 use crate::ledger::{BatchId, BatchState, DeliveryPlan, PlanOptions};
-use crate::limits::{BATCHES_LISTED, BATCHES_PAGE, CONCURRENT_CALLS, KEY_BYTES, LEDGERS_READ, LISTED, PAYLOADS_PAGE};
+use crate::limits::{BATCHES_LISTED, BATCHES_PAGE, CONCURRENT_CALLS, HOURS_READ, KEY_BYTES, LISTED, PAYLOADS_PAGE};
 use crate::r2_event::R2Event;
 use crate::record::Dataset;
 use crate::rpc::HeldAnswer;
@@ -49,7 +49,7 @@ pub(crate) async fn list_batches<Y>(
 ) -> Result<Reply, Problem> {
     let state = parse_state(request)?;
     let limit = request.number_parameter("limit", LISTED, BATCHES_LISTED)?;
-    let ledgers = newest_ledgers(services, LEDGERS_READ).await?;
+    let ledgers = newest_ledgers(services, HOURS_READ).await?;
     // One extra batch shows whether there are more.
     let datasets = caller.datasets().map(<[_]>::to_vec);
     let first = ListBatches { state, datasets, limit: BATCHES_PAGE.min(limit + 1), after: None };
@@ -81,7 +81,7 @@ pub(crate) async fn list_batches<Y>(
     }
     let has_totals = caller.visibility().has_totals();
     // An hour that was not read may have nothing that exists for the caller.
-    let is_cut = if has_totals { scanned < ledgers.total } else { ledgers.total > LEDGERS_READ };
+    let is_cut = if has_totals { scanned < ledgers.total } else { ledgers.total > ledgers.names.len() as u64 };
     let truncated = listed > limit || is_cut;
     let ledgers = has_totals.then_some(LedgerCounts { scanned, total: ledgers.total });
     Ok(Reply::new(200, JSON, document.end(&BatchListTail { truncated, ledgers })?))
@@ -134,7 +134,7 @@ pub(crate) async fn announce_batch(
     let bucket_name = services.bucket_name();
     let event = R2Event::put_object(bucket_name, &key, head.size, &head.etag, services.now_ms());
     services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    let batch = BatchId::for_object(bucket_name, &key, &head.etag).handle();
+    let batch = batch_of_object(services, &key, &head.etag).await?.handle();
     Ok(Reply { status: 202, ..Reply::json(services.memory(), &AnnouncementResponse { batch })? })
 }
 

@@ -12,15 +12,16 @@ use serde::Serialize;
 
 use crate::access::Visibility;
 use crate::backend::CallError;
+use crate::ledger::LedgerHour;
 use crate::ledger::completeness::{FindMissing, MissingLines};
-use crate::ledger::ids::{REGISTRY, ledger_of};
+use crate::ledger::hours::keep_hours;
+use crate::ledger::ids::REGISTRY;
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::registry::{FindLedgers, LedgerNames};
-use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, COMPLETENESS_LEDGERS, CONCURRENT_CALLS};
+use crate::limits::{BACKFILL_LATE_MS, BACKFILL_SKEW_MS, COMPLETENESS_HOURS, CONCURRENT_CALLS};
 use crate::record::Dataset;
 use crate::rpc::{self, Call};
 use crate::services::Services;
-use crate::time::stamp;
 
 /// A reason why records may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,8 +110,7 @@ impl RangeLedgers {
         let call = FindLedgers { ray_of, ..ledgers_of_range(now_ms, range) };
         let LedgerNames { mut names, swept_ms, finished_ms, doubt } =
             rpc::call_held(services.ledgers(), services.memory(), REGISTRY, &call).await?.into_parts().0;
-        let is_whole = names.len() as u64 <= COMPLETENESS_LEDGERS;
-        names.truncate(usize::try_from(COMPLETENESS_LEDGERS).unwrap_or(usize::MAX));
+        let is_whole = keep_hours(&mut names, COMPLETENESS_HOURS);
         Ok(Self { names, swept_ms, finished_ms, is_whole, doubt })
     }
 
@@ -135,18 +135,18 @@ impl RangeLedgers {
     }
 }
 
-/// Returns the call that asks the registry for the ledgers whose batches may hold records of a range, and for one more than
-/// may be asked.
+/// Returns the call that asks the registry for the ledgers whose batches may hold records of a range, and for those of one hour
+/// more than may be asked.
 pub(super) fn ledgers_of_range(now_ms: i64, range: &Range<i64>) -> FindLedgers {
     // The ledger of a batch is that of the hour in which it begins.
-    let hour = |ms: i64| ledger_of(&stamp(ms));
+    let hour = |ms: i64| LedgerHour::of_time(ms).first_ledger().to_owned();
     let latest = now_ms.saturating_add(BACKFILL_LATE_MS);
     FindLedgers {
         first: hour(range.start.saturating_sub(BACKFILL_SKEW_MS + BACKFILL_LATE_MS).clamp(0, latest)),
         last: hour(range.end.saturating_add(BACKFILL_LATE_MS).clamp(0, latest)),
         start_ms: range.start,
         end_ms: range.end,
-        limit: COMPLETENESS_LEDGERS + 1,
+        limit: COMPLETENESS_HOURS + 1,
         ray_of: None,
     }
 }

@@ -16,25 +16,26 @@ use serde::{Serialize, Serializer};
 
 use super::batches::next_page;
 use super::completeness::ledgers_of_range;
-use super::ledgers::{ask_ledger, call_ledger};
+use super::ledgers::{ask_ledger, call_ledger, ledgers_of_hour};
 use super::time_range::parse_range;
 use crate::access::{Caller, Visibility};
 use crate::bucket_keys::{KeyClass, classify};
 use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, problems};
-use crate::ledger::BatchState;
 use crate::ledger::books::BatchSummary;
 use crate::ledger::calls::ListBatches;
-use crate::ledger::ids::{REGISTRY, ledger_of};
+use crate::ledger::hours::keep_hours;
+use crate::ledger::ids::REGISTRY;
 use crate::ledger::sweep_round::GetSweepRound;
 use crate::ledger::windows::{BatchSpan, TimeWindows, gaps_between, join_windows, merge_windows, windows_without};
+use crate::ledger::{BatchState, LedgerHour};
 use crate::limits::{
-    BATCHES_PAGE, COMPLETENESS_LEDGERS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, HOUR_MS, WINDOW_BYTES,
+    BATCHES_PAGE, COMPLETENESS_HOURS, CONCURRENT_CALLS, COVERAGE_BATCHES, COVERAGE_MS, HOUR_MS, WINDOW_BYTES,
 };
 use crate::memory::Reservation;
 use crate::record::Dataset;
 use crate::services::Services;
-use crate::time::{rfc3339, stamp};
+use crate::time::rfc3339;
 
 #[derive(Serialize)]
 struct CoverageResponse {
@@ -173,11 +174,17 @@ async fn collect_windows(
     let datasets = (!visibility.has_totals()).then(|| vec![dataset]);
     let first_page = ListBatches { state: None, datasets, limit: BATCHES_PAGE, after: None };
     let (first, last) = (range.start().div_euclid(HOUR_MS) - 1, range.end().div_euclid(HOUR_MS));
-    let hours = (first..=last).map(|hour| ledger_of(&stamp(hour * HOUR_MS)));
     let call = ledgers_of_range(services.now_ms(), &(*range.start()..*range.end()));
     let known = call_ledger(services, REGISTRY, &call).await?;
-    let truncated = known.names.len() as u64 > COMPLETENESS_LEDGERS;
-    let names: BTreeSet<String> = hours.chain(known.names.iter().cloned()).collect();
+    let truncated = !keep_hours(&mut known.names.clone(), COMPLETENESS_HOURS);
+    let names = stream::iter((first..=last).map(|hour| LedgerHour::of_time(hour * HOUR_MS)))
+        .map(async |hour| ledgers_of_hour(services, &hour).await)
+        .buffered(CONCURRENT_CALLS)
+        .try_fold(BTreeSet::from_iter(known.names.iter().cloned()), async |mut names, ledgers| {
+            names.extend(ledgers);
+            Ok(names)
+        })
+        .await?;
     let held = services.memory().reservation();
     let seen = stream::iter(names)
         .map(async |ledger| ledger_windows(config, services, (dataset, &range), (&ledger, &first_page), &held).await)

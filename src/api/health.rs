@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigFault};
 use crate::http::Reply;
 use crate::http::media_type::JSON;
 use crate::ledger::layout_doubts::LayoutDoubt;
-use crate::limits::HEALTH_LEDGERS;
+use crate::limits::HEALTH_HOURS;
 use crate::services::Services;
 use crate::time::rfc3339;
 
@@ -61,7 +61,7 @@ pub(crate) fn get_health(config: &Result<Config, Vec<ConfigFault>>) -> Reply {
 /// breaker holds some: the Worker itself is well.
 pub(crate) async fn get_delivery_health(config: &Config, services: &impl Services) -> Reply {
     let configured = HealthResponse::configured(config);
-    let Ok(SummedBooks { delivery, layout_doubts, .. }) = sum_books(config, services, HEALTH_LEDGERS).await else {
+    let Ok(SummedBooks { delivery, layout_doubts, .. }) = sum_books(config, services, HEALTH_HOURS).await else {
         let faults = configured.faults.iter().cloned().chain([UNREADABLE.to_owned()]).collect();
         return HealthResponse { status: "degraded", faults, ..configured }.into_reply(200);
     };

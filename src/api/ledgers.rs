@@ -1,14 +1,16 @@
 //! Chooses the ledgers that an answer reads, and calls them.
 //!
-//! An answer reads a bounded number of ledgers, newest hours first and those without an hour last, and reports how many
+//! An answer reads the ledgers of a bounded number of hours, newest hours first and those without an hour last, and reports how many
 //! of the existing ones it read.
 
 use serde::Serialize;
 
 use super::retry::retry_while_out_of_memory;
-use crate::http::Problem;
-use crate::ledger::ids::{OTHER_LEDGERS, REGISTRY};
+use crate::http::{Problem, problems};
+use crate::ledger::hours::OTHER_LEDGERS;
+use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{FindLedgers, LedgerList, ListLedgers};
+use crate::ledger::{BatchId, LedgerHour};
 use crate::rpc::{self, Call, HeldAnswer};
 use crate::services::Services;
 
@@ -21,7 +23,7 @@ pub(crate) struct LedgerCounts {
     pub(crate) total: u64,
 }
 
-/// Returns the newest ledgers, at most `most`.
+/// Returns the ledgers of the newest hours, at most `most` hours.
 pub(crate) async fn newest_ledgers(services: &impl Services, most: u64) -> Result<HeldAnswer<LedgerList>, Problem> {
     call_ledger(services, REGISTRY, &ListLedgers { limit: most }).await
 }
@@ -68,4 +70,15 @@ pub(crate) async fn ask_ledger<C: Call>(
     call: &C,
 ) -> Result<C::Answer, Problem> {
     Ok(call_ledger(services, ledger, call).await?.into_parts().0)
+}
+
+/// Returns the names of the ledgers of an hour; a failure is answered 503.
+pub(crate) async fn ledgers_of_hour(services: &impl Services, hour: &LedgerHour) -> Result<Vec<String>, Problem> {
+    let partitions = services.known_partitions(hour).await.map_err(|_| problems::unavailable())?;
+    Ok(hour.ledgers(partitions).collect())
+}
+
+/// Returns the identity of this version of the log bucket's object; a failure is answered 503.
+pub(crate) async fn batch_of_object(services: &impl Services, key: &str, etag: &str) -> Result<BatchId, Problem> {
+    services.batch_id(key, etag).await.map_err(|_| problems::unavailable())
 }

@@ -21,7 +21,7 @@ use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
 use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::self_check::{CanaryOutcome, SelfCheckReport};
-use crate::limits::LEDGERS_READ;
+use crate::limits::HOURS_READ;
 use crate::memory::ReservedWriter;
 use crate::services::Services;
 
@@ -48,7 +48,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services, calle
         balanced,
         self_check,
         ..
-    } = sum_books(config, services, LEDGERS_READ).await?;
+    } = sum_books(config, services, HOURS_READ).await?;
     let audit = Box::pin(sum_chains(services)).await?;
     let costs = Box::pin(sum_costs(services)).await?;
     let mut page = MetricsPage(ReservedWriter::new(services.memory()));

@@ -9,7 +9,7 @@ use crate::http::{Problem, Reply, problems};
 use crate::ledger::breaker::PartnerStanding;
 use crate::ledger::ids::PARTNER;
 use crate::ledger::partner::TryPartner;
-use crate::limits::HEALTH_LEDGERS;
+use crate::limits::HEALTH_HOURS;
 use crate::pipeline::tell_ledgers;
 use crate::services::Services;
 
@@ -37,6 +37,6 @@ pub(super) async fn make_probe_due(
 /// payload of each ledger while it is open.
 pub(crate) async fn try_partner(config: &Config, services: &impl Services) -> Result<Reply, Problem> {
     let breaker = make_probe_due(config, services).await?.ok_or_else(problems::delivery_off)?.into();
-    let (ledgers, waiting_payloads) = tell_ledgers(services, None, HEALTH_LEDGERS).await;
+    let (ledgers, waiting_payloads) = tell_ledgers(services, None, HEALTH_HOURS).await;
     Ok(Reply::json(services.memory(), &TryResponse { breaker, ledgers, waiting_payloads })?)
 }

@@ -27,7 +27,7 @@ use crate::ledger::payloads::{
 };
 use crate::ledger::{BatchId, DeliveryGroup, DeliveryId, DeliveryState};
 use crate::limits::{
-    CONCURRENT_CALLS, DECIDED_AT_ONCE, LEDGERS_READ, LISTED, PAYLOADS_LISTED, PAYLOADS_NAMED, PAYLOADS_PAGE,
+    CONCURRENT_CALLS, DECIDED_AT_ONCE, HOURS_READ, LISTED, PAYLOADS_LISTED, PAYLOADS_NAMED, PAYLOADS_PAGE,
 };
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -66,7 +66,7 @@ pub(crate) async fn list_payloads<Y>(
     let parameter = |name| request.parameter(name);
     let filter = parse_filter(parameter("state"), parameter("code"), parameter("older_than"), services.now_ms())?;
     let limit = request.number_parameter("limit", LISTED, PAYLOADS_LISTED)?;
-    let ledgers = newest_ledgers(services, LEDGERS_READ).await?;
+    let ledgers = newest_ledgers(services, HOURS_READ).await?;
     let after = parse_after(parameter("after"), &ledgers.names)?;
     // One extra payload shows whether there are more.
     let first = |name: &String| {
@@ -252,7 +252,7 @@ struct CountedPayloads {
 impl CountedPayloads {
     /// Counts the first payloads, at most [`DECIDED_AT_ONCE`].
     async fn find(services: &impl Services, filter: &PayloadFilter) -> Result<Self, Problem> {
-        let names = newest_ledgers(services, LEDGERS_READ).await?;
+        let names = newest_ledgers(services, HOURS_READ).await?;
         let call = CountPayloads { filter: filter.clone(), limit: DECIDED_AT_ONCE };
         let mut answers = stream::iter(&names.names)
             .map(async |name: &String| Ok::<_, Problem>((name, ask_ledger(services, name, &call).await?)))

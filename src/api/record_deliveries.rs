@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::ledgers::{ask_ledger, call_ledger};
+use super::ledgers::{ask_ledger, batch_of_object, call_ledger};
 use super::ray_document::merged_in;
 use super::views::PayloadResponse;
 use crate::access::Visibility;
@@ -159,7 +159,7 @@ pub(super) async fn each_delivery(
     let mut backfills = NamedBackfills::default();
     let places = || records.iter().copied().flat_map(stored_places);
     for StoredPlace { record, object, offset, merged } in places() {
-        let id = BatchId::for_object(services.bucket_name(), &object.key, &object.etag);
+        let id = batch_of_object(services, &object.key, &object.etag).await?;
         let shown = |status: RecordDelivery| if visibility.has_positions() { status } else { status.unpositioned() };
         // A record inside of one that the caller does not see is reported like a line of its own: anything else would tell
         // that there is the other one.

@@ -18,7 +18,7 @@ use crate::index::calls::FindRay;
 use crate::ledger::breaker::BreakerState;
 use crate::ledger::health::DeliveryHealth;
 use crate::ledger::self_check::{CanaryOutcome, CanaryResult, SelfCheckReport};
-use crate::limits::{HEALTH_LEDGERS, PARTNER_CLOCK_MS, SELF_CHECK_LATE_MS};
+use crate::limits::{HEALTH_HOURS, PARTNER_CLOCK_MS, SELF_CHECK_LATE_MS};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
 use crate::services::Services;
@@ -89,7 +89,7 @@ pub(crate) async fn get_self_check<Y>(
         return Err(problems::bad_parameter("deep", "1"));
     }
     let now_ms = services.now_ms();
-    let books = sum_books(config, services, HEALTH_LEDGERS).await;
+    let books = sum_books(config, services, HEALTH_HOURS).await;
     let mut checks = vec![settings(config)];
     checks.extend(buckets(config, services).await);
     checks.push(Check::of_answer("index", &ask_shard(services).await));

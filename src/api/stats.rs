@@ -22,7 +22,7 @@ use crate::ledger::ids::PARTNER;
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::partner::GetPartner;
 use crate::ledger::self_check::SelfCheckReport;
-use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ};
+use crate::limits::{CONCURRENT_CALLS, HOURS_READ};
 use crate::record::Dataset;
 use crate::services::Services;
 use crate::time::rfc3339;
@@ -79,7 +79,7 @@ pub(crate) async fn get_stats<Y>(
     services: &impl Services,
     request: &HttpRequest<Y>,
 ) -> Result<Reply, Problem> {
-    let most = request.number_parameter("ledgers", LEDGERS_READ, LEDGERS_READ)?;
+    let most = request.number_parameter("ledgers", HOURS_READ, HOURS_READ)?;
     let books = sum_books(config, services, most).await?;
     let delivery = DeliveryHealthResponse::new(books.delivery, config.delivery.is_some());
     let answer = StatsResponse {

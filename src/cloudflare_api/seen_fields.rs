@@ -1,6 +1,6 @@
 //! Unlisted fields that records have, for `received/fields`: those at the beginning of the newest batch.
 //!
-//! They cost one call to the registry, one to each ledger that is asked (at most [`SEEN_LEDGERS`]), and one read of at
+//! They cost one call to the registry, one to each ledger that is asked (at most [`SEEN_HOURS`]), and one read of at
 //! most [`SEEN_STORED`] bytes.
 //!
 //! # Invariants
@@ -17,7 +17,7 @@ use crate::http::Problem;
 use crate::index::ObjectVersion;
 use crate::ledger::BatchState;
 use crate::ledger::calls::ListBatches;
-use crate::limits::{LISTED, SEEN_LEDGERS, SEEN_STEP, SEEN_STORED, SEEN_TEXT};
+use crate::limits::{LISTED, SEEN_HOURS, SEEN_STEP, SEEN_STORED, SEEN_TEXT};
 use crate::mask::{MASKED, is_masked_name};
 use crate::record::fields::line_text;
 use crate::record::{Dataset, KeyNames, RecordMembers, read_key_by};
@@ -49,7 +49,7 @@ pub(super) async fn seen_fields(services: &impl Services, view: &RecordView) -> 
 
 /// Returns the newest sealed batch of a dataset, in the newest ledgers.
 async fn newest_batch(services: &impl Services, dataset: Dataset) -> Result<Option<ObjectVersion>, Problem> {
-    for name in &newest_ledgers(services, SEEN_LEDGERS).await?.names {
+    for name in &newest_ledgers(services, SEEN_HOURS).await?.names {
         let list = ListBatches { state: Some(BatchState::Sealed), datasets: None, limit: LISTED, after: None };
         let answer = call_ledger(services, name, &list).await?;
         let newest = answer.batches.iter().find(|batch| batch.dataset == dataset.name() && !batch.gone);

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use crate::access::{AccessRules, Dollars};
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
-use crate::limits::{AUDIT_CHAINS_MAX, RETENTION_DAYS_MAX};
+use crate::limits::{AUDIT_CHAINS_MAX, PARTITIONS_MAX, RETENTION_DAYS_MAX};
 use crate::mask::{Role, is_listed, nearest_field};
 use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::record::Dataset;
@@ -41,7 +41,7 @@ pub use reader::ConfigFault;
 pub use settings::{DEFAULT_BUCKET_NAME, SETTINGS, SettingRequirement, SettingSpec};
 pub use webhook::{WebhookForm, WebhookSettings};
 
-use reader::{SettingsReader, one_of};
+use reader::{SettingsReader, count, one_of};
 
 /// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub struct Config {
     pub daily_budget: Option<Dollars>,
     /// Number of chains of the audit log.
     pub audit_chains: u8,
+    /// Number of ledgers that an hour gets.
+    pub partitions: u8,
     /// The roles that must give a reason for each request that shows log lines.
     pub reason_roles: Vec<Role>,
     /// Pairs of zone id and zone name, for clients that name zones by id; `None` to accept any id and show every zone.
@@ -141,6 +143,7 @@ impl Config {
             per_minute: 0,
             daily_budget: None,
             audit_chains: 1,
+            partitions: 1,
             reason_roles: Vec::new(),
             zones: None,
             bucket_name: DEFAULT_BUCKET_NAME.to_owned(),
@@ -168,7 +171,8 @@ impl Config {
         let per_minute = reader
             .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
         let daily_budget = budget::read(reader);
-        let audit_chains = reader.read(&settings::AUDIT_CHAINS, audit_chains);
+        let audit_chains = reader.read(&settings::AUDIT_CHAINS, |value| count(value, AUDIT_CHAINS_MAX));
+        let partitions = reader.read(&settings::PARTITIONS, |value| count(value, PARTITIONS_MAX));
         let reason_roles = reader.read(&settings::REASON_ROLES, access::roles);
         let zones = reader.read(&settings::ZONES, zones);
         let bucket_name = reader.read(&settings::BUCKET_NAME, bucket_name);
@@ -184,6 +188,7 @@ impl Config {
             per_minute: per_minute?,
             daily_budget,
             audit_chains: audit_chains?,
+            partitions: partitions?,
             reason_roles: reason_roles.unwrap_or_default(),
             zones,
             bucket_name: bucket_name?,
@@ -217,11 +222,6 @@ fn bucket_name(value: &str) -> Result<String, String> {
         && !value.ends_with('-');
     let wrong = "is not a bucket's name: 3 to 63 small letters, digits and inner hyphens";
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
-}
-
-fn audit_chains(value: &str) -> Result<u8, String> {
-    let chains = value.parse().ok().filter(|chains| (1..=AUDIT_CHAINS_MAX).contains(chains));
-    chains.ok_or_else(|| format!("must be a whole number from 1 to {AUDIT_CHAINS_MAX}"))
 }
 
 fn retention_days(value: &str) -> Result<u32, String> {

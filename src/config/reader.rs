@@ -97,3 +97,9 @@ pub(super) fn one_of<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'stati
 pub(super) fn not_valid(error: impl std::fmt::Display) -> String {
     format!("is not valid: {error}")
 }
+
+/// Parses a number from 1 to `most`.
+pub(super) fn count(value: &str, most: u8) -> Result<u8, String> {
+    let count = value.parse().ok().filter(|count| (1..=most).contains(count));
+    count.ok_or_else(|| format!("must be a whole number from 1 to {most}"))
+}

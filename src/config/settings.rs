@@ -85,6 +85,8 @@ pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", Setti
 pub const DAILY_BUDGET: SettingSpec = SettingSpec::variable("DAILY_BUDGET", SettingRequirement::Optional);
 /// Number of chains of the audit log, among which callers are spread.
 pub const AUDIT_CHAINS: SettingSpec = SettingSpec::variable("AUDIT_CHAINS", SettingRequirement::Default("1"));
+/// Number of ledgers among which the batches of an hour are spread.
+pub const PARTITIONS: SettingSpec = SettingSpec::variable("PARTITIONS", SettingRequirement::Default("1"));
 /// Zone ids and zone names, as a JSON object.
 pub const ZONES: SettingSpec = SettingSpec::variable("API_ZONES", SettingRequirement::Optional);
 /// The name of the queue of objects to parse.
@@ -198,7 +200,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 64] = [
+pub const SETTINGS: [SettingSpec; 65] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -210,6 +212,7 @@ pub const SETTINGS: [SettingSpec; 64] = [
     DAILY_BUDGET,
     REASON_ROLES,
     AUDIT_CHAINS,
+    PARTITIONS,
     ZONES,
     BUCKET_NAME,
     JURISDICTION,

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, attempts, backfill_sums, completeness, deliveries, newest_batches, outage, payloads, plans, replays,
-    sources, tables, views, wake,
+    absence, attempts, backfill_sums, completeness, deliveries, newest_batches, outage, partitions, payloads, plans,
+    replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -59,7 +59,8 @@ pub fn answer(
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
     Dispatcher::new(sql, name, body)
-        .on(|begin| sources::begin(sql, begin, now_ms))
+        .on(|fix| partitions::fix(sql, *fix))
+        .on(|begin| sources::begin(sql, ledger, begin, now_ms))
         .on(|shards| sources::record_shards(sql, shards))
         .on(|plan| plans::check_plan(sql, plan, now_ms))
         .on_timed(|seal| with_next(sql, sources::seal(sql, ledger, seal, now_ms)?))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::backfill_ledgers::{self, BackfillLedgers, ListBackfillLedgers, RecordBackfillSums};
 use super::backfill_sums::BackfillSums;
 use super::calls::CallAck;
-use super::ids::ledger_of;
+use super::hours::LedgerHour;
 use super::plan::DeliveryWindow;
 use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
@@ -223,9 +223,19 @@ pub struct CountEndedObject {
     pub id: i64,
     /// The key of the object; each counts once.
     pub key: String,
+    /// The name of its ledger; `None` from a version that knew no partitions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ledger: Option<String>,
     /// Whether it is no valid batch.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub quarantined: bool,
+}
+
+impl CountEndedObject {
+    /// Returns the name of the object's ledger.
+    fn ledger(&self) -> String {
+        self.ledger.clone().unwrap_or_else(|| LedgerHour::of_key(&self.key).first_ledger().to_owned())
+    }
 }
 
 /// Registers the calls about backfills.
@@ -360,7 +370,7 @@ fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer,
     // An object counts once its step is recorded.
     let counted = LedgerRow(row).number::<u64>(0)?;
     if known.request.deliver {
-        backfill_ledgers::add(sql, ended.id, &ledger_of(&ended.key))?;
+        backfill_ledgers::add(sql, ended.id, &ended.ledger())?;
     }
     let job = BackfillJob {
         processed: known.processed + counted,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{OTHER, hour_of, ledger_of};
+use super::hours::LedgerHour;
 use super::state::BatchState;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, SqlDatabase, SqlRow};
@@ -55,12 +55,12 @@ impl MissingLines {
 /// and latest record, as far as they are known, in Unix milliseconds.
 #[must_use]
 pub fn times_beyond_ledger(object: &ObjectVersion, records: Option<(i64, i64)>) -> Option<(i64, i64)> {
-    let ledger = ledger_of(&object.key);
-    if ledger.starts_with(OTHER) {
+    let hour = LedgerHour::of_key(&object.key);
+    if hour.is_other() {
         return None;
     }
     // A question about an instant is asked of ledgers whose hour begins up to an hour after it, or after the bounds below.
-    let hour_ms = hour_of(&ledger);
+    let hour_ms = hour.start_ms();
     let is_implied = |(first_ms, last_ms): &(i64, i64)| {
         hour_ms.is_some_and(|hour_ms| {
             *first_ms >= hour_ms - BACKFILL_LATE_MS

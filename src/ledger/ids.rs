@@ -5,54 +5,19 @@
 //! sent in messages; tests freeze their formats.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::delivery::BodyLocation;
+use super::hours::VERSION;
 use super::source_id::SourceId;
 use crate::bucket_keys::pack_key;
 use crate::limits::GROUP_PAYLOADS;
-use crate::time;
 
 /// The name of the registry, the Durable Object that knows every ledger.
 pub const REGISTRY: &str = "v1/registry";
 /// The name of the object for the partner, which belongs to no ledger.
 pub const PARTNER: &str = "v1/partner";
-/// The version in a ledger's name: that of its tables' layout.
-const VERSION: &str = "v1/";
-/// Number of the ledgers that belong to no hour.
-pub const OTHER_LEDGERS: u64 = 256;
-/// The prefix of the names of the ledgers that belong to no hour.
-pub const OTHER: &str = "v1/other-";
 /// Number of digits in a payload's index.
 const INDEX_DIGITS: usize = 6;
-
-/// Returns the name of the ledger of the batch at `key`: that of the hour in the key's first timestamp, or, without
-/// one, one of 256 chosen by the key's hash. It depends on the key alone, so all versions of an object share a ledger.
-#[must_use]
-pub fn ledger_of(key: &str) -> String {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    let hour = name.as_bytes().windows(16).find(|window| is_stamp(window)).and_then(|stamp| stamp.get(..11));
-    if let Some(hour) = hour.and_then(|hour| std::str::from_utf8(hour).ok()) {
-        return format!("{VERSION}{hour}");
-    }
-    let [first, ..]: [u8; 32] = Sha256::digest(key).into();
-    format!("{VERSION}other-{first:02x}")
-}
-
-/// Returns the start of a ledger's hour in Unix milliseconds; `None` if it belongs to no hour.
-#[must_use]
-pub fn hour_of(ledger: &str) -> Option<i64> {
-    time::from_stamp(&format!("{}0000Z", ledger.strip_prefix(VERSION)?))
-}
-
-/// Returns whether these bytes have the form `20260328T084225Z`.
-fn is_stamp(bytes: &[u8]) -> bool {
-    (0..).zip(bytes).all(|(place, byte)| match place {
-        8 => *byte == b'T',
-        15 => *byte == b'Z',
-        _ => byte.is_ascii_digit(),
-    })
-}
 
 /// Returns the index of the payload with this number in its plan, counted from 0: `000003`.
 #[must_use]
@@ -214,12 +179,6 @@ pub struct BatchId {
 }
 
 impl BatchId {
-    /// Returns the identity of this version of an object.
-    #[must_use]
-    pub fn for_object(bucket: &str, key: &str, etag: &str) -> Self {
-        Self { ledger: ledger_of(key), source: SourceId::for_object(bucket, key, etag) }
-    }
-
     /// Returns the handle that names the batch in the API: `20260328T08.840571bb…`.
     #[must_use]
     pub fn handle(&self) -> String {
@@ -244,7 +203,7 @@ impl BatchId {
 
 #[cfg(test)]
 mod tests {
-    use super::{BatchId, DeliveryId, SourceId, index_of, ledger_of};
+    use super::{BatchId, DeliveryId, SourceId, index_of};
 
     #[test]
     fn an_identity_never_changes() {
@@ -259,23 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn ledger_is_the_hour_of_the_first_stamp() {
-        for (key, ledger) in [
-            ("logs/http_requests/20260328/20260328T084200Z_20260328T094225Z_ab.log.gz", "v1/20260328T08"),
-            ("logs/20260328/20260328T084260Z_ab.log.gz", "v1/20260328T08"),
-            ("logs/20260328T084260Z/x.log.gz", "v1/other-49"),
-            ("logs/a.log.gz", "v1/other-84"),
-            ("", "v1/other-e3"),
-        ] {
-            assert_eq!(ledger_of(key), ledger, "{key}");
-        }
-    }
-
-    #[test]
     fn handle_is_read_back_and_nothing_else() {
-        let batch = BatchId::for_object("b", "logs/20260328T084200Z_x.log.gz", "e");
-        assert_eq!(BatchId::from_handle(&batch.handle()), Some(batch.clone()));
-        let BatchId { ledger, source } = batch;
+        let source = SourceId::for_object("b", "logs/20260328T084200Z_x.log.gz", "e");
+        for ledger in ["v1/20260328T08", "v1/20260328T08-7", "v1/other-e3"] {
+            let batch = BatchId { ledger: ledger.into(), source: source.clone() };
+            assert_eq!(BatchId::from_handle(&batch.handle()), Some(batch));
+        }
+        let ledger = "v1/20260328T08-7".to_owned();
         let id = DeliveryId { ledger, source, plan: 2, index: "000003.0.1".into() };
         assert_eq!(DeliveryId::from_handle(&id.handle()), Some(id.clone()));
         assert_eq!(id.split_indexes(), ["000003.0.1.0", "000003.0.1.1"]);

@@ -1,6 +1,6 @@
 //! The ledger: the batches seen so far, the outcome of every line, and the schedule of every payload.
 //!
-//! One Durable Object per hour of batch time ([`ids`]), a state machine over its SQLite database. A *source* is one
+//! One Durable Object per hour of batch time, or several ([`hours`], [`partitions`]), a state machine over its SQLite database. A *source* is one
 //! version of one object; a *plan* selects the lines that are delivered, and is pinned by the first attempt; a
 //! *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
 //! [`breaker`] (the state machines, without SQL), [`partner`] (the object that has the breaker), [`pacer`] (in the same object), [`waiting`] and [`health`] (what users see of both), then the calls
@@ -32,6 +32,7 @@ pub mod edge_sums;
 pub mod first_start;
 pub mod freshness;
 pub mod health;
+pub mod hours;
 pub mod ids;
 pub mod layout_doubts;
 pub mod newest_batches;
@@ -39,6 +40,7 @@ pub mod occupancy;
 pub mod outage;
 pub mod pacer;
 mod packs;
+pub mod partitions;
 pub mod partner;
 pub mod payloads;
 pub mod plan;
@@ -61,7 +63,8 @@ pub mod windows;
 pub use answer::{answer, name_of, open, serve};
 pub use delivery::{AttemptFacts, AttemptOutcome, Delivery, DeliveryState};
 pub use directory::RegistryDirectory;
-pub use ids::{BatchId, DeliveryGroup, DeliveryId, ledger_of};
+pub use hours::LedgerHour;
+pub use ids::{BatchId, DeliveryGroup, DeliveryId};
 pub use plan::{DeliveryPlan, DeliveryWindow, PlanBackfill, PlanOptions, PlanRepair};
 pub use source_id::SourceId;
 pub use state::BatchState;

@@ -7,6 +7,10 @@
 //! # Invariants
 //! No shard holds an entry whose prefix is not marked for the entry's dataset. A bit once set stays set.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::calls::CallAck;
@@ -14,7 +18,7 @@ use super::ids::REGISTRY;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{OccupancyMap, OccupancyRow};
-use crate::limits::{OCCUPANCY_ROW, OCCUPANCY_ROWS};
+use crate::limits::{MARKS_KNOWN, OCCUPANCY_ROW, OCCUPANCY_ROWS};
 use crate::record::Dataset;
 use crate::rpc::{self, Dispatcher, calls};
 
@@ -45,6 +49,34 @@ pub struct ReadOccupancy {
     pub first: u32,
     /// The last prefix of the range, inclusive.
     pub last: u32,
+}
+
+/// The prefixes that an isolate knows to be marked; its clones are the same one. A batch of prefixes that others marked calls
+/// nothing, so the calls grow with the number of isolates, and not with the traffic.
+#[derive(Debug, Clone, Default)]
+pub struct KnownMarks(Rc<RefCell<BTreeSet<(Dataset, u32)>>>);
+
+impl KnownMarks {
+    /// Marks those of the prefixes that are not known to be marked, before entries of `dataset` are written to their shards.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the registry cannot be reached: nothing may be written then.
+    pub async fn mark(
+        &self,
+        ledgers: &impl DurableObjects,
+        dataset: Dataset,
+        prefixes: &[u32],
+    ) -> Result<(), BackendError> {
+        let is_new = |prefix: &u32| !self.0.borrow().contains(&(dataset, *prefix));
+        let new: Vec<u32> = prefixes.iter().copied().filter(is_new).collect();
+        mark_occupied(ledgers, dataset, &new).await?;
+        let mut known = self.0.borrow_mut();
+        if known.len() + new.len() > MARKS_KNOWN {
+            known.clear();
+        }
+        known.extend(new.into_iter().take(MARKS_KNOWN).map(|prefix| (dataset, prefix)));
+        Ok(())
+    }
 }
 
 /// Marks prefixes in the registry, before entries of `dataset` are written to their shards. Marking again changes

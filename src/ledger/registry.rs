@@ -21,7 +21,8 @@ use super::backfills;
 use super::calls::CallAck;
 use super::cursor_keys;
 use super::first_start;
-use super::ids::{OTHER, REGISTRY};
+use super::hours::{HOUR_CHARS, OTHER};
+use super::ids::REGISTRY;
 use super::layout_doubts::{self, LayoutDoubt};
 use super::occupancy;
 use super::self_check::{self, SelfCheckReport};
@@ -80,7 +81,7 @@ pub struct RegisterLedger {
 /// A request for the names of ledgers, latest hours first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListLedgers {
-    /// Maximum number of names in the answer.
+    /// Maximum number of hours whose ledgers are in the answer.
     pub limit: u64,
 }
 
@@ -88,15 +89,15 @@ pub struct ListLedgers {
 /// with batches of other times than their hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindLedgers {
-    /// The name of the ledger of the first hour.
+    /// The name of the first ledger of the first hour.
     pub first: String,
-    /// The name of the ledger of the last hour.
+    /// The name of the first ledger of the last hour, or the name of a ledger.
     pub last: String,
     /// Start of the range in Unix milliseconds, inclusive.
     pub start_ms: i64,
     /// End of the range in Unix milliseconds, exclusive.
     pub end_ms: i64,
-    /// Maximum number of names in the answer.
+    /// Maximum number of hours whose ledgers are in the answer.
     pub limit: u64,
     /// The dataset of a ray whose bits say `start_ms`; `None` if the question is not about one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -323,8 +324,11 @@ fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Re
 fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers, now_ms: i64) -> Result<LedgerList, BackendError> {
     // Latest hours first, names without an hour last.
     let rows = sql.run(
-        "SELECT name FROM ledger_v1 ORDER BY name LIKE ? || '%', name DESC LIMIT ?",
-        &[SqlValue::text(OTHER), SqlValue::number(call.limit)],
+        "SELECT name FROM ledger_v1
+         WHERE substr(name, 1, ?3) IN (SELECT DISTINCT substr(name, 1, ?3) AS hour FROM ledger_v1
+            ORDER BY hour LIKE ?1 || '%', hour DESC LIMIT ?2)
+         ORDER BY name LIKE ?1 || '%', name DESC",
+        &[SqlValue::text(OTHER), SqlValue::number(call.limit), SqlValue::number(HOUR_CHARS)],
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;
     let count = |what: &str| {
@@ -344,8 +348,10 @@ fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers, now_ms: i64) -> Result<Le
 
 fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers, now_ms: i64) -> Result<LedgerNames, BackendError> {
     let rows = sql.run(
-        "SELECT name FROM ledger_v1
-         WHERE name BETWEEN ? AND ? OR name LIKE ? || '%' OR first_ms < ? AND last_ms >= ? ORDER BY name LIMIT ?",
+        // A hyphen, which the name of a partition has after that of its hour, precedes a dot.
+        "SELECT name FROM (SELECT name, dense_rank() OVER (ORDER BY substr(name, 1, ?7)) AS nth FROM ledger_v1
+            WHERE name >= ?1 AND name < ?2 || '.' OR name LIKE ?3 || '%' OR first_ms < ?4 AND last_ms >= ?5)
+         WHERE nth <= ?6 ORDER BY name",
         &[
             SqlValue::text(&*call.first),
             SqlValue::text(&*call.last),
@@ -353,6 +359,7 @@ fn find_ledgers(sql: &impl SqlDatabase, call: &FindLedgers, now_ms: i64) -> Resu
             SqlValue::Integer(call.end_ms),
             SqlValue::Integer(call.start_ms),
             SqlValue::number(call.limit),
+            SqlValue::number(HOUR_CHARS),
         ],
     )?;
     let names = rows.rows.iter().map(|row| LedgerRow(row).text(0)).collect::<Result<_, _>>()?;

@@ -13,6 +13,7 @@ use super::delivery::{Delivery, DeliveryState};
 use super::delivery_rows::{deliveries, is_same_group};
 use super::edge_sums::add_label;
 use super::ids::{DeliveryGroup, DeliveryId};
+use super::partitions;
 use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
 use super::plans::{has_plans_left, next_plan, seal_plan};
 use super::replays::is_due;
@@ -59,7 +60,13 @@ fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, Bac
 }
 
 /// Returns the work that remains on a source, and pins its plan.
-pub(super) fn begin(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<BeginAnswer, BackendError> {
+pub(super) fn begin(
+    sql: &impl SqlDatabase,
+    ledger: &str,
+    call: &BeginBatch,
+    now_ms: i64,
+) -> Result<BeginAnswer, BackendError> {
+    partitions::check(sql, ledger, &call.object.key)?;
     let (mine, others): (Vec<_>, Vec<_>) =
         versions(sql, &call.object.key)?.into_iter().partition(|version| version.id == call.source);
     if others.iter().any(|version| version.uploaded_ms > call.object.uploaded_ms) {

@@ -336,9 +336,6 @@ pub const ENGINE_LISTED: u64 = 10_000;
 /// Maximum number of days that a listing of the Logs Engine covers if the prefix names the day.
 pub const ENGINE_DAYS: usize = 366;
 
-/// Maximum number of ledgers asked whether a range is complete: the hours of 41 days, and an invocation may make 10,000
-/// calls.
-pub const COMPLETENESS_LEDGERS: u64 = 1_000;
 /// minutes. The batches of this time must lie in the bucket without a gap before a ray counts as not logged.
 pub const LANDING_MS: i64 = 300_000;
 

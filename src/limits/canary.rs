@@ -21,10 +21,6 @@ pub const CANARY_BYTES: usize = (CANARY_RECORDS + CANARY_SHARDS) * (CANARY_LINE 
 /// one, and may be removed by the bucket's lifecycle.
 pub const CANARY_AGE_MS: i64 = 24 * HOUR_MS;
 
-/// Number of ledgers that are asked for their newest batches: the hours of [`CANARY_AGE_MS`], that of the present and the next
-/// one, and some without an hour.
-pub const CANARY_LEDGERS: u64 = 40;
-
 /// Milliseconds of an hour.
 pub const HOUR_MS: i64 = 3_600_000;
 

@@ -118,7 +118,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         }
         let mut known = KnownLines::new(repeated);
         for (number, plan) in earlier.iter().enumerate() {
-            let id = self.id_of(&plan.name);
+            let id = self.id_of(&plan.name).await?;
             known.batches.push(id.handle());
             self.read_plan(&id, plan, &keys, number, &mut known).await?;
         }
@@ -127,8 +127,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         Ok(Some(known))
     }
 
-    fn id_of(&self, plan: &PlanName) -> BatchId {
-        BatchId::for_object(self.services.bucket_name(), &plan.key, &plan.etag)
+    async fn id_of(&self, plan: &PlanName) -> Result<BatchId, BackendError> {
+        self.services.batch_id(&plan.key, &plan.etag).await
     }
 
     /// Claims the lines shard by shard; returns the earlier plans that deliver some of them.
@@ -153,7 +153,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
 
     /// Returns whether an earlier plan delivers its lines. An open plan is abandoned if its object is gone.
     async fn settle(&self, plan: &PlanName) -> Result<bool, BackendError> {
-        let id = self.id_of(plan);
+        let id = self.id_of(plan).await?;
         let repetition = self.repetition;
         let call = |abandon| CheckPlan { source: id.source.clone(), plan: plan.plan, abandon, repetition };
         let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &call(false)).await?;

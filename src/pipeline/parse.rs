@@ -19,7 +19,7 @@ use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::unknown_folders::keep_unknown_folder;
-use crate::ledger::{DeliveryWindow, PlanBackfill, PlanOptions, ledger_of};
+use crate::ledger::{DeliveryWindow, PlanBackfill, PlanOptions};
 use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
 use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Event, UnreadPart};
 use crate::rpc;
@@ -276,7 +276,8 @@ impl<S: Services> AnnouncedObject<'_, S> {
         let outcome = process_batch(services, key, &request).await?;
         if let Some(EventBackfill { id, .. }) = backfill {
             let quarantined = matches!(outcome, BatchOutcome::Quarantined(_) | BatchOutcome::AlreadyQuarantined);
-            let ended = CountEndedObject { id, key: key.into(), quarantined };
+            let ledger = services.ledger_of(key).await?;
+            let ended = CountEndedObject { id, key: key.into(), ledger: Some(ledger), quarantined };
             rpc::call(services.ledgers(), REGISTRY, &ended).await?;
         }
         match outcome {
@@ -368,7 +369,7 @@ async fn forget(services: &impl Services, key: &str) -> Result<ParseVerdict, Bac
     if services.bucket().get(key).await?.is_some() {
         return Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because("still_there", None));
     }
-    let ledger = ledger_of(key);
+    let ledger = services.ledger_of(key).await?;
     let call = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
     let DeletedObjectVersions { versions } = rpc::call(services.ledgers(), &ledger, &call(false)).await?;
     for old in &versions {

@@ -17,7 +17,7 @@ use crate::ledger::ids::{PARTNER, REGISTRY};
 use crate::ledger::outage::LearnPartner;
 use crate::ledger::partner::{AskPartner, ReportAttempt};
 use crate::ledger::registry::ListLedgers;
-use crate::limits::{CONCURRENT_CALLS, LEDGERS_READ, STANDING_MS};
+use crate::limits::{CONCURRENT_CALLS, HOURS_READ, STANDING_MS};
 use crate::rpc;
 use crate::services::Services;
 
@@ -93,7 +93,7 @@ impl PartnerWatch {
         let Ok(answer) = rpc::call(services.ledgers(), PARTNER, &report).await else { return };
         self.hear(answer.standing.clone());
         if answer.closed {
-            tell_ledgers(services, Some(answer.standing), LEDGERS_READ).await;
+            tell_ledgers(services, Some(answer.standing), HOURS_READ).await;
         }
     }
 

@@ -38,7 +38,7 @@ use crate::ledger::calls::{
 use crate::ledger::completeness::times_beyond_ledger;
 use crate::ledger::layout_doubts::{NoteSkew, note_skew};
 use crate::ledger::plan::DeliveryRequest;
-use crate::ledger::{BatchId, DeliveryGroup, DeliveryPlan, occupancy, registry};
+use crate::ledger::{BatchId, DeliveryGroup, DeliveryPlan, registry};
 use crate::limits::PLANS_AT_ONCE;
 use crate::memory::ReadPermit;
 use crate::record::{Dataset, KeyNames};
@@ -186,7 +186,7 @@ async fn process_version(
             (named, Some(beginning.form.map_or(other, BatchError::Form)))
         }
     };
-    let id = BatchId::for_object(services.bucket_name(), key, &head.etag);
+    let id = services.batch_id(key, &head.etag).await?;
     let object =
         ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
     let names = request.key_names(dataset);
@@ -410,7 +410,8 @@ impl<S: Services> BatchWriter<'_, S> {
     /// Marks the prefixes of the entries as occupied. This precedes the entries, so that no search skips one, wherever
     /// processing is interrupted.
     async fn mark_occupied(&self, prefixes: &[u32]) -> Result<(), BackendError> {
-        occupancy::mark_occupied(self.services.ledgers(), self.names.dataset(), prefixes).await
+        let Self { services, names, .. } = self;
+        services.isolate().marks.mark(services.ledgers(), names.dataset(), prefixes).await
     }
 
     /// Sends the messages of payloads. If a message is lost here, the ledger sends it again after a minute.

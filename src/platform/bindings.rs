@@ -38,6 +38,7 @@ pub(super) struct Bindings {
     data_bucket: R2Bucket,
     bucket_name: String,
     log_prefixes: LogPrefixes,
+    partitions: u8,
     shards: NamedObjects,
     ledgers: NamedObjects,
     audit_log: NamedObjects,
@@ -62,6 +63,7 @@ impl Bindings {
             data_bucket: env::data_bucket(env)?,
             bucket_name: config.map(|config| config.bucket_name.clone()).unwrap_or_default(),
             log_prefixes: config.map(|config| config.log_prefix.clone()).unwrap_or_default(),
+            partitions: config.map_or(1, |config| config.partitions),
             shards: env::shards(env)?,
             ledgers: env::ledgers(env)?,
             audit_log: env::audit_log(env)?,
@@ -104,6 +106,10 @@ impl Services for Bindings {
 
     fn log_prefixes(&self) -> &LogPrefixes {
         &self.log_prefixes
+    }
+
+    fn partitions(&self) -> u8 {
+        self.partitions
     }
 
     fn shards(&self) -> &NamedObjects {

@@ -264,4 +264,8 @@ impl<D: Services> Services for RequestServices<D> {
     fn group_payloads(&self) -> usize {
         self.services.group_payloads()
     }
+
+    fn partitions(&self) -> u8 {
+        self.services.partitions()
+    }
 }

@@ -10,15 +10,14 @@ use self::canary::try_canaries;
 use self::notice::tell_webhook;
 use crate::backend::{BackendError, PartnerClient, WebhookClient};
 use crate::config::Config;
+use crate::ledger::LedgerHour;
 use crate::ledger::ids::REGISTRY;
-use crate::ledger::ledger_of;
 use crate::ledger::registry::{FindLedgers, ListLedgers};
 use crate::ledger::self_check::{RecordSelfCheck, SelfCheckReport, SweepFindings};
-use crate::limits::{CANARY_AGE_MS, CANARY_LEDGERS, HEALTH_LEDGERS, HOUR_MS};
+use crate::limits::{CANARY_AGE_MS, CANARY_HOURS, HEALTH_HOURS, HOUR_MS};
 use crate::pipeline::SweepReport;
 use crate::rpc;
 use crate::services::Services;
-use crate::time;
 
 /// Checks the deployment, records the report, and returns it. `swept` is what the sweep found; `None` if it failed. A
 /// deployment that delivers asks its partner for the time; one with a webhook tells it what changed.
@@ -32,7 +31,7 @@ pub async fn run_self_check(
     swept: Option<&SweepReport>,
 ) -> Result<SelfCheckReport, BackendError> {
     let at_ms = services.now_ms();
-    let list = rpc::call(services.ledgers(), REGISTRY, &ListLedgers { limit: HEALTH_LEDGERS }).await?;
+    let list = rpc::call(services.ledgers(), REGISTRY, &ListLedgers { limit: HEALTH_HOURS }).await?;
     let names = recent_ledgers(services).await?;
     let canaries = try_canaries(services, names.iter()).await?;
     let partner_clock_ms = match &config.delivery {
@@ -55,14 +54,8 @@ pub async fn run_self_check(
 async fn recent_ledgers(services: &impl Services) -> Result<Vec<String>, BackendError> {
     let now_ms = services.now_ms();
     let (start_ms, end_ms) = (now_ms - CANARY_AGE_MS, now_ms + HOUR_MS);
-    let name = |at_ms| ledger_of(&time::stamp(at_ms));
-    let find = FindLedgers {
-        first: name(start_ms),
-        last: name(end_ms),
-        start_ms,
-        end_ms,
-        limit: CANARY_LEDGERS,
-        ray_of: None,
-    };
+    let name = |at_ms| LedgerHour::of_time(at_ms).first_ledger().to_owned();
+    let find =
+        FindLedgers { first: name(start_ms), last: name(end_ms), start_ms, end_ms, limit: CANARY_HOURS, ray_of: None };
     Ok(rpc::call(services.ledgers(), REGISTRY, &find).await?.names)
 }

@@ -1,15 +1,15 @@
 //! What a ray without records is called while its batch is not read: never "not logged".
 
 use raydex::backend::{SqlDatabase, SqlValue};
-use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::absence::{AbsenceEvidence, FindAbsence};
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::registry::{AdvanceSweep, SweepMark};
-use raydex::ledger::{BatchId, BatchState, answer, open, registry};
+use raydex::ledger::{BatchState, answer, open, registry};
 use raydex::record::{Dataset, RayId};
 use raydex::rpc::Call;
 use raydex::story::{AbsenceFacts, BatchFacts, Verdict, VerdictCode};
 
+use super::partitions::ledger_of;
 use super::run::Run;
 use super::traffic::Batch;
 
@@ -57,7 +57,7 @@ fn finished_ms(run: &Run) -> Option<i64> {
 
 /// What the ledger knows of a batch: its state and its counts.
 fn state_of(run: &Run, batch: &Batch) -> Option<(BatchState, String)> {
-    let BatchId { ledger, source } = BatchId::for_object(BUCKET_NAME, &batch.key, &batch.etag);
+    let (ledger, source) = ledger_of(run, batch)?;
     let sql = run.platform.ledgers.borrow().get(&ledger)?.sql.sql.clone();
     let statement = "SELECT state, counts FROM source_v1 WHERE id = ?";
     let rows = sql.run(statement, &[SqlValue::text(source.as_str())]).ok()?.rows;

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
-use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::books::{LedgerTotals, PayloadView};
 use raydex::ledger::calls::{
     BatchDetails, DecideDelivery, DecisionAnswer, DeliveryDecision, GetBatch, GetTotals, PayloadSelection,
 };
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::registry::ListDeadLetters;
-use raydex::ledger::{BatchId, DeliveryId, DeliveryState};
+use raydex::ledger::{DeliveryId, DeliveryState};
 use raydex::limits::UNANSWERED_MAX;
 use raydex::lookup::lookup;
 use raydex::memory::MemoryBudget;
@@ -20,6 +19,7 @@ use raydex::rpc::Call;
 use raydex::services::Services;
 use sha2::{Digest, Sha256};
 
+use super::partitions::{judge_partitions, ledger_of};
 use super::partner::Seen;
 use super::rates::judge_rates;
 use super::repetitions::judge_repetitions;
@@ -52,6 +52,8 @@ pub(crate) struct Figures {
     pub(crate) unread: u64,
     /// Rays whose batch was, and that then counted as not logged.
     pub(crate) not_logged: u64,
+    /// Batches in another ledger than the first of their hour.
+    pub(crate) partitioned: u64,
     /// Effects before the first batch was moved, where it is.
     pub(crate) effects_before_move: u64,
 }
@@ -73,11 +75,12 @@ impl Figures {
             lost,
             unread,
             not_logged,
+            partitioned,
             ..
         } = self;
         format!(
             "{steps} {effects} {faulty} {lines} {posts} {duplicates} {parked} {repeated} {interruptions} {in_packs} {lost} {unread} \
-             {not_logged}"
+             {not_logged} {partitioned}"
         )
     }
 
@@ -97,6 +100,7 @@ impl Figures {
             lost,
             unread,
             not_logged,
+            partitioned,
         ] = numbers[..]
         else {
             return None;
@@ -115,6 +119,7 @@ impl Figures {
             lost,
             unread,
             not_logged,
+            partitioned,
             effects_before_move: 0,
         })
     }
@@ -133,6 +138,7 @@ impl Figures {
         self.lost += other.lost;
         self.unread += other.unread;
         self.not_logged += other.not_logged;
+        self.partitioned += other.partitioned;
     }
 }
 
@@ -235,6 +241,7 @@ fn judge(run: &Run) -> Result<(Figures, Books), String> {
     judge_books(run, &books, &partner.seen, &copies)?;
     figures.repeated = judge_repetitions(run, &books)?;
     figures.interruptions = run.stops.count();
+    figures.partitioned = judge_partitions(run)?;
     judge_rates(run, &partner.seen, books.payloads.iter().map(|(payload, _)| payload))?;
     judge_index(run)?;
     judge_odd_messages(run)?;
@@ -456,7 +463,7 @@ fn books(run: &Run) -> Books {
         books.totals.add(ask(run, &name, &GetTotals {}).totals);
     }
     for batch in &run.batches {
-        let BatchId { ledger, source } = BatchId::for_object(BUCKET_NAME, &batch.key, &batch.etag);
+        let Some((ledger, source)) = ledger_of(run, batch) else { continue };
         if !seen.insert(source.clone()) {
             continue;
         }

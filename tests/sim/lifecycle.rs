@@ -51,6 +51,7 @@ impl Case {
             starts_first: true,
             loses_bodies: false,
             repeats: false,
+            repartitions: false,
             rates: None,
         }
     }

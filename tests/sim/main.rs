@@ -22,6 +22,7 @@ mod judge;
 mod lifecycle;
 mod outage;
 mod pace;
+mod partitions;
 mod partner;
 mod post;
 mod rates;
@@ -73,6 +74,7 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
     assert!(all.interruptions > 20, "{all:?}: few backfills were stopped");
     assert!(all.repeated > 100, "{all:?}: few lines were delivered once more");
     assert!(all.unread > 100 && all.not_logged > 100, "{all:?}: few rays were judged");
+    assert!(all.partitioned > 100, "{all:?}: few batches were in other partitions");
     assert!(all.lost > 100, "{all:?}: few bodies were removed");
     assert!(all.duplicates > 0 && all.parked > 0, "{all:?}: no doubt ever came up");
 }

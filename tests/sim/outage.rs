@@ -34,6 +34,7 @@ fn setting(seed: u64, kind: OutageKind, minutes: i64) -> Setting {
         starts_first: true,
         loses_bodies: false,
         repeats: false,
+        repartitions: false,
         rates: None,
     }
 }

@@ -33,6 +33,7 @@ fn setting(seed: u64, rates: Rates, outage: Option<OutageKind>) -> Setting {
         starts_first: true,
         loses_bodies: false,
         repeats: false,
+        repartitions: false,
         rates: Some(rates),
     }
 }

@@ -26,11 +26,9 @@ use super::stops::Stops;
 use super::task::TaskWorld;
 use super::traffic::{self, BEGIN_MS, Batch};
 use super::violations::ContractViolation;
-use super::world::{Isolate, LedgerAlarm, Message, Platform};
+use super::world::{ISOLATES, Isolate, LedgerAlarm, Message, Platform};
 use crate::support::queue::message;
 
-/// Isolates of the Worker; one more runs the ledgers.
-const ISOLATES: usize = 2;
 /// How often the cron runs.
 const CRON_MS: i64 = 600_000;
 /// When a message comes again whose task has ended without a word.
@@ -100,6 +98,8 @@ pub(crate) struct Run {
     pub(crate) judged: Judged,
     /// Draws the bodies that are removed, apart from everything else: other seeds have the schedules that they had.
     removals: Random,
+    /// Draws how many partitions hours get, likewise.
+    partitions: Random,
     /// Draws what is delivered once more, likewise.
     pub(super) repetitions: Random,
     /// The latest backfill that repeats a window of the whole bucket: its number, and until when it lists.
@@ -111,7 +111,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(setting: Setting) -> Self {
         let (removals, repetitions) = (Random::new(setting.seed ^ 0x11fe), Random::new(setting.seed ^ 0x00a6));
-        let stops = Stops::new(setting.seed);
+        let (stops, partitions) = (Stops::new(setting.seed), Random::new(setting.seed ^ 0x9a27));
         let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS);
         platform.partner.borrow_mut().moods = setting.moods;
         platform.violation.set(setting.violation);
@@ -138,6 +138,7 @@ impl Run {
             claimants: 0,
             judged: Judged::default(),
             removals,
+            partitions,
             repetitions,
             campaign: None,
             stops,
@@ -252,6 +253,9 @@ impl Run {
     /// One step: something is begun, a task goes on, or time does.
     fn step(&mut self) {
         self.steps += 1;
+        if self.setting.repartitions {
+            self.platform.partitions.change(&mut self.partitions);
+        }
         if self.setting.loses_bodies && self.removals.chance(BODIES_LOST) {
             self.platform.lose_body(&mut self.removals);
         }

@@ -39,6 +39,8 @@ pub(crate) struct Setting {
     pub(crate) loses_bodies: bool,
     /// Whether some windows are delivered once more.
     pub(crate) repeats: bool,
+    /// Whether the number of partitions changes, in one isolate after the other.
+    pub(crate) repartitions: bool,
     /// The rates at which lines go to the partner; `None`: any.
     pub(crate) rates: Option<Rates>,
 }
@@ -94,6 +96,8 @@ impl Setting {
             repeats: seed % 7 == 3,
             // No draw: the schedules of a seed are the same either way.
             starts_first: !seed.is_multiple_of(3),
+            // No draw: the schedules of a seed are the same either way.
+            repartitions: seed % 4 >= 2,
             rates: (seed % 5 == 4).then_some(Rates { cap: 1 + seed % 3, backfill: 1 + seed % 2 }),
         }
     }

@@ -19,6 +19,7 @@ mod bucket;
 mod faults;
 mod judge;
 mod lifecycle;
+mod partitions;
 mod partner;
 mod post;
 mod rates;
@@ -221,7 +222,7 @@ fn summary(all: &Figures, begun: Instant) -> String {
         "{steps} steps in {seconds:.0} s ({rate:.0} a second), {faulty} of {effects} effects faulty, {lines} lines, \
          {posts} posts: 0 lost, {duplicates} lines twice (each in doubt), {parked} parked, {repeated} delivered \
          once more; {interruptions} stops of backfills; {in_packs} payloads shared a pack; of rays judged as absent, none of {} in unread batches and {} of \
-         the others counted as not logged",
-        all.unread, all.not_logged
+         the others counted as not logged; {} batches in other partitions",
+        all.unread, all.not_logged, all.partitioned
     )
 }

@@ -125,6 +125,10 @@ impl Services for TaskWorld {
         PACK_BYTES
     }
 
+    fn partitions(&self) -> u8 {
+        self.isolate.platform.partitions.of_isolate(self.isolate.number)
+    }
+
     fn memory(&self) -> &MemoryBudget {
         &self.memory
     }

@@ -34,12 +34,15 @@ pub(crate) enum ContractViolation {
     BodyGoneOnceRead,
     /// The cron says that it ran, and did not (there is no sweep).
     CronSkipped,
+    /// A database loses a row: the first ledger of an hour does not know how many partitions there are (the number follows the
+    /// setting).
+    NoteLost,
     /// The clock of a task stands still (a POST begins however long ago its claim was).
     FrozenTaskClock,
 }
 
 impl ContractViolation {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::FailedPutConfirmed,
         Self::HalfObject,
         Self::RangeFromStart,
@@ -51,6 +54,7 @@ impl ContractViolation {
         Self::BatchIdChanged,
         Self::BodyGoneOnceRead,
         Self::CronSkipped,
+        Self::NoteLost,
         Self::FrozenTaskClock,
     ];
 }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::faults::{Fault, Faults};
+use super::partitions::Partitions;
 use super::partner;
 use super::random::Random;
 use super::time::Time;
@@ -28,6 +29,9 @@ use crate::support::SqliteSql;
 
 /// The longest that a call to an object can take, before the platform's shell gives it up.
 const SLOW_OBJECT_MS: i64 = 29_000;
+
+/// Isolates of the Worker; one more runs the ledgers.
+pub(crate) const ISOLATES: usize = 2;
 
 /// A stored object.
 #[derive(Debug, Clone)]
@@ -73,6 +77,7 @@ pub(crate) struct Platform {
     pub(crate) first_start_ms: Rc<Cell<Option<i64>>>,
     /// The isolate that has just ended.
     pub(crate) crashed: Cell<Option<usize>>,
+    pub(crate) partitions: Partitions,
 }
 
 impl Platform {
@@ -93,6 +98,7 @@ impl Platform {
             violation: Cell::default(),
             first_start_ms: Rc::default(),
             crashed: Cell::default(),
+            partitions: Partitions::default(),
         })
     }
 
@@ -325,6 +331,7 @@ impl Platform {
     /// What a ledger answers, by its own clock, which is two minutes fast.
     pub(crate) fn answer(self: &Rc<Self>, name: &str, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
         let Ledger { sql, alarm_ms } = self.ledger(name);
+        self.forget_partitions(&sql.sql, call);
         let now = self.ledger_ms();
         let answered = if name == REGISTRY {
             registry::open(&sql)?;

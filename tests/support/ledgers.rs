@@ -9,11 +9,21 @@ use raydex::backend::{BackendError, DurableObjects};
 use raydex::ledger::books::LedgerTotals;
 use raydex::ledger::calls::{BatchDetails, GetBatch, GetTotals, PayloadSelection};
 use raydex::ledger::ids::{PARTNER, REGISTRY};
-use raydex::ledger::{BatchId, occupancy, partner, registry};
+use raydex::ledger::{BatchId, LedgerHour, SourceId, occupancy, partner, registry};
 use raydex::record::Dataset;
 use raydex::rpc::{self, Call};
 
 use super::{Faults, Kind, SqliteSql, run};
+
+/// The ledger of a batch, where its hour has one partition.
+pub fn only_ledger(key: &str) -> String {
+    LedgerHour::of_key(key).first_ledger().to_owned()
+}
+
+/// The identity of a version of an object, where its hour has one partition.
+pub fn batch_of(bucket: &str, key: &str, etag: &str) -> BatchId {
+    BatchId { ledger: only_ledger(key), source: SourceId::for_object(bucket, key, etag) }
+}
 
 /// Whether the occupancy map of `http_requests` has this prefix.
 pub fn is_occupied(fakes: &super::Fakes, prefix: u32) -> bool {

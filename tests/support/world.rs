@@ -12,11 +12,11 @@ use raydex::batch::BatchError;
 use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::config::{Config, ConfigFault};
+use raydex::ledger::SourceId;
 use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::BatchDetails;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::ListDeadLetters;
-use raydex::ledger::{BatchId, SourceId};
 use raydex::limits::PACK_BYTES;
 use raydex::lookup::{LookupError, LookupResult, lookup};
 use raydex::memory::{MemoryBudget, ReadPermits, ScanPermits};
@@ -82,6 +82,8 @@ pub struct Fakes {
     pub pack_bytes: Cell<usize>,
     /// Most payloads that are sent together.
     pub group_payloads: Cell<usize>,
+    /// Partitions that an hour gets.
+    pub partitions: Cell<u8>,
     /// Where Logpush writes, and what is said of the batches there.
     pub log_prefixes: LogPrefixes,
 }
@@ -180,6 +182,10 @@ impl Services for Fakes {
         self.pack_bytes.get()
     }
 
+    fn partitions(&self) -> u8 {
+        self.partitions.get()
+    }
+
     fn group_payloads(&self) -> usize {
         self.group_payloads.get()
     }
@@ -220,6 +226,7 @@ impl Fakes {
             bits: Cell::new(0x5a3c),
             pack_bytes: Cell::new(PACK_BYTES),
             group_payloads: Cell::new(1),
+            partitions: Cell::new(1),
             log_prefixes: LogPrefixes::one("logs/"),
             faults,
         }
@@ -285,7 +292,7 @@ impl Fakes {
     /// What the ledger keeps of the object at `key`, as it is now.
     pub fn kept(&self, key: &str) -> BatchDetails {
         let etag = self.bucket.object(key).unwrap().head.etag;
-        self.ledgers.batch(&BatchId::for_object(BUCKET_NAME, key, &etag))
+        self.ledgers.batch(&run(self.batch_id(key, &etag)).unwrap())
     }
 
     /// The body of a payload of the object at `key`, as it lies in the bucket.

@@ -18,7 +18,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::{BatchId, DeliveryId};
+use raydex::ledger::{BatchId, DeliveryId, LedgerHour, SourceId};
 use raydex::record::Dataset;
 use raydex::sample::{SampleBatch, SamplePlan};
 use serde::Deserialize;
@@ -96,7 +96,9 @@ impl Chaos {
     fn live_and_die(&mut self, batches: Vec<SampleBatch>) {
         for (life, batch) in batches.into_iter().enumerate() {
             let object = self.harness.put(&batch.key, &batch.gzip);
-            let handle = BatchId::for_object(BUCKET_NAME, &batch.key, object["etag"].as_str().unwrap()).handle();
+            let source = SourceId::for_object(BUCKET_NAME, &batch.key, object["etag"].as_str().unwrap());
+            let ledger = LedgerHour::of_key(&batch.key).first_ledger().to_owned();
+            let handle = BatchId { ledger, source }.handle();
             self.arrived.push(Arrived { batch, object, handle });
             self.announce_unsealed();
             let life_ms = self.random(life, LIFE_MS);

@@ -31,6 +31,7 @@ mod memory;
 mod messages;
 mod objects;
 mod operations;
+mod partitions;
 mod partner_faults;
 mod redaction;
 mod spellings;

@@ -28,7 +28,7 @@ use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkR
 use crate::ledger::ids::{PackId, REGISTRY};
 use crate::ledger::registry::{AdvanceSweep as LookedUpTo, LedgerList, ListLedgers, SweepMark};
 use crate::limits::{
-    BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_LEDGERS, SWEEP_LISTINGS, SWEEP_STEPS,
+    BODIES_KEPT_MS, SWEEP_AGE_MS, SWEEP_BACK_MAX_MS, SWEEP_BACK_MS, SWEEP_HOURS, SWEEP_LISTINGS, SWEEP_STEPS,
 };
 use crate::r2_event::R2Event;
 use crate::rpc;
@@ -75,7 +75,7 @@ pub async fn run_sweep(services: &impl Services, config: &Config) -> Result<Swee
         looked_up_to(services, Some(now_ms), Some(finished_ms)).await?;
     }
     round.record(services, unfinished_ms).await?;
-    let request = ListLedgers { limit: SWEEP_LEDGERS };
+    let request = ListLedgers { limit: SWEEP_HOURS };
     let LedgerList { names, .. } = rpc::call(services.ledgers(), REGISTRY, &request).await?;
     for name in names {
         rpc::call(services.ledgers(), &name, &RearmAlarm {}).await?;
@@ -106,7 +106,7 @@ async fn announce(
     let (now_ms, mut first_ms) = (services.now_ms(), None);
     let written_from_ms = delivered_from(services, config).await?;
     for (key, head) in objects {
-        let id = BatchId::for_object(services.bucket_name(), &key, &head.etag);
+        let id = services.batch_id(&key, &head.etag).await?;
         let event = R2Event::put_object(services.bucket_name(), &key, head.size, &head.etag, now_ms);
         by_ledger.entry(id.ledger.clone()).or_default().push((id, head.uploaded_ms, event));
     }

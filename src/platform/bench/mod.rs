@@ -24,7 +24,7 @@ use crate::batch::{BatchLine, BatchReader, Inflater};
 use crate::bucket_keys::LogPrefixes;
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
-use crate::ledger::{BatchId, DeliveryPlan, DeliveryWindow, PlanOptions};
+use crate::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions, SourceId};
 use crate::limits::PACK_BYTES;
 use crate::lookup::{LookupResult, lookup};
 use crate::memory::MemoryBudget;
@@ -261,7 +261,7 @@ impl BenchBatch {
 /// Scans the batch once.
 fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> Result<BatchScan> {
     let object = bucket.object();
-    let source = BatchId::for_object(BUCKET_NAME, &object.key, &object.etag).source;
+    let source = SourceId::for_object(BUCKET_NAME, &object.key, &object.etag);
     let context = BatchContext { source: &source, names: KeyNames::of(Dataset::HttpRequests), default_ms: 0 };
     Ok(run(scan_batch(bucket, bucket.body(), context, transform))?)
 }

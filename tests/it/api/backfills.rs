@@ -182,7 +182,9 @@ fn a_backfill_is_stopped_and_resumed() {
         if state == BackfillState::Announced {
             fakes.ledgers.ask(REGISTRY, &step);
         } else {
-            fakes.ledgers.ask(REGISTRY, &CountEndedObject { id, key: "logs/a".into(), quarantined: false });
+            fakes
+                .ledgers
+                .ask(REGISTRY, &CountEndedObject { id, key: "logs/a".into(), ledger: None, quarantined: false });
         }
         for what in ["stop", "resume"] {
             assert_eq!(problem(&switch(what)), (409, code.into()), "{what}");

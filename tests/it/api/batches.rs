@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
 use super::support::{Fakes, Kind, NOW_MS};
 use super::{Ask, Reply, json as body, problem};
+use crate::support::ledgers::batch_of;
 
 fn get(fakes: &Fakes, path: &str) -> Value {
     let reply = Ask::get(path).of(fakes);
@@ -20,7 +21,7 @@ fn get(fakes: &Fakes, path: &str) -> Value {
 
 /// The batch that the object at `key` is now.
 fn id_of(fakes: &Fakes, key: &str) -> BatchId {
-    BatchId::for_object(BUCKET_NAME, key, &fakes.bucket.object(key).unwrap().head.etag)
+    batch_of(BUCKET_NAME, key, &fakes.bucket.object(key).unwrap().head.etag)
 }
 
 /// The keys of a list, in its order.

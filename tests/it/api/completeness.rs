@@ -3,13 +3,13 @@
 use raydex::backend::SqlDatabase;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::{AdvanceSweep, register};
-use raydex::ledger::{BatchId, ledger_of};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 
 use super::Ask;
 use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, NOW_MS, run};
+use crate::support::ledgers::{batch_of, only_ledger};
 
 /// A range that ended before now, with the first batch's times.
 const RANGE: &str = "/v1/logs?start=2026-03-28T08:30:00Z&end=2026-03-28T08:42:24Z";
@@ -18,7 +18,7 @@ const KEY: &str = "logs/http_requests/20260328/20260328T083200Z_20260328T083230Z
 
 /// Writes and indexes an object, whose ledger the registry knows.
 fn put(fakes: &Fakes, key: &str, text: &[u8]) {
-    run(register(&fakes.ledgers, &ledger_of(key), None)).unwrap();
+    run(register(&fakes.ledgers, &only_ledger(key), None)).unwrap();
     fakes.index(key, Dataset::HttpRequests, text);
 }
 
@@ -86,7 +86,7 @@ fn mostly_rejected_batch_is_damaged_and_not_complete() {
 fn open_batch_makes_a_range_incomplete() {
     let fakes = Fakes::new();
     put(&fakes, KEY, &records(0..3));
-    let ledger = fakes.ledgers.ledger(&ledger_of(KEY));
+    let ledger = fakes.ledgers.ledger(&only_ledger(KEY));
     ledger.sql.run("UPDATE source_v1 SET state = 'open'", &[]).unwrap();
     assert_eq!(completeness(&fakes, RANGE), reason("open_batches", Some(1)));
 }
@@ -136,7 +136,7 @@ fn coverage_tells_damaged_windows_and_uploads() {
     let window = |start: &str, end: &str| json!([{"start": start, "end": end}]);
     assert_eq!(body["damaged"], window("2026-03-28T08:32:00.000Z", "2026-03-28T08:32:30.000Z"));
     assert_eq!(body["complete"], window("2026-03-28T08:40:45.000Z", "2026-03-28T08:40:55.000Z"));
-    assert_eq!(BatchId::for_object("b", upload, "e").ledger, ledger_of(KEY), "of the same hour");
+    assert_eq!(batch_of("b", upload, "e").ledger, only_ledger(KEY), "of the same hour");
 }
 
 /// A key whose name is of an hour long after [`RANGE`].
@@ -187,7 +187,7 @@ fn renamed_batch_counts_where_its_records_are() {
     );
     let fakes = Fakes::new();
     put(&fakes, RENAMED, &timed(30));
-    let ledger = fakes.ledgers.ledger(&ledger_of(RENAMED));
+    let ledger = fakes.ledgers.ledger(&only_ledger(RENAMED));
     ledger.sql.run("UPDATE source_v1 SET state = 'open'", &[]).unwrap();
     assert_eq!(completeness(&fakes, RANGE), reason("open_batches", Some(1)));
     assert_eq!(coverage(&fakes, "pending").as_array().map(Vec::len), Some(1));

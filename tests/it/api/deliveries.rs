@@ -2,7 +2,7 @@
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::plan::DeliveryRequest;
-use raydex::ledger::{BatchId, DeliveryWindow, PlanBackfill, PlanOptions};
+use raydex::ledger::{DeliveryWindow, PlanBackfill, PlanOptions};
 use raydex::record::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,6 +13,7 @@ use super::support::partner::delivering;
 use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, NOW_MS};
 use super::{Ask, header, json as body, problem};
+use crate::support::ledgers::batch_of;
 
 /// The records of the ray with this number.
 fn of_ray(fakes: &Fakes, number: u64) -> Vec<Value> {
@@ -49,7 +50,7 @@ fn an_answer_names_batch_payload_answer_and_hash() {
     deliver(&fakes, &ids[0]);
     let reply = Ask::get(&format!("/v1/rays/{}-SJC/deliveries", ray(1))).of(&fakes);
     let etag = fakes.bucket.object(KEYS[0]).unwrap().head.etag;
-    let id = BatchId::for_object(BUCKET_NAME, KEYS[0], &etag);
+    let id = batch_of(BUCKET_NAME, KEYS[0], &etag);
     let payload = fakes.ledgers.batch(&id).payloads.remove(0).payload;
     let cost = body(&reply)["cost"].clone();
     assert_eq!((&cost["shards_asked"], &cost["objects_read"], &cost["elapsed_ms"]), (&1.into(), &1.into(), &28.into()));
@@ -193,7 +194,7 @@ fn plan_in_progress_is_reported_as_pending() {
     let fakes = Fakes::new();
     batch(&fakes, KEYS[0], &records(0..2), None);
     let object = fakes.bucket.object(KEYS[0]).unwrap();
-    let id = BatchId::for_object(BUCKET_NAME, KEYS[0], &object.head.etag);
+    let id = batch_of(BUCKET_NAME, KEYS[0], &object.head.etag);
     let version = fakes.ledgers.batch(&id).batch.unwrap().object;
     let begin = raydex::ledger::calls::BeginBatch {
         source: id.source.clone(),

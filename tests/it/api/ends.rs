@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use raydex::ledger::ledger_of;
 use raydex::ledger::registry::register;
 use raydex::record::Dataset;
 use serde_json::Value;
@@ -11,6 +10,7 @@ use super::every_route::ZONE;
 use super::support::records::{http, ndjson, ray};
 use super::support::{Fakes, Fault, Kind, run};
 use super::{Ask, Reply, header};
+use crate::support::ledgers::only_ledger;
 
 const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084230Z_a.log.gz";
 const LOGS: &str = "/v1/logs?start=2026-03-28T08:00:00Z&end=2026-03-28T08:42:24Z";
@@ -109,7 +109,7 @@ fn pure_forms_break_if_anything_is_missing() {
         fakes.bucket.delete(KEY);
         let gone = Ask::get(&path).of(&fakes);
         let fakes = world();
-        run(register(&fakes.ledgers, &ledger_of(KEY), None)).unwrap();
+        run(register(&fakes.ledgers, &only_ledger(KEY), None)).unwrap();
         fakes.index(&KEY.replace("_a.", "_b."), Dataset::HttpRequests, b"a,b\n1,2\n");
         let quarantined = Ask::get(&path).of(&fakes);
         for (reply, why) in [(failed, "failed"), (gone, "gone"), (quarantined, "quarantined")] {

@@ -6,7 +6,6 @@ use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use raydex::bucket_keys::batch_key;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::ledger_of;
 use raydex::ledger::registry::{AdvanceSweep, register};
 use raydex::r2_event::R2Event;
 use raydex::record::{Dataset, RayId};
@@ -17,6 +16,7 @@ use super::access::{deployment, rule};
 use super::support::records::ndjson;
 use super::support::{Fakes, Kind, NOW_MS, run};
 use super::{Ask, json as body, without_trailer};
+use crate::support::ledgers::only_ledger;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -60,7 +60,7 @@ fn put(fakes: &Fakes, key: &str, text: &[u8]) -> (String, Option<String>, String
 fn batches(fakes: &Fakes, from_ms: i64, ahead_ms: i64) {
     for nth in -1..12 {
         let start_ms = from_ms + nth * BATCH_MS;
-        run(register(&fakes.ledgers, &ledger_of(&key(start_ms)), None)).unwrap();
+        run(register(&fakes.ledgers, &only_ledger(&key(start_ms)), None)).unwrap();
         put(fakes, &key(start_ms), &lines(start_ms, ahead_ms));
     }
     fakes.ledgers.ask(REGISTRY, &AdvanceSweep { at_ms: Some(NOW_MS), finished_ms: Some(NOW_MS) });
@@ -275,8 +275,8 @@ fn layout_without_doubt_costs_no_call() {
         (written, fakes.faults.calls() - before - written)
     };
     let (healthy, skewed) = (calls(0), calls(1_000 * HOUR));
-    // The note, and the shard of the rays.
-    assert_eq!((skewed.0, skewed.1), (healthy.0 + 2, healthy.1));
+    // The note, the mark of the rays' prefix, and their shard.
+    assert_eq!((skewed.0, skewed.1), (healthy.0 + 3, healthy.1));
 }
 
 #[test]

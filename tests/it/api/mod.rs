@@ -54,6 +54,7 @@ mod operations;
 mod otlp;
 mod page;
 mod pages;
+mod partitions;
 mod payloads;
 mod rays;
 mod reads;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use raydex::batch::BatchForm;
 use raydex::limits::{
     AUDIT_PAGE, BACKFILL_RATE, BATCHES_LISTED, COUNT_FIELDS, COUNT_STEPS, COUNT_TOP, COUNT_VALUE_BYTES,
-    DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_LEVELS, FAMILY_RAYS, FILTER_BYTES, LEDGERS_READ, LISTED,
+    DEAD_LETTERS_LISTED, ENGINE_LISTED, FAMILY_LEVELS, FAMILY_RAYS, FILTER_BYTES, HOURS_READ, LISTED,
     NEIGHBOURS_DEFAULT, NEIGHBOURS_DEFAULT_WITHIN_S, NEIGHBOURS_LISTED, NEIGHBOURS_WITHIN_S, PAYLOADS_LISTED,
     RAYS_ASKED, REASON_CHARS, TOKEN_DAYS, TOKEN_DAYS_MAX, TOKENS_LISTED,
 };
@@ -253,7 +253,7 @@ fn bounds_are_those_of_the_limits() {
         (("/v1/rays/{ray}", limit.clone()), (FAMILY_RAYS as u64, Some(FAMILY_RAYS as u64))),
         (("/v1/rays/{ray}/neighbours", limit.clone()), (NEIGHBOURS_LISTED.into(), Some(NEIGHBOURS_DEFAULT.into()))),
         (("/v1/counts", "\"top\"".to_owned()), (COUNT_TOP, None)),
-        (("/v1/stats", "\"ledgers\"".to_owned()), (LEDGERS_READ, Some(LEDGERS_READ))),
+        (("/v1/stats", "\"ledgers\"".to_owned()), (HOURS_READ, Some(HOURS_READ))),
         (("/v1/batches", limit.clone()), (BATCHES_LISTED, Some(LISTED))),
         (("/v1/payloads", limit.clone()), (PAYLOADS_LISTED, Some(LISTED))),
         (("/v1/dead-letters", limit.clone()), (DEAD_LETTERS_LISTED, Some(LISTED))),

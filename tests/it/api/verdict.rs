@@ -4,7 +4,6 @@ use raydex::backend::SqlDatabase;
 use raydex::bucket_keys::batch_key;
 use raydex::config::Config;
 use raydex::ledger::ids::REGISTRY;
-use raydex::ledger::ledger_of;
 use raydex::ledger::registry::{AdvanceSweep, register};
 use raydex::record::{Dataset, RayId};
 use raydex::time::rfc3339;
@@ -15,6 +14,7 @@ use super::support::records::ndjson;
 use super::support::world::{config, config_with};
 use super::support::{Fakes, Fault, Kind, NOW_MS, run};
 use super::{Ask, Reply, problem};
+use crate::support::ledgers::only_ledger;
 
 /// The time of the ray that is looked for: two hours ago.
 const AT: i64 = NOW_MS - 7_200_000;
@@ -46,7 +46,7 @@ fn lines(nth: i64) -> Vec<u8> {
 
 /// Writes and indexes an object, whose ledger the registry knows.
 fn put(fakes: &Fakes, key: &str, dataset: Dataset, text: &[u8]) {
-    run(register(&fakes.ledgers, &ledger_of(key), None)).unwrap();
+    run(register(&fakes.ledgers, &only_ledger(key), None)).unwrap();
     fakes.index(key, dataset, text);
 }
 
@@ -113,7 +113,7 @@ fn unread_and_damaged_batches_are_named() {
         let fakes = world(&[3]);
         put(&fakes, &key(3), Dataset::HttpRequests, text);
         if code == "not_yet" {
-            let ledger = fakes.ledgers.ledger(&ledger_of(&key(3)));
+            let ledger = fakes.ledgers.ledger(&only_ledger(&key(3)));
             let open = format!("UPDATE source_v1 SET state = 'open' WHERE object_key = '{}'", key(3));
             ledger.sql.run(&open, &[]).unwrap();
         }
@@ -177,7 +177,7 @@ fn ray_before_what_is_kept_is_old() {
     assert!(verdict["kept_since"].as_str().unwrap().starts_with("2026-03-28T06:"), "{verdict}");
     // A lifecycle rule has removed its batches.
     for nth in BATCHES {
-        let ledger = fakes.ledgers.ledger(&ledger_of(&key(nth)));
+        let ledger = fakes.ledgers.ledger(&only_ledger(&key(nth)));
         ledger.sql.run("UPDATE source_v1 SET gone = 1", &[]).unwrap();
     }
     let (verdict, hint) = judged(&fakes, "");

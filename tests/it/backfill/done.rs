@@ -3,15 +3,16 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use raydex::ledger::DeliveryId;
 use raydex::ledger::backfill_ledgers::RecordBackfillSums;
 use raydex::ledger::backfill_sums::{BackfillLines, BackfillSums, EarlierLines};
 use raydex::ledger::backfills::{CountEndedObject, RecordBackfillStep, StartBackfill};
 use raydex::ledger::calls::{DecideDelivery, DeliveryDecision};
-use raydex::ledger::{BatchId, DeliveryId, ledger_of};
 use raydex::limits::BACKFILL_RECOUNT_MS;
 
 use super::support::partner::Reply;
 use super::*;
+use crate::support::ledgers::{batch_of, only_ledger};
 
 /// A partner that answers what the cell says.
 fn moody(batches: i64) -> (Consumers, Rc<Cell<u16>>) {
@@ -84,7 +85,7 @@ fn parked_lines_end_it_and_are_counted_later() {
     status.set(200);
     let payloads = |batch| {
         let head = consumers.fakes.bucket.object(&key(batch)).unwrap().head;
-        consumers.fakes.ledgers.batch(&BatchId::for_object(BUCKET_NAME, &key(batch), &head.etag)).payloads
+        consumers.fakes.ledgers.batch(&batch_of(BUCKET_NAME, &key(batch), &head.etag)).payloads
     };
     for view in (0..3).flat_map(payloads) {
         let id = DeliveryId::from_handle(&view.id).unwrap();
@@ -127,12 +128,12 @@ fn announced(fakes: &Fakes, before: &[&str], keys: &[&str]) -> i64 {
 }
 
 fn process(fakes: &Fakes, id: i64, key: &str) {
-    fakes.ledgers.ask(REGISTRY, &CountEndedObject { id, key: key.into(), quarantined: false });
+    fakes.ledgers.ask(REGISTRY, &CountEndedObject { id, key: key.into(), ledger: None, quarantined: false });
 }
 
 /// What every ledger of a backfill counts: nothing.
 fn count_nothing(fakes: &Fakes, id: i64, all_processed: bool) {
-    let sums = ["a", "b", "c"].map(|key| (ledger_of(key), BackfillSums::default())).to_vec();
+    let sums = ["a", "b", "c"].map(|key| (only_ledger(key), BackfillSums::default())).to_vec();
     fakes.ledgers.ask(REGISTRY, &RecordBackfillSums { id, all_processed, sums });
 }
 
@@ -156,8 +157,8 @@ fn early_count_that_comes_late_is_not_final() {
     process(&fakes, id, "b");
     let mut sums = BackfillSums::default();
     sums.lines.pending = 100;
-    let late = vec![(ledger_of("a"), BackfillSums::default()), (ledger_of("b"), BackfillSums::default())];
-    fakes.ledgers.ask(REGISTRY, &RecordBackfillSums { id, all_processed: true, sums: vec![(ledger_of("a"), sums)] });
+    let late = vec![(only_ledger("a"), BackfillSums::default()), (only_ledger("b"), BackfillSums::default())];
+    fakes.ledgers.ask(REGISTRY, &RecordBackfillSums { id, all_processed: true, sums: vec![(only_ledger("a"), sums)] });
     // Another run of the cron began before the last object was processed.
     fakes.ledgers.ask(REGISTRY, &RecordBackfillSums { id, all_processed: false, sums: late });
     assert_eq!(job(&fakes, id).state, BackfillState::Announced);

@@ -1,12 +1,12 @@
 //! What answers say of batches that may hold records of other datasets than the one that they were read as.
 
-use raydex::ledger::ledger_of;
 use raydex::ledger::registry::register;
 use raydex::record::Dataset::{self, DnsLogs, FirewallEvents, HttpRequests};
 use serde_json::{Value, json};
 
 use super::arrive;
 use crate::api::{Ask, json as body};
+use crate::support::ledgers::only_ledger;
 use crate::support::partner::delivering;
 use crate::support::records::{ndjson, ray};
 use crate::support::{Fakes, run};
@@ -25,7 +25,7 @@ fn event(number: u64) -> String {
 /// A world with a batch of these lines in a folder.
 fn world(folder: &str, text: &[u8]) -> Fakes {
     let (mut fakes, key) = (Fakes::new(), format!("logs/{folder}/{NAME}"));
-    run(register(&fakes.ledgers, &ledger_of(&key), None)).unwrap();
+    run(register(&fakes.ledgers, &only_ledger(&key), None)).unwrap();
     arrive(&mut fakes, &delivering(&[]), &key, text);
     fakes
 }

@@ -10,7 +10,7 @@ use super::support::gzip::gunzip;
 use super::support::records::{http, ray};
 use super::support::{Fakes, Fault, Kind};
 use super::{BUCKET_NAME, BatchOutcome, KEY, process, process_again};
-use raydex::ledger::BatchId;
+use crate::support::ledgers::batch_of;
 
 const COUNT: u64 = 40;
 /// The lines that the first reading cannot read.
@@ -36,7 +36,7 @@ fn id_of(number: u64) -> String {
 
 fn path(fakes: &Fakes) -> String {
     let etag = fakes.bucket.object(KEY).unwrap().head.etag;
-    format!("/v1/batches/{}", BatchId::for_object(BUCKET_NAME, KEY, &etag).handle())
+    format!("/v1/batches/{}", batch_of(BUCKET_NAME, KEY, &etag).handle())
 }
 
 /// The rays of all lines in payloads, in order.

@@ -1,7 +1,6 @@
 //! Objects that come again, change, break or go.
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
-use raydex::ledger::BatchId;
 use raydex::ledger::BatchState;
 use raydex::ledger::calls::BatchDetails;
 use raydex::pipeline::BatchOutcome;
@@ -11,6 +10,7 @@ use super::support::gzip::gzip;
 use super::support::records::{PREFIX, http, ndjson};
 use super::support::{Fakes, Fault, Kind, NOW_MS};
 use super::{KEY, counts};
+use crate::support::ledgers::batch_of;
 
 const DATASET: Dataset = Dataset::HttpRequests;
 
@@ -183,7 +183,7 @@ fn removed_object_leaves_nothing_in_the_index() {
         let still = fakes.parse(&event, 1);
         assert_eq!((still.verdict.name(), still.code), ("ignored", Some("still_there")));
         assert_eq!(found(&fakes), [0, 1, 2]);
-        let kept = BatchId::for_object(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
+        let kept = batch_of(BUCKET_NAME, KEY, &fakes.bucket.object(KEY).unwrap().head.etag);
         fakes.bucket.delete(KEY);
         for _ in 0..2 {
             assert_eq!(fakes.parse(&event, 1).verdict.name(), "removed");

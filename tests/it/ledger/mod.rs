@@ -13,6 +13,7 @@ mod lifecycle;
 mod occupancy;
 mod pacer;
 mod packs;
+mod partitions;
 mod payloads;
 mod plans;
 mod refusals;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use raydex::backend::{DurableObjects, SqlDatabase};
 use raydex::index::OccupancyMap;
-use raydex::ledger::occupancy::{MarkOccupied, ReadOccupancy, mark_occupied, read_occupancy};
+use raydex::ledger::ids::REGISTRY;
+use raydex::ledger::occupancy::{KnownMarks, MarkOccupied, ReadOccupancy, mark_occupied, read_occupancy};
 use raydex::ledger::registry;
-use raydex::limits::{MAX_SHARDS, OCCUPANCY_ROW, OCCUPANCY_ROWS};
+use raydex::limits::{MARKS_KNOWN, MAX_SHARDS, OCCUPANCY_ROW, OCCUPANCY_ROWS};
 use raydex::record::{Dataset, RayId};
 use raydex::rpc::Call;
 
@@ -49,6 +50,32 @@ fn whole(sql: &SqliteSql) -> OccupancyMap {
 /// The prefixes that a map does not rule out.
 fn present(map: &OccupancyMap) -> Vec<u32> {
     (0..=RayId::LAST_PREFIX).filter(|prefix| map.next_occupied(*prefix) == *prefix).collect()
+}
+
+#[test]
+fn isolate_marks_a_prefix_once() {
+    let fakes = Fakes::new();
+    let known = KnownMarks::default();
+    let mark = |dataset, prefixes: &[u32]| run(known.mark(&fakes.ledgers, dataset, prefixes));
+    for fault in Fault::BOTH {
+        fakes.faults.plan(Some(Kind::Ledger), 0, fault);
+        assert!(mark(DATASET, &[now()]).is_err(), "{fault:?}");
+    }
+    let calls = || fakes.ledgers.calls(REGISTRY);
+    // A call that failed marked nothing for certain; each dataset has its own marks.
+    let before = calls();
+    let steps = [(DATASET, 0, 1), (DATASET, 0, 1), (DATASET, 1, 2), (Dataset::FirewallEvents, 1, 3), (DATASET, 1, 3)];
+    for (dataset, ahead, expected) in steps {
+        mark(dataset, &[now(), now() + ahead]).unwrap();
+        assert_eq!(calls() - before, expected, "{dataset} {ahead}");
+    }
+    // And once so many came that it forgot.
+    for some in (0..u32::try_from(MARKS_KNOWN).unwrap()).collect::<Vec<_>>().chunks(100) {
+        mark(DATASET, some).unwrap();
+    }
+    let before = calls();
+    mark(DATASET, &[now()]).unwrap();
+    assert_eq!(calls() - before, 1);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn batch_is_one_object_and_payload_three_rows() {
     println!("each alone: {alone:?}");
     let together = cost(PACK_BYTES, 1);
     println!("together: {together:?}");
-    // Of the ledger: its name, that the registry knows it; of the batch: the source (begun, its
+    // Of the ledger: its name, the number of partitions, that the registry knows it; of the batch: the source (begun, its
     // shards, indexed, sealed), the plan (pinned, sealed).
     let of_the_batch = alone.rows - 4 * 18;
     assert_eq!(
@@ -91,7 +91,7 @@ fn batch_is_one_object_and_payload_three_rows() {
     );
     let expected = Cost { puts: 1, rows: 3 * 18 + of_the_batch + 1, rows_of_removal: 1, ..alone };
     assert_eq!(together, expected);
-    assert_eq!(of_the_batch, 2 + 6);
+    assert_eq!(of_the_batch, 3 + 6);
 }
 
 #[test]

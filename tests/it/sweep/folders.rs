@@ -168,9 +168,9 @@ fn objects_are_checked_at_their_own_hours_ledgers() {
     assert_eq!(scene.sweep(), keys);
     let ledgers = scene.0.fakes.ledgers.names().len();
     assert!(ledgers >= 3);
-    // One question for each; the registry: since when, from now on, how far the round is, up to now, how far it is now,
+    // One question for each, and how many partitions its hour has; the registry: since when, from now on, how far the round is, up to now, how far it is now,
     // which ledgers there are.
-    assert_eq!(scene.0.fakes.faults.count(super::support::Kind::Ledger) - before, ledgers + 6);
+    assert_eq!(scene.0.fakes.faults.count(super::support::Kind::Ledger) - before, 2 * ledgers + 6);
 }
 
 #[test]

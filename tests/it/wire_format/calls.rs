@@ -14,8 +14,8 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, first_start, layout_doubts, newest_batches, occupancy, outage, pacer, partner, payloads,
-    registry, self_check, sweep_round, tokens, unknown_folders,
+    cursor_keys, decisions, first_start, layout_doubts, newest_batches, occupancy, outage, pacer, partitions, partner,
+    payloads, registry, self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
@@ -289,6 +289,7 @@ fn object_without_tables_answers_like_an_empty_one() {
         "v1/count-ignored",
         "v1/dead-letter",
         "v1/first-start",
+        "v1/fix-partitions",
         "v1/make-cursor-key",
         "v1/make-token",
         "v1/mark-occupied",
@@ -320,6 +321,7 @@ fn both_ends_of_a_call_spell_it_alike() {
             FindUnfinished MarkRegistered ClaimPayload ClaimPayloads CommitAttempt CommitAttempts SplitPayload DecideDelivery
             ListExpiredPacks MarkRemoved RearmAlarm GetTotals ListBatches GetBatch;
         payloads: ListPayloads CountPayloads DecidePayloads;
+        partitions: FixPartitions;
         completeness: FindMissing;
         newest_batches: FindNewestBatches;
         absence: FindAbsence;
@@ -365,6 +367,7 @@ fn every_call_is_in_a_story() {
                 completeness::NAMES,
                 newest_batches::NAMES,
                 absence::NAMES,
+                partitions::NAMES,
                 outage::NAMES,
                 backfill_sums::NAMES,
             ]),

@@ -10,12 +10,14 @@ use raydex::bucket_keys::{
 };
 use raydex::edge::spool_of;
 use raydex::index::names::ShardName;
-use raydex::ledger::ids::{OTHER, PARTNER, REGISTRY, index_of};
-use raydex::ledger::{BatchId, DeliveryId, ledger_of};
+use raydex::ledger::hours::OTHER;
+use raydex::ledger::ids::{PARTNER, REGISTRY, index_of};
+use raydex::ledger::{BatchId, DeliveryId, LedgerHour};
 use raydex::query::QueryCursor;
 use raydex::record::{Dataset, RayKey};
 
 use super::{Fixture, compare, stored_text};
+use crate::support::ledgers::{batch_of, only_ledger};
 
 /// The instants in a batch's name.
 const TIMES: (i64, i64) = (1_774_687_320_000, 1_774_687_345_000);
@@ -42,7 +44,7 @@ fn cursor_key() -> VersionedKey {
 
 /// The payload that the handles are of.
 fn payload() -> DeliveryId {
-    let BatchId { ledger, source } = BatchId::for_object(BUCKET, &batch(Dataset::HttpRequests), ETAG);
+    let BatchId { ledger, source } = batch_of(BUCKET, &batch(Dataset::HttpRequests), ETAG);
     DeliveryId { ledger, source, plan: 1, index: index_of(3) }
 }
 
@@ -76,10 +78,11 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         ("registry", REGISTRY.into()),
         ("object for the partner", PARTNER.into()),
         ("object of the durable buffer", spool_of("00c0ffee00c0ffee", 4)),
-        ("ledger of an hour", ledger_of(&key)),
-        ("ledger of a key without a time", ledger_of("logs/a.log.gz")),
+        ("ledger of an hour", only_ledger(&key)),
+        ("ledger of a key without a time", only_ledger("logs/a.log.gz")),
+        ("ledger of an hour with several", LedgerHour::of_key(&key).ledger_of(&key, 8)),
         ("prefix of such ledgers", OTHER.into()),
-        ("handle of a batch", BatchId::for_object(BUCKET, &key, ETAG).handle()),
+        ("handle of a batch", batch_of(BUCKET, &key, ETAG).handle()),
         ("handle of a payload", id.handle()),
         ("header X-Batch-Id", id.batch_header()),
         ("index of a first half", first_half),
