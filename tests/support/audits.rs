@@ -172,6 +172,7 @@ impl DurableObjects for MemoryAudits {
         let chain = chain_of_object(name).expect("a chain has this name");
         let object = if chain == self.chain { self.clone() } else { self.chain(chain) };
         wait_for(self.waits.get()).await;
+        self.faults.step(Kind::Audit).await;
         self.faults.call_slow(Kind::Audit, object.answer(call, &body)).await
     }
 }

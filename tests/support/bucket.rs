@@ -192,6 +192,7 @@ impl Bucket for MemoryBucket {
     type Upload = MemoryUpload;
 
     async fn get(&self, key: &str) -> Result<Option<(ObjectHead, MemoryBody)>, BackendError> {
+        self.faults.step(Kind::Get).await;
         self.faults.call(Kind::Get, || {
             let Some(stored) = self.object(key) else { return Ok(None) };
             let end = self.state.cut_after.get().unwrap_or(usize::MAX).min(stored.bytes.len());
@@ -208,6 +209,7 @@ impl Bucket for MemoryBucket {
         bytes: Range<u64>,
     ) -> Result<RangedRead<MemoryBody>, BackendError> {
         assert!(bytes.start < bytes.end, "{key}: R2 refuses a range without bytes");
+        self.faults.step(Kind::GetRange).await;
         self.faults.call(Kind::GetRange, || {
             let Some(stored) = self.object(key) else { return Ok(RangedRead::Gone) };
             if etag.is_some_and(|etag| etag != stored.head.etag) {

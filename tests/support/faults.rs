@@ -5,7 +5,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use raydex::backend::BackendError;
 
@@ -80,6 +83,8 @@ struct State {
     struck: bool,
     /// The kinds of the calls in their order, where they are kept.
     order: Option<Vec<Kind>>,
+    /// The kinds of the calls of each step, where steps are counted.
+    steps: Option<Vec<Vec<Kind>>>,
 }
 
 /// The shared count of calls, and the plan of what fails.
@@ -129,6 +134,40 @@ impl Faults {
     /// The kinds of the calls since then, in their order.
     pub fn order(&self) -> Vec<Kind> {
         self.0.borrow().order.clone().unwrap_or_default()
+    }
+
+    /// Returns what the future comes to, and the kinds of the calls of each of its steps: those that wait at the same time are one
+    /// step, and those that wait for the answer of another are in a later one.
+    pub fn count_steps<T>(&self, future: impl Future<Output = T>) -> (T, Vec<Vec<Kind>>) {
+        self.0.borrow_mut().steps = Some(vec![Vec::new()]);
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..1_000_000 {
+            if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+                let steps = self.0.borrow_mut().steps.take().unwrap_or_default();
+                return (result, steps.into_iter().filter(|calls| !calls.is_empty()).collect());
+            }
+            // Others have their turn without a call, too.
+            let mut state = self.0.borrow_mut();
+            let open = state.steps.iter_mut().filter(|steps| steps.last().is_some_and(|calls| !calls.is_empty()));
+            open.for_each(|steps| steps.push(Vec::new()));
+        }
+        panic!("the future waits for something that no step will bring");
+    }
+
+    /// Waits for the end of the step, if steps are counted.
+    pub async fn step(&self, kind: Kind) {
+        let begin = |steps: &mut Vec<Vec<Kind>>| {
+            steps.last_mut().into_iter().for_each(|calls| calls.push(kind));
+            steps.len()
+        };
+        let Some(step) = self.0.borrow_mut().steps.as_mut().map(begin) else { return };
+        let is_over = || self.0.borrow().steps.as_ref().is_none_or(|steps| steps.len() > step);
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if is_over() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Makes one call of `kind`: counts it, and does `work` unless the plan says otherwise.

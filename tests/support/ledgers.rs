@@ -125,6 +125,7 @@ impl DurableObjects for MemoryLedgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let kind = if name == PARTNER { Kind::Partner } else { Kind::Ledger };
         *self.calls.borrow_mut().entry(name.to_owned()).or_default() += 1;
+        self.faults.step(kind).await;
         self.faults.call(kind, || {
             let ledger = self.ledger(name);
             let sql = &ledger.sql;

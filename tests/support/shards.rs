@@ -50,6 +50,7 @@ impl MemoryShards {
 
 impl DurableObjects for MemoryShards {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
+        self.faults.step(Kind::Shard).await;
         self.faults.call(Kind::Shard, || {
             let sql = self.object(name);
             shard::serve(&sql, &Cell::new(false), call, &body)

@@ -64,6 +64,7 @@ mod samples;
 mod segments;
 mod spellings;
 mod stats;
+mod steps;
 pub(crate) mod story;
 mod story_canaries;
 mod switches;
