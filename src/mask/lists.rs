@@ -88,6 +88,7 @@ pub(super) const AMBIGUOUS_WORDS: &[&str] = &[
     "unsubscribe",
     "verification",
     "verify",
+    "pat",
 ];
 
 /// Words that follow the name of a secret, in a path or a sentence, and are none.
@@ -279,7 +280,7 @@ pub(super) const TOKEN_PREFIXES: &[&str] = &[
     "ya29",
     "GOCSPX-",
     "npm_",
-    "pypi-AgE",
+    "pypi-",
     "rubygems_",
     "dckr_pat_",
     "dckr_oat_",
@@ -317,6 +318,7 @@ pub(super) const TOKEN_PREFIXES: &[&str] = &[
     "xkeysib-",
     "AGE-SECRET-KEY-",
     "rdx_",
+    "SG.",
 ];
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub(super) fn strength(name: &str) -> Option<NameStrength> {
         is_ambiguous |= has_beginning(rest, AMBIGUOUS_PARTS);
         may_be_word |= has_beginning(rest, TELLING_WORDS) || has_beginning(rest, AMBIGUOUS_WORDS);
     }
-    let words = if may_be_word { words(&name) } else { Vec::new() };
+    let words = if may_be_word { name_words(&name) } else { Vec::new() };
     let has_word = |list: &[&str]| words.iter().any(|word| is_listed(word, list));
     if has_word(TELLING_WORDS) {
         Some(NameStrength::Telling)
@@ -139,7 +139,8 @@ fn is_listed(word: &str, list: &[&str]) -> bool {
 
 /// The words that a name is put together of, in lower case: `accessKey`, `access_key` and `key2` have two; and what has no
 /// separator inside as a whole too.
-fn words(name: &str) -> Vec<String> {
+#[must_use]
+pub fn name_words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     for whole in name.split(|c: char| !c.is_alphanumeric()).filter(|whole| !whole.is_empty()) {
         let (mut word, mut before, mut parts) = (String::new(), ' ', 0);

@@ -133,7 +133,7 @@ fn starts_token(run: &[u8]) -> bool {
 }
 
 /// The first signs of the beginnings, one bit each.
-const FIRST_SIGNS: u128 = first_signs();
+pub(super) const FIRST_SIGNS: u128 = first_signs();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn first_signs() -> u128 {
