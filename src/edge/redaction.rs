@@ -4,21 +4,31 @@
 //! The value of a parameter or member whose name is that of a secret ([`names_secret`]) is redacted, unless the deployment keeps
 //! the name. What is redacted is replaced by [`REDACTED`]; names and the other parts stay as they are. A truth value is no secret.
 
+mod escapes;
+mod forms;
+mod markup;
 mod multipart;
+mod named;
+mod names;
 mod options;
 mod scan;
 mod text;
+mod users;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use crate::limits::REDACTION_DEPTH;
-use crate::mask::names_secret;
-use text::decoded;
+use escapes::decoded;
+use text::without_forms;
+use users::without_users;
 
 /// The members of an object that has a name and its value as two members, in lower case.
 const PAIRS: [(&str, &str); 4] = [("name", "value"), ("key", "value"), ("header", "value"), ("field", "value")];
+
+/// Shortest text that may be a token by its form.
+const FORM_MIN: usize = 10;
 
 /// Replaces a redacted value.
 pub const REDACTED: &str = "[redacted]";
@@ -73,7 +83,7 @@ impl RedactionRules {
     /// Returns a path without the segments and the values of their parameters that are redacted.
     #[must_use]
     pub fn path<'p>(&self, path: &'p str) -> Cow<'p, str> {
-        self.path_at(path, REDACTION_DEPTH)
+        without_forms(self.path_at(path, REDACTION_DEPTH))
     }
 
     fn path_at<'p>(&self, path: &'p str, levels: u32) -> Cow<'p, str> {
@@ -102,7 +112,8 @@ impl RedactionRules {
 
     fn pair<'p>(&self, pair: &'p str, levels: u32) -> Cow<'p, str> {
         let Some((name, value)) = pair.split_once('=') else { return Cow::Borrowed(pair) };
-        if value.is_empty() || !(self.redacts(&decoded(&name.replace('+', " "))) || self.has_secret(value, levels)) {
+        let redacts = || self.redacts(&decoded(&name.replace('+', " ")), value);
+        if value.is_empty() || !(redacts() || self.has_secret(value, levels)) {
             return Cow::Borrowed(pair);
         }
         Cow::Owned(format!("{name}={REDACTED}"))
@@ -112,35 +123,37 @@ impl RedactionRules {
     fn has_secret(&self, value: &str, levels: u32) -> bool {
         let inner = decoded(value);
         let Some(levels) = levels.checked_sub(1) else { return true };
-        inner.contains(['=', ':', ' ']) && self.text_at(&inner, levels) != inner
+        (inner.len() >= FORM_MIN || inner.contains(['=', ':', ' '])) && self.text_at(&inner, levels) != inner
     }
 
-    fn redacts(&self, name: &str) -> bool {
-        self.all_parameters || self.redacts_member(name)
-    }
-
-    fn keeps(&self, name: &str) -> bool {
-        !self.kept.is_empty() && self.kept.contains(&name.to_lowercase())
+    fn redacts(&self, name: &str, value: &str) -> bool {
+        self.all_parameters || self.redacts_value(name, value)
     }
 
     /// Returns an address, such as a referrer, without what is redacted of its path and its query.
     #[must_use]
     pub fn address(&self, address: &str) -> String {
-        self.address_at(address, REDACTION_DEPTH)
+        without_forms(self.address_at(address, REDACTION_DEPTH).into()).into_owned()
     }
 
     /// Returns an address without what is redacted, where `levels` of texts within texts are left.
     fn address_at(&self, address: &str, levels: u32) -> String {
-        let address = address.split('#').next().unwrap_or_default();
+        let address = &*without_users(address);
+        let (address, fragment) = address.split_once('#').map_or((address, None), |(start, end)| (start, Some(end)));
         let (before, query) = address.split_once('?').map_or((address, None), |(before, query)| (before, Some(query)));
         let start = before.find("://").map_or(0, |at| at + 3);
         let path_at = before.get(start..).and_then(|rest| rest.find('/')).map_or(before.len(), |at| start + at);
         let (host, path) = before.split_at_checked(path_at).unwrap_or((before, ""));
-        let mut out = without_user(host);
+        let mut out = host.to_owned();
         out.push_str(&self.path_at(path, levels));
         if let Some(query) = query {
             out.push('?');
             out.push_str(&self.query_at(query, levels));
+        }
+        // Within another text, what follows may be no fragment.
+        if let Some(fragment) = fragment.filter(|_| levels < REDACTION_DEPTH) {
+            out.push('#');
+            out.push_str(&self.query_at(fragment, levels));
         }
         out
     }
@@ -167,15 +180,9 @@ impl RedactionRules {
         }
     }
 
-    /// Returns whether the value of a member of JSON with this name is redacted.
-    #[must_use]
-    pub(super) fn redacts_member(&self, name: &str) -> bool {
-        (names_secret(name) || self.parameters.contains(&name.to_lowercase())) && !self.keeps(name)
-    }
-
     /// Returns the member with the value of a secret, in an object that has the secret's name in another member.
     pub(super) fn named_value<'m>(&self, text_of: impl Fn(&str) -> Option<&'m str>) -> Option<&'static str> {
-        let names_secret = |name: &str| text_of(name).is_some_and(|name| self.redacts_member(name));
+        let names_secret = |name: &str| text_of(name).is_some_and(|name| self.redacts_name(name));
         PAIRS.iter().find(|(name, _)| names_secret(name)).map(|(_, value)| *value)
     }
 
@@ -204,11 +211,12 @@ impl RedactionRules {
     /// Redacts the items of a list, and what follows the name of a secret in it.
     fn list_at(&self, items: &mut [Value], levels: u32) -> bool {
         let mut is_changed = false;
-        let mut is_value = false;
+        let mut name = None;
         for item in items {
-            let is_name = item.as_str().is_some_and(|name| is_word(name) && self.names_next(name));
-            is_changed |= if is_value { hide(item) } else { self.json_at(item, levels) };
-            is_value = is_name && !is_value;
+            let next = name.take().filter(|name: &String| self.names_next(name, &text_of(item)));
+            let is_name = item.as_str().filter(|name| next.is_none() && is_word(name)).map(str::to_owned);
+            is_changed |= if next.is_some() { hide(item) } else { self.json_at(item, levels) };
+            name = is_name;
         }
         is_changed
     }
@@ -217,7 +225,7 @@ impl RedactionRules {
         let named = self.named_value(|name| members.get(name).and_then(Value::as_str));
         let mut is_changed = false;
         for (name, member) in members.iter_mut() {
-            let is_hidden = self.redacts_member(name) || Some(name.as_str()) == named;
+            let is_hidden = self.redacts_member(name, member) || Some(name.as_str()) == named;
             is_changed |= if is_hidden { hide(member) } else { self.json_at(member, levels) };
         }
         is_changed
@@ -238,11 +246,9 @@ fn is_word(text: &str) -> bool {
     text.len() <= 64 && !text.contains(char::is_whitespace)
 }
 
-/// Returns a scheme and a host without the user's name and password.
-fn without_user(host: &str) -> String {
-    let (scheme, authority) = host.split_once("://").unwrap_or(("", host));
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if scheme.is_empty() { authority.to_owned() } else { format!("{scheme}://{authority}") }
+/// Returns a value of JSON as a text says it.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed)
 }
 
 #[cfg(test)]

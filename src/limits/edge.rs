@@ -4,8 +4,8 @@
 
 use super::{KIB, MIB};
 
-/// Depth of texts within texts in which secrets are looked for: JSON in a text of JSON, an address in a parameter. Each level reads
-/// its text once more, and has at most half of the one above. What is deeper is redacted as a whole.
+/// Depth of texts within texts in which secrets are looked for: JSON in a text of JSON, an address in a parameter, a text in
+/// escapes. Each level reads its text once more, and has less of it than the one above. What is deeper is redacted as a whole.
 pub const REDACTION_DEPTH: u32 = 4;
 
 /// Maximum length of a text in an edge record, in bytes: twice the longest URL that Cloudflare passes on is 32 KB, but 95 % of

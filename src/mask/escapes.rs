@@ -56,12 +56,13 @@ pub(super) fn without_escapes(text: &str) -> Option<String> {
 /// The character at the start of a text that begins with `\` or `&`, and the length of its escape in bytes.
 fn escaped_character(text: &str) -> Option<(char, usize)> {
     match text.strip_prefix('\\') {
-        Some(rest) => of_backslash(rest).map(|(c, length)| (c, length + 1)),
-        None => of_reference(text.strip_prefix('&')?).map(|(c, length)| (c, length + 1)),
+        Some(rest) => backslash_escape(rest).map(|(c, length)| (c, length + 1)),
+        None => html_reference(text.strip_prefix('&')?).map(|(c, length)| (c, length + 1)),
     }
 }
 
-fn of_backslash(rest: &str) -> Option<(char, usize)> {
+/// The character of the escape that follows a `\\`, and its length in bytes.
+pub(crate) fn backslash_escape(rest: &str) -> Option<(char, usize)> {
     let (kind, digits) = rest.split_at_checked(1)?;
     let digits = match kind {
         "/" => return Some(('/', 1)),
@@ -72,7 +73,8 @@ fn of_backslash(rest: &str) -> Option<(char, usize)> {
     Some((of_digits(digits, 16)?, 1 + digits.len()))
 }
 
-fn of_reference(rest: &str) -> Option<(char, usize)> {
+/// The character of the reference that follows an `&`, and its length in bytes.
+pub(crate) fn html_reference(rest: &str) -> Option<(char, usize)> {
     let window = rest.as_bytes().get(..REFERENCE_LENGTH).unwrap_or(rest.as_bytes());
     let name = rest.get(..window.iter().position(|byte| *byte == b';')?)?;
     let c = match name.strip_prefix('#') {

@@ -46,6 +46,7 @@ mod tokens;
 mod words;
 
 pub use class::{FieldClass, FieldTreatment};
+pub(crate) use escapes::{backslash_escape, html_reference};
 pub use field_names::{is_listed, nearest_field};
 pub use fields::{MEMBERS, class_of, fields};
 pub use known_tokens::next_known_token;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::edge::RedactionRules;
 
 /// Names of OpenTelemetry's that look like those of secrets. Those of headers and parameters do not count.
-const HARMLESS: [&str; 13] = [
+const HARMLESS: [&str; 16] = [
     "code.column.number",
     "code.file.path",
     "code.filepath",
@@ -16,9 +16,12 @@ const HARMLESS: [&str; 13] = [
     "code.namespace",
     "http.response.status_code",
     "http.status_code",
+    "messaging.kafka.message.key",
     "otel.status_code",
     "process.pid",
     "rpc.grpc.status_code",
+    "session.id",
+    "session.previous_id",
 ];
 
 /// What is taken out of spans.

@@ -225,6 +225,25 @@ fn secrets_do_not_reach_the_line() {
 }
 
 #[test]
+fn attributes_of_conventions_stay() {
+    let words = ["docker", "run", "-p", "8080:80"].map(|word| json!({ "stringValue": word }));
+    let attributes = [
+        attribute("gen_ai.usage.input_tokens", json!({ "intValue": "812" })),
+        attribute("gen_ai.request.max_tokens", json!({ "stringValue": "4096" })),
+        attribute("gen_ai.token.type", json!({ "stringValue": "input" })),
+        attribute("db.response.status_code", json!({ "stringValue": "08P01" })),
+        attribute("messaging.kafka.message.key", json!({ "stringValue": "cart-7" })),
+        attribute("session.id", json!({ "stringValue": "00112233-4455-6677" })),
+        attribute("code.function.name", json!({ "stringValue": "login" })),
+        attribute("key", json!({ "stringValue": "ArrowDown" })),
+        attribute("code", json!({ "intValue": "404" })),
+        attribute("process.command_args", json!({ "arrayValue": { "values": words } })),
+    ];
+    let text = line(json!({ "attributes": attributes })).to_string();
+    assert!(!text.contains("[redacted]"), "{text}");
+}
+
+#[test]
 fn span_that_cannot_be_kept_is_rejected_alone() {
     let deep = (0..200).fold(json!({ "stringValue": "x" }), |inner, _| json!({ "arrayValue": { "values": [inner] } }));
     let many: Vec<Value> = (0..5_000).map(|_| json!({})).collect();

@@ -9,9 +9,6 @@ use std::borrow::Cow;
 use super::report::ReportValue;
 use crate::edge::redaction::{REDACTED, RedactionRules};
 
-/// Names of members of browsers' reports that look like those of secrets: codes of status.
-const STATUS_NAMES: [&str; 3] = ["statuscode", "status-code", "status_code"];
-
 /// Redacts a report.
 pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
     match report {
@@ -27,8 +24,7 @@ pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
                 _ => None,
             });
             for (name, member) in members {
-                let is_hidden = rules.redacts_member(name) && !is_status(name, member) || Some(name.as_str()) == named;
-                if is_hidden && !matches!(member, ReportValue::Flag(_) | ReportValue::Null) {
+                if is_hidden(name, member, rules) || Some(name.as_str()) == named && !is_flag(member) {
                     *member = ReportValue::Text(REDACTED.to_owned());
                 } else {
                     redact(member, rules);
@@ -39,8 +35,18 @@ pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
     }
 }
 
-fn is_status(name: &str, member: &ReportValue) -> bool {
-    matches!(member, ReportValue::Number(_)) && STATUS_NAMES.contains(&name.to_ascii_lowercase().as_str())
+/// Returns whether a member is redacted as a whole.
+fn is_hidden(name: &str, member: &ReportValue, rules: &RedactionRules) -> bool {
+    match member {
+        ReportValue::Flag(_) | ReportValue::Null => false,
+        ReportValue::Text(text) => rules.redacts_text_member(name, text),
+        ReportValue::Number(number) => rules.redacts_value(name, number),
+        ReportValue::List(_) | ReportValue::Object(_) => rules.redacts_name(name),
+    }
+}
+
+const fn is_flag(member: &ReportValue) -> bool {
+    matches!(member, ReportValue::Flag(_) | ReportValue::Null)
 }
 
 #[cfg(test)]

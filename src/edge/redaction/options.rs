@@ -13,7 +13,7 @@ use crate::mask::has_joined_credential;
 const AROUND: [char; 7] = ['"', '\'', '`', '(', ')', '[', ']'];
 
 /// Returns a line without the values of the options that `takes_secret` names.
-pub(super) fn without_options(line: Cow<'_, str>, takes_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
+pub(super) fn without_options(line: Cow<'_, str>, takes_secret: impl Fn(&str, &str) -> bool) -> Cow<'_, str> {
     if !line.contains('-') {
         return line;
     }
@@ -31,7 +31,7 @@ pub(super) fn without_options(line: Cow<'_, str>, takes_secret: impl Fn(&str) ->
         } else {
             out.push_str(word);
             let value = rest.trim_start();
-            if has_value(rest, value) && takes_secret(name) {
+            if has_value(rest, value) && takes_secret(name, value) {
                 out.push_str(rest.get(..rest.len() - value.len()).unwrap_or_default());
                 out.push_str(REDACTED);
                 rest = value.get(value_length(value)..).unwrap_or_default();

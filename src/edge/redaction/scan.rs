@@ -75,6 +75,11 @@ const BEARER_MIN: usize = 4;
 const PADDED_MIN: usize = 6;
 const UNPADDED_MIN: usize = 16;
 
+/// Returns a value without the quote that it begins with.
+fn without_quote(value: &str) -> &str {
+    value.trim_start_matches('\\').strip_prefix(['"', '\'']).unwrap_or(value)
+}
+
 fn after_bearer(text: &str) -> Option<&str> {
     let is_sign = |c: char| is_word(c) || matches!(c, '+' | '/' | '=' | '.' | '~' | '-');
     let token = head(text, is_sign);
@@ -108,7 +113,8 @@ pub(super) fn next_credentials(text: &str, from: usize) -> Option<Range<usize>> 
         let rest = text.get(at..)?;
         let after = SCHEMES.iter().find_map(|(scheme, after)| {
             let blanks = after_word(rest, scheme)?;
-            after(Some(blanks.trim_start()).filter(|value| value.len() < blanks.len())?)
+            let value = Some(blanks.trim_start()).filter(|value| value.len() < blanks.len())?;
+            after(without_quote(value))
         })?;
         Some(at..text.len() - after.len())
     })

@@ -26,11 +26,11 @@ const NAMED_VALUE: &str = concat!(
 const CREDENTIALS: &str = concat!(
     r"(?-u:\b)(?:(?i-u:bearer|negotiate)[",
     space!(),
-    r"]+[0-9A-Za-z_+/=.~-]{4,}|(?i-u:digest)[",
+    r#"]+(?:\\*["'])?[0-9A-Za-z_+/=.~-]{4,}|(?i-u:digest)["#,
     space!(),
-    r"]+[0-9A-Za-z_]+=.*|(?i-u:basic)[",
+    r#"]+(?:\\*["'])?[0-9A-Za-z_]+=.*|(?i-u:basic)["#,
     space!(),
-    r"]+(?:[0-9A-Za-z_+/]{16,}|[0-9A-Za-z_+/]{6,}=)=*)"
+    r#"]+(?:\\*["'])?(?:[0-9A-Za-z_+/]{16,}|[0-9A-Za-z_+/]{6,}=)=*)"#
 );
 const JSON_WEB_TOKEN: &str = r"(?-u:\b)eyJ[0-9A-Za-z_-]{6,}\.[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]*)?";
 const FIELD_NAME: &str = concat!(
