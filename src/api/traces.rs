@@ -26,7 +26,7 @@ use crate::memory::{OutOfMemory, Reservation};
 use crate::otlp::{ExportForm, each_span};
 use crate::pipeline::delivered_from;
 use crate::r2_event::R2Event;
-use crate::record::Dataset;
+use crate::record::{Dataset, repair_halves};
 use crate::services::Services;
 use crate::traces::{ExportFacts, SpanFault, SpanOrigin, span_line};
 
@@ -64,7 +64,10 @@ pub(crate) async fn ingest_traces<Y: ByteStream>(
     // An upload is never what lay in the bucket before the first start.
     delivered_from(services, config).await.map_err(|_| problems::unavailable())?;
     let room = services.memory().for_upload_of(&caller.name).reservation();
-    let body = read_export(&room, &mut request.body, is_gzip).await?;
+    let mut body = read_export(&room, &mut request.body, is_gzip).await?;
+    if form == ExportForm::Json {
+        repair_halves(&mut body);
+    }
     let now = services.now_ms();
     let folder = config.log_prefix.upload_folder(Dataset::Traces);
     let key = batch_key(folder, Dataset::Traces, now, now, services.random_bits());

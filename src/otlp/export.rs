@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! Beside the body one span with its resource and its scope is held at a time, each within [`TRACE_SPAN_ROOM`]; what is larger is
-//! handed on as unreadable. The same request gives the same values in both forms, but for the spelling of numbers. In JSON, members
+//! handed on without its value. The same request gives the same values in both forms, but for the spelling of numbers. In JSON, members
 //! have their names in JSON or those in the schema.
 
 use std::fmt;
@@ -16,6 +16,9 @@ use super::decode::{MessageTable, RESOURCE, SCOPE, SPAN, Unreadable, read_messag
 use super::wire::{MalformedExport, WireFields, WireValue};
 use crate::limits::{TRACE_ELEMENT_ROOM, TRACE_OBJECT_ROOM, TRACE_SPAN_BYTES, TRACE_SPAN_ROOM};
 use crate::record::fields::LastMember;
+
+/// The levels of a value that are read.
+const JSON_DEPTH: usize = 127;
 
 /// The form of a request and of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +38,21 @@ pub struct ExportedSpan<'r> {
     pub scope: &'r Value,
     /// The number of this pair in the request, from 1.
     pub origin: u32,
-    /// The span; `None` if it, its resource or its scope is too large.
-    pub span: Option<Value>,
+    /// The span, or why it, its resource or its scope cannot be held.
+    pub span: Result<Value, UnheldPart>,
 }
 
-/// Hands each span of a request on to `sink`, which may end the reading.
+/// Why a part of a request cannot be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnheldPart {
+    /// It is too large, or nested too deep.
+    TooLarge,
+    /// It has a number beyond the range of a double.
+    Number,
+}
+
+/// Hands each span of a request on to `sink`, which may end the reading. A body in JSON has no half surrogate pairs any more
+/// ([`crate::record::repair_halves`]).
 ///
 /// # Errors
 /// [`MalformedExport`] if the body is no such request; `sink` may have seen spans before.
@@ -70,8 +83,8 @@ trait ExportPart: Copy {
     /// Returns a member; `None` if there is none.
     fn member(self, member: (&'static str, u32)) -> Result<Option<Self>, MalformedExport>;
 
-    /// Reads the part as a whole; `None` if it is too large.
-    fn value(self, table: &'static MessageTable) -> Result<Option<Value>, MalformedExport>;
+    /// Reads the part as a whole, as far as it can be held.
+    fn value(self, table: &'static MessageTable) -> Result<Result<Value, UnheldPart>, MalformedExport>;
 
     /// Hands the spans of a request on.
     fn each_span(
@@ -86,19 +99,23 @@ trait ExportPart: Copy {
                 origin += 1;
                 of_scope.each(("spans", 2), &mut |span| {
                     let read = span.value(&SPAN)?;
-                    let (Some(resource), Some(scope)) = (&resource, &scope) else {
-                        let (resource, scope) = (&Value::Null, &Value::Null);
-                        return Ok(sink(ExportedSpan { resource, scope, origin, span: None }));
+                    let (span, resource, scope) = match (&resource, &scope) {
+                        (Ok(resource), Ok(scope)) => (read, resource, scope),
+                        (Err(unheld), _) | (_, Err(unheld)) => (Err(*unheld), &Value::Null, &Value::Null),
                     };
-                    Ok(sink(ExportedSpan { resource, scope, origin, span: read }))
+                    Ok(sink(ExportedSpan { resource, scope, origin, span }))
                 })
             })
         })
     }
 
     /// Reads a member as a whole: an empty one where there is none.
-    fn part(self, member: (&'static str, u32), table: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
-        self.member(member)?.map_or(Ok(Some(Value::Null)), |part| part.value(table))
+    fn part(
+        self,
+        member: (&'static str, u32),
+        table: &'static MessageTable,
+    ) -> Result<Result<Value, UnheldPart>, MalformedExport> {
+        self.member(member)?.map_or(Ok(Ok(Value::Null)), |part| part.value(table))
     }
 }
 
@@ -144,13 +161,13 @@ impl ExportPart for WirePart<'_> {
         read.map(|_| found)
     }
 
-    fn value(self, table: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
+    fn value(self, table: &'static MessageTable) -> Result<Result<Value, UnheldPart>, MalformedExport> {
         if self.0.len() > TRACE_SPAN_BYTES {
-            return Ok(None);
+            return Ok(Err(UnheldPart::TooLarge));
         }
         match read_message(table, self.0, TRACE_SPAN_ROOM) {
-            Ok(value) => Ok(Some(value)),
-            Err(Unreadable::TooLarge) => Ok(None),
+            Ok(value) => Ok(Ok(value)),
+            Err(Unreadable::TooLarge) => Ok(Err(UnheldPart::TooLarge)),
             Err(Unreadable::Malformed) => Err(MalformedExport),
         }
     }
@@ -189,13 +206,16 @@ impl<'b> ExportPart for JsonPart<'b> {
         Ok(found.map(RawValue::get).filter(|raw| *raw != "null").map(Self))
     }
 
-    fn value(self, _: &'static MessageTable) -> Result<Option<Value>, MalformedExport> {
-        if self.0.len() > TRACE_SPAN_BYTES || json_room(self.0) > TRACE_SPAN_ROOM {
-            return Ok(None);
+    fn value(self, _: &'static MessageTable) -> Result<Result<Value, UnheldPart>, MalformedExport> {
+        let (room, depth) = json_extent(self.0);
+        if self.0.len() > TRACE_SPAN_BYTES || room > TRACE_SPAN_ROOM || depth > JSON_DEPTH {
+            return Ok(Err(UnheldPart::TooLarge));
         }
-        // The syntax was checked with the body, so what fails is nested too deep, or no number or text that can be held.
-        let mut value = serde_json::from_str(self.0).ok();
-        value.as_mut().map(rename_members);
+        // The syntax was checked with the body, and its texts have no half surrogate pairs: what fails is a number.
+        let mut value = serde_json::from_str(self.0).map_err(|_| UnheldPart::Number);
+        if let Ok(value) = &mut value {
+            rename_members(value);
+        }
         Ok(value)
     }
 }
@@ -228,9 +248,10 @@ fn json_name(name: &str) -> String {
     name.chars().filter_map(sign).collect()
 }
 
-/// Returns the memory of a value as it is read, in bytes, at most.
-fn json_room(text: &str) -> usize {
+/// Returns the memory of a value as it is read, in bytes, at most, and the number of its levels.
+fn json_extent(text: &str) -> (usize, usize) {
     let (mut is_inside, mut is_escaped, mut room) = (false, false, 2 * text.len());
+    let (mut depth, mut deepest) = (0_usize, 0);
     for byte in text.bytes() {
         if is_inside {
             let is_end = byte == b'"' && !is_escaped;
@@ -243,9 +264,15 @@ fn json_room(text: &str) -> usize {
             b'[' | b',' => TRACE_ELEMENT_ROOM,
             _ => 0,
         };
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
         is_inside = byte == b'"';
     }
-    room
+    (room, deepest)
 }
 
 /// Hands the elements of a list on, as long as that returns true.

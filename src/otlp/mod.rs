@@ -12,7 +12,7 @@ mod message;
 mod value;
 mod wire;
 
-pub use export::{ExportForm, ExportedSpan, each_span};
+pub use export::{ExportForm, ExportedSpan, UnheldPart, each_span};
 pub use message::{
     OtlpEvent, OtlpKind, OtlpLink, OtlpResource, OtlpResourceSpans, OtlpScope, OtlpScopeSpans, OtlpSpan, OtlpStatus,
     OtlpTrace, SPAN_ERROR, SPAN_OK,

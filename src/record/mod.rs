@@ -37,5 +37,6 @@ pub(crate) use mix::mix;
 pub(crate) use named_values::{NamePlaces, NamedValues};
 pub use ray_id::{RayId, RayKey};
 pub use scan::{LineScanner, NextLine, RecordScan, ScanCounts};
+pub use surrogates::repair_halves;
 pub use timestamp::Timestamp;
 pub use user_ray::{NotARay, ray_from_user};

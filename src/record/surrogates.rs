@@ -28,6 +28,20 @@ pub(super) fn repaired(text: &str) -> Option<String> {
     (copied > 0).then_some(repaired)
 }
 
+/// Replaces each half in the text, where it is.
+pub fn repair_halves(text: &mut [u8]) {
+    if !may_have_half(text) {
+        return;
+    }
+    let mut at = 0;
+    while let Some(half) = (HalfPairs { text, at }).next() {
+        at = half + ESCAPE;
+        if let Some(escape) = text.get_mut(half..at) {
+            escape.copy_from_slice(REPLACEMENT.as_bytes());
+        }
+    }
+}
+
 /// Returns the positions of the halves in the text.
 pub(super) fn halves(text: &str) -> impl Iterator<Item = Range<usize>> {
     HalfPairs { text: text.as_bytes(), at: 0 }.map(|at| at..at + ESCAPE)
@@ -79,7 +93,7 @@ fn unit(text: &[u8], at: usize) -> Option<u16> {
 mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::{has_half, repaired};
+    use super::{has_half, repair_halves, repaired};
 
     #[test]
     fn each_half_is_replaced_and_whole_pairs_stay() {
@@ -124,6 +138,9 @@ mod tests {
             let read = repaired(&json).unwrap_or_else(|| json.clone());
             prop_assert_eq!(read.len(), json.len());
             prop_assert_eq!(serde_json::from_str::<String>(&read).unwrap(), String::from_utf16_lossy(&units));
+            let mut in_place = json.into_bytes();
+            repair_halves(&mut in_place);
+            prop_assert_eq!(in_place, read.into_bytes());
         }
 
         #[test]

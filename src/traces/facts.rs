@@ -59,7 +59,7 @@ impl ExportFacts {
 
     /// Learns from a span.
     pub fn take(&mut self, exported: &ExportedSpan<'_>) {
-        let Some(Value::Object(span)) = &exported.span else { return };
+        let Ok(Value::Object(span)) = &exported.span else { return };
         let Some(trace) = id(span.get("traceId"), 32) else { return };
         let is_root = id(span.get("parentSpanId"), 16).is_none();
         let is_server = span.get("kind").is_some_and(|kind| signed(kind) == Some(SERVER));

@@ -8,7 +8,7 @@ use super::rules::RULES;
 use super::values::{ExportedValues, Message, id, signed, unsigned};
 use crate::backend::to_json;
 use crate::limits::TRACE_LINE_BYTES;
-use crate::otlp::ExportedSpan;
+use crate::otlp::{ExportedSpan, UnheldPart};
 use crate::record::Timestamp;
 
 /// Why a span is rejected.
@@ -32,6 +32,18 @@ pub enum SpanFault {
     /// A whole number in it, its resource or its scope is none.
     #[error("with an integer that has more than 64 bits, or is none")]
     Integer,
+    /// A number in it, its resource or its scope is too large.
+    #[error("with a number beyond the range of a double")]
+    Number,
+}
+
+impl From<UnheldPart> for SpanFault {
+    fn from(unheld: UnheldPart) -> Self {
+        match unheld {
+            UnheldPart::TooLarge => Self::TooLarge,
+            UnheldPart::Number => Self::Number,
+        }
+    }
 }
 
 /// Returns the line of a span, without a line feed.
@@ -40,7 +52,7 @@ pub enum SpanFault {
 /// [`SpanFault`] for a span that is rejected.
 pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts, last: &mut SpanOrigin) -> Result<Vec<u8>, SpanFault> {
     let ExportedSpan { resource, scope, origin, span } = exported;
-    let Value::Object(mut span) = span.ok_or(SpanFault::TooLarge)? else { return Err(SpanFault::Ids) };
+    let Value::Object(mut span) = span? else { return Err(SpanFault::Ids) };
     let mut record = Message::new();
     write_ids(&mut record, &span, facts)?;
     write_times(&mut record, &span)?;
