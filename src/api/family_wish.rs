@@ -6,7 +6,7 @@
 use super::record_view::parse_lookup_dataset;
 use crate::access::Visibility;
 use crate::http::{HttpRequest, Problem, problems};
-use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_RAYS_UNSEEN};
+use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_RAYS_UNSEEN, LOOKUP_RECORDS, TRACE_RECORDS};
 use crate::record::Dataset;
 
 /// The parts that an answer may have.
@@ -93,6 +93,8 @@ pub(crate) struct FamilyWish {
     pub(super) levels: usize,
     /// Maximum number of rays in the answer, if it is given.
     pub(super) limit: Option<usize>,
+    /// Maximum number of records of each ray.
+    pub(super) most_records: usize,
     /// The dataset that is named.
     named: Option<Dataset>,
 }
@@ -135,8 +137,8 @@ impl FamilyWish {
         };
         let limit = request.number_parameter("limit", FAMILY_RAYS as u64, FAMILY_RAYS as u64)?;
         let limit = request.parameter("limit").and(usize::try_from(limit).ok());
-        let wish =
-            Self { records, tree, deliveries, subrequests, levels, limit, named: parse_lookup_dataset(request)? };
+        let (named, most_records) = (parse_lookup_dataset(request)?, LOOKUP_RECORDS);
+        let wish = Self { records, tree, deliveries, subrequests, levels, limit, most_records, named };
         wish.check_idle(request)?;
         Ok(wish)
     }
@@ -151,14 +153,15 @@ impl FamilyWish {
     /// The records of the ray itself, and its whole tree.
     pub(crate) const fn with_whole_tree() -> Self {
         let subrequests = SubrequestForm::Omitted;
-        let (levels, limit, named) = (FAMILY_LEVELS, None, None);
-        Self { records: true, tree: true, deliveries: false, subrequests, levels, limit, named }
+        let (levels, limit, most_records, named) = (FAMILY_LEVELS, None, LOOKUP_RECORDS, None);
+        Self { records: true, tree: true, deliveries: false, subrequests, levels, limit, most_records, named }
     }
 
     /// The records of the whole tree, with the ray at its top, and at most this number of rays.
     pub(crate) const fn for_trace(limit: Option<usize>) -> Self {
         let subrequests = SubrequestForm::Listed;
-        Self { records: true, tree: true, deliveries: false, subrequests, levels: 0, limit, named: None }
+        let (levels, most_records, named) = (0, TRACE_RECORDS, None);
+        Self { records: true, tree: true, deliveries: false, subrequests, levels, limit, most_records, named }
     }
 
     /// Returns whether more than the records of the ray itself is needed.

@@ -62,7 +62,8 @@ pub(crate) async fn trace_ray(
     let tag = begin_story_tag(caller, request, media_type, &story).with(env!("CARGO_PKG_VERSION").as_bytes());
     let mut tag = tag.with(&root.bits().to_le_bytes());
     let next_cursor = story.seal_cursors(services, caller).await?;
-    let (found, truncated) = (std::mem::take(&mut story.found), story.is_truncated());
+    let truncated = story.is_truncated();
+    let found = std::mem::take(&mut story.found);
     let mut on_line = |line: &[u8]| tag.add(line);
     let mut records = TraceRecords { views: &views, unseen, reservation, on_line: &mut on_line };
     let mut body = ReservedWriter::new(services.memory());

@@ -15,8 +15,8 @@ use super::retry::retry_while_out_of_memory;
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::{LookupCost, Problem, problems};
-use crate::limits::{LOOKUP_STEP_MS, TREE_NODE_BYTES};
-use crate::lookup::{FoundRecord, LookupResult, lookup_for};
+use crate::limits::{LOOKUP_RECORDS, LOOKUP_STEP_MS, TRACE_RECORDS, TREE_NODE_BYTES};
+use crate::lookup::{FoundRecord, LookupResult, RecordSelection, lookup_for};
 use crate::memory::Reservation;
 use crate::record::{RayId, RayKey};
 use crate::services::Services;
@@ -31,7 +31,17 @@ pub(crate) async fn find_ray(
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
-    in_even_steps(services, views, find_records(services, views, key, reservation)).await
+    in_even_steps(services, views, find_records(services, views, (key, LOOKUP_RECORDS), reservation)).await
+}
+
+/// Like [`find_ray`], of as many records as a trace has.
+pub(super) async fn find_spans_of(
+    services: &impl Services,
+    views: &DatasetViews,
+    key: &RayKey,
+    reservation: &Reservation,
+) -> Result<(LookupResult, Option<LookupCost>), Problem> {
+    in_even_steps(services, views, find_records(services, views, (key, TRACE_RECORDS), reservation)).await
 }
 
 /// What is found of a ray.
@@ -43,6 +53,8 @@ pub(crate) struct RayStory {
     pub(crate) cost: Option<LookupCost>,
     /// The page of the tree, if it is wished for.
     pub(super) tree: Option<TreeResponse>,
+    /// Whether something is missing that no page has.
+    is_cut: bool,
     tree_goes_on: Option<FamilyCursor>,
     records_go_on: Option<FamilyCursor>,
 }
@@ -50,7 +62,18 @@ pub(crate) struct RayStory {
 impl RayStory {
     /// A story of records without a tree.
     pub(crate) fn of_records(found: LookupResult, cost: Option<LookupCost>) -> Self {
-        Self { found, cost, ..Self::default() }
+        Self { is_cut: found.truncated, found, cost, ..Self::default() }
+    }
+
+    /// Returns whether something is missing that no page has.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Notes whether more is missing that no page has.
+    pub(super) const fn add_cut(&mut self, is_cut: bool) {
+        self.is_cut |= is_cut;
+        self.found.truncated |= is_cut;
     }
 
     /// Returns whether the tree, or the records, have another page.
@@ -153,7 +176,7 @@ async fn find_wished(
         if !wish.needs_records() {
             found.records.clear();
         }
-        return Ok(RayStory { found, cost, ..RayStory::default() });
+        return Ok(RayStory::of_records(found, cost));
     };
     in_even_steps(services, views, find_page(services, asked, (ray, start), reservation)).await
 }
@@ -223,7 +246,7 @@ async fn find_page(
     let datasets = views.datasets();
     let query = FamilyQuery {
         datasets: &datasets,
-        caller: Some(views.caller()),
+        selection: RecordSelection { caller: Some(views.caller()), most: wish.most_records },
         ray,
         levels: wish.tree.then_some(wish.levels),
         lists_records: wish.shows_subrequests() && wish.needs_records(),
@@ -237,9 +260,10 @@ async fn find_page(
         Ok(Box::pin(find_family(reads, services.shards(), query, start.clone(), reservation)).await?)
     })
     .await?;
-    let is_known = !is_first || !page.records.is_empty();
     page.truncated |= was_cut;
+    let is_known = !is_first || !page.records.is_empty();
     let more_follow = page.truncated || page.more_records.is_some();
+    let is_cut = page.is_cut_within || page.truncated;
     let truncated = page.is_cut_within || wish.shows_subrequests() && more_follow;
     if wish.needs_records() {
         let passes = |record: &FoundRecord| views.selects(record, reservation.budget());
@@ -247,9 +271,12 @@ async fn find_page(
     } else {
         page.records.drain(..).for_each(|kin| reservation.release(kin.record.held_bytes()));
     }
-    let FamilyPage { records, more_records, mut tree, truncated: is_cut, stats, .. } = page;
+    let FamilyPage { records, more_records, mut tree, truncated: is_tree_cut, stats, .. } = page;
     let asked = asked.hash(ray);
-    let cursor = |lists_records, is_cyclic, place| FamilyCursor { asked, lists_records, is_cyclic, is_cut, place };
+    let cursor = |lists_records, is_cyclic, place| {
+        let is_cut = if lists_records { is_cut } else { is_tree_cut };
+        FamilyCursor { asked, lists_records, is_cyclic, is_cut, place }
+    };
     let more_tree = tree.as_mut().and_then(|tree| Some((tree.cyclic, tree.more.take()?)));
     let found = LookupResult { records: records.into_iter().map(|kin| kin.record).collect(), truncated, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
@@ -259,7 +286,8 @@ async fn find_page(
     Ok(RayStory {
         found,
         cost,
-        tree: tree.map(|tree| TreeResponse::new(tree, is_cut || more_tree.is_some())),
+        tree: tree.map(|tree| TreeResponse::new(tree, is_tree_cut || more_tree.is_some())),
+        is_cut,
         tree_goes_on: more_tree.map(|(is_cyclic, place)| cursor(false, is_cyclic, place)),
         records_go_on: more_records.map(|place| cursor(true, false, place)),
     })
@@ -268,13 +296,13 @@ async fn find_page(
 async fn find_records(
     services: &impl Services,
     views: &DatasetViews,
-    key: &RayKey,
+    (key, most): (&RayKey, usize),
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
     let started = services.now_ms();
     let datasets = views.datasets();
     let found = retry_while_out_of_memory(services, reservation, async || {
-        let asked = (datasets.as_slice(), views.caller());
+        let asked = (datasets.as_slice(), RecordSelection { caller: Some(views.caller()), most });
         Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
     })
     .await?;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ray_story::{RayStory, find_ray, find_trace};
+use super::ray_story::{RayStory, find_spans_of, find_trace};
 use super::record_view::DatasetViews;
 use crate::config::Config;
 use crate::http::{Problem, problems};
@@ -77,7 +77,7 @@ async fn find_spans(
         return Err(problems::trace_not_found());
     }
     let of_spans = DatasetViews::new(views.caller(), Some(Dataset::Traces), None)?;
-    let (spans, cost) = find_ray(services, &of_spans, trace, reservation).await?;
+    let (spans, cost) = find_spans_of(services, &of_spans, trace, reservation).await?;
     let ray_of = |record: &FoundRecord| {
         let names = services.batch_store().prefixes.key_names(&record.object.key, record.dataset);
         read_key_by(&names, &record.line).ok()?.ray?.ray()
@@ -86,23 +86,25 @@ async fn find_spans(
         return Ok(TraceTree::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
     };
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
-    story.found.truncated |= spans.truncated;
-    // A later page has its rays' spans alone.
-    let others = if page.1.is_none() {
-        without(spans, &story.found, reservation)
-    } else {
-        release(&spans.records, reservation);
-        Vec::new()
-    };
+    story.add_cut(spans.truncated);
+    let [_, goes_on] = story.goes_on();
+    // A later page has its rays' spans alone, and those of the ray are on one of the pages.
+    let is_elsewhere = |record: &FoundRecord| page.1.is_some() || goes_on && ray_of(record) == Some(ray);
+    let others = without(spans, &story.found, is_elsewhere, reservation);
     Ok(TraceTree { root, story, others: (ray, others) })
 }
 
-/// Returns the spans that are not among the records of a tree.
-fn without(spans: LookupResult, tree: &LookupResult, reservation: &Reservation) -> Vec<FoundRecord> {
+/// Returns the spans that are neither among the records of a tree nor elsewhere.
+fn without(
+    spans: LookupResult,
+    tree: &LookupResult,
+    is_elsewhere: impl Fn(&FoundRecord) -> bool,
+    reservation: &Reservation,
+) -> Vec<FoundRecord> {
     let in_tree = tree.records.iter().filter(|record| record.dataset == Dataset::Traces);
     let known: BTreeSet<_> = in_tree.map(copy_key).collect();
-    let (known, others): (Vec<_>, Vec<_>) =
-        spans.records.into_iter().partition(|record| known.contains(&copy_key(record)));
+    let is_known = |record: &FoundRecord| is_elsewhere(record) || known.contains(&copy_key(record));
+    let (known, others): (Vec<_>, Vec<_>) = spans.records.into_iter().partition(is_known);
     release(&known, reservation);
     others
 }

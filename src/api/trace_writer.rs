@@ -1,8 +1,8 @@
 //! Writes the records of a tree as a trace in OpenTelemetry's form, ray by ray.
 //!
 //! # Invariants
-//! A trace is a function of its records as the caller sees them, of their order and of its form. One ray's records are held at a
-//! time, beside those that are not written yet.
+//! A trace is a function of its records as the caller sees them, of their order and of its form. A part of one ray's spans is held
+//! at a time, beside the records of that ray and of those that are not written yet.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use prost::Message;
 use super::field_warnings::UnseenFields;
 use super::record_view::DatasetViews;
 use crate::backend::Turns;
-use crate::limits::{INFLATED_BYTE_NS, MASKED_BYTE_NS, MASKING_ROOM, OTLP_RECORD_NS, RENDERING_ROOM, WORK_SLICE_NS};
+use crate::limits::{INFLATED_BYTE_NS, MASKED_BYTE_NS, MASKING_ROOM, OTLP_RECORD_NS, WORK_SLICE_NS};
 use crate::lookup::FoundRecord;
 use crate::memory::{OutOfMemory, Reservation, ReservedWriter};
 use crate::otlp::OtlpResourceSpans;
+use crate::record::RayId;
 use crate::record::fields::line_text;
-use crate::record::{Dataset, RayId};
 use crate::services::Services;
-use crate::story::{KinRecord, LinkKind, NO_RAY, SpanIds, SpanRecords, spans_of_ray};
+use crate::story::{KinRecord, LinkKind, NO_RAY, RaySpanParts, SpanIds, SpanRecords};
 
 /// The field `resource_spans` of a trace in protobuf: number 1, with a length.
 const RESOURCE_SPANS: u8 = 0x0a;
@@ -75,58 +75,85 @@ impl TraceRecords<'_> {
         add_others(&mut groups, others_ray, others);
         let mut ids = SpanIds::new(self.reservation.budget());
         groups.iter().try_for_each(|group| ids.claim(group.ray).map(drop))?;
-        let (mut work_ns, mut rays, mut is_first) = (0, 0, true);
-        for group in groups {
-            let lines: usize = group.records.iter().map(|record| record.line.len()).sum();
-            let byte_ns = if self.views.is_verbatim() { INFLATED_BYTE_NS } else { MASKED_BYTE_NS };
-            work_ns += lines as u64 * byte_ns + group.records.len() as u64 * OTLP_RECORD_NS;
-            if work_ns >= WORK_SLICE_NS {
-                work_ns = 0;
-                services.pass().await;
+        let (mut work, mut rays, mut is_first) = (WorkSlice::default(), 0, true);
+        for mut group in groups {
+            let held = self.mask(services, &mut group, &mut work).await?;
+            let texts: Vec<_> = group.records.iter().map(|record| (record.dataset, line_text(&record.line))).collect();
+            let parent = group.parent.map(|(_, parent)| parent);
+            let of_ray = SpanRecords { ray: group.ray, parent, records: &texts };
+            let mut spans = RaySpanParts::new(root, &of_ray, &mut ids, services.memory())?;
+            let mut has_any = false;
+            while let Some((mut resources, _room)) = spans.next_part()? {
+                has_any = true;
+                for resource in &mut resources {
+                    write_resource(resource, form, is_first, out)?;
+                    is_first = false;
+                }
+                let spans = resources.iter().flat_map(|resource| &resource.scope_spans).map(|scope| scope.spans.len());
+                work.spend(services, spans.sum::<usize>() as u64 * OTLP_RECORD_NS).await;
             }
-            let mut spans = self.spans_of(services, (root, &group), &mut ids)?;
-            rays += usize::from(!spans.0.is_empty());
-            for resource in &mut spans.0 {
-                write_resource(resource, form, is_first, out)?;
-                is_first = false;
-            }
-            group.records.iter().for_each(|record| self.reservation.release(record.held_bytes()));
+            rays += usize::from(has_any);
+            self.reservation.release(held);
         }
         Ok(rays)
     }
 
-    /// Makes the spans of a ray, with the memory that they take.
-    fn spans_of(
+    /// Leaves of the records of a ray what the caller sees; returns the memory that they take.
+    async fn mask(
         &mut self,
         services: &impl Services,
-        (root, group): (RayId, &RayGroup),
-        ids: &mut SpanIds,
-    ) -> Result<(Vec<OtlpResourceSpans>, Reservation), OutOfMemory> {
+        group: &mut RayGroup,
+        work: &mut WorkSlice,
+    ) -> Result<usize, OutOfMemory> {
         let (is_verbatim, memory) = (self.views.is_verbatim(), services.memory());
-        let held = memory.reserve(0)?;
-        let mut shown: Vec<(Dataset, Cow<'_, [u8]>)> = Vec::with_capacity(group.records.len());
-        for record in &group.records {
+        let byte_ns = if is_verbatim { INFLATED_BYTE_NS } else { MASKED_BYTE_NS };
+        let (mut shown, mut held) = (Vec::with_capacity(group.records.len()), 0);
+        for mut record in std::mem::take(&mut group.records) {
+            work.spend(services, record.line.len() as u64 * byte_ns).await;
             if is_verbatim {
                 self.unseen.take(&record.line);
             }
+            let before = record.held_bytes();
             let masking = memory.reserve(if is_verbatim { 0 } else { MASKING_ROOM * record.line.len() })?;
-            let Some(line) = self.views.view(record) else { continue };
-            drop(masking);
-            held.reserve(if let Cow::Owned(masked) = &line { masked.capacity() } else { 0 })?;
-            held.reserve(RENDERING_ROOM * line.len())?;
-            if !is_verbatim {
-                self.unseen.take(&line);
+            let masked = match self.views.view(&record) {
+                Some(Cow::Owned(masked)) => Some(masked),
+                Some(Cow::Borrowed(_)) => None,
+                None => {
+                    self.reservation.release(before);
+                    continue;
+                }
+            };
+            if let Some(masked) = masked {
+                record.line = masked;
+                record.line.shrink_to_fit();
             }
-            (self.on_line)(&line);
-            shown.push((record.dataset, line));
+            drop(masking);
+            self.reservation.reserve(record.held_bytes().saturating_sub(before))?;
+            self.reservation.release(before.saturating_sub(record.held_bytes()));
+            if !is_verbatim {
+                self.unseen.take(&record.line);
+            }
+            (self.on_line)(&record.line);
+            held += record.held_bytes();
+            shown.push(record);
         }
-        if shown.is_empty() {
-            return Ok((Vec::new(), held));
+        group.records = shown;
+        Ok(held)
+    }
+}
+
+/// The work since others had their turn.
+#[derive(Default)]
+struct WorkSlice(u64);
+
+impl WorkSlice {
+    /// Counts nanoseconds of work, and passes the turn after each slice of it.
+    async fn spend(&mut self, turns: &impl Turns, work_ns: u64) {
+        self.0 += work_ns;
+        if self.0 >= WORK_SLICE_NS {
+            self.0 = 0;
+            turns.pass().await;
         }
-        let texts: Vec<_> = shown.iter().map(|(dataset, line)| (*dataset, line_text(line))).collect();
-        let parent = group.parent.map(|(_, parent)| parent);
-        let spans = spans_of_ray(root, &SpanRecords { ray: group.ray, parent, records: &texts }, ids, &held)?;
-        Ok((spans, held))
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! The invariants of [`super`] apply.
 
-use super::{CALLER_SHARES, MASKING_ROOM, MAX_LINE, MEMORY_BUDGET, REQUEST_BYTES, STREAM_BYTES};
+use super::{
+    CALLER_SHARES, FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS, MASKING_ROOM, MAX_LINE, MEMORY_BUDGET, REQUEST_BYTES,
+    STREAM_BYTES, TRACES_SPANS,
+};
 
 /// Memory of a member of a record while spans are made of it, in bytes: 40 in a list that doubles as it grows, 32 in a tree of
 /// which every node is half full.
@@ -16,6 +19,27 @@ pub const OTLP_SPAN_BYTES: usize = 1_024;
 
 /// Memory of the ID of a span among those of its answer, in bytes: 8 in a tree of which every node is half full.
 pub const OTLP_ID_BYTES: usize = 2 * 8 + 8;
+
+/// Maximum number of records of a ray in a trace, and of spans with a trace ID: as many spans as one request of an exporter
+/// brings. Within [`LOOKUP_BYTES`] each may have 2 KiB. With what is known of each they are 9.5 MiB of the 16 that a caller's
+/// share has, and each is dropped once it is written.
+pub const TRACE_RECORDS: usize = TRACES_SPANS;
+
+/// Memory of what is known of an exporter's span while those of its ray are put in order, in bytes: four IDs, its service and
+/// its times in a list that doubles as it grows, and its place in two trees of which every node is half full.
+pub const OTLP_PLANNED_BYTES: usize = 2 * 192 + 4 * 32 + 2 * 128;
+
+/// Number of exporters' spans that are made and written at a time, and the size of their lines from which on no more are added, in
+/// bytes: of a kilobyte each with 20 attributes they take 2 MiB.
+pub const OTLP_PART_SPANS: usize = 256;
+/// See [`OTLP_PART_SPANS`].
+pub const OTLP_PART_BYTES: usize = 256 * 1_024;
+
+const _: () = assert!(TRACE_RECORDS >= LOOKUP_RECORDS);
+const _: () = assert!(
+    LOOKUP_BYTES + TRACE_RECORDS * (FOUND_BYTES + OTLP_PLANNED_BYTES) + STREAM_BYTES + REQUEST_BYTES
+        < MEMORY_BUDGET / CALLER_SHARES
+);
 
 /// Maximum number of characters in the name of a span: lists show no more, and `url.path` has the rest.
 pub const OTLP_NAME_CHARS: usize = 128;

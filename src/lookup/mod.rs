@@ -12,6 +12,7 @@
 
 mod batch_lookup;
 mod copies;
+mod selection;
 mod sink;
 mod target;
 
@@ -22,14 +23,13 @@ use std::rc::Rc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub(crate) use self::copies::{CopyKey, copy_key, merge_copies};
+pub use self::selection::RecordSelection;
 use self::target::LookupTarget;
 use crate::access::Caller;
 use crate::backend::{BackendError, BatchStore, Bucket, CallError, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FindRay, ObjectVersion};
-use crate::limits::{
-    CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_BYTES, LOOKUP_RECORDS,
-};
+use crate::limits::{CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_BYTES};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey};
 use crate::rpc;
@@ -91,7 +91,7 @@ pub struct RecordCopy {
 /// The outcome of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LookupResult {
-    /// The records, at most [`LOOKUP_RECORDS`] and [`LOOKUP_BYTES`].
+    /// The records, at most as many as the selection says and [`LOOKUP_BYTES`].
     pub records: Vec<FoundRecord>,
     /// Whether there are more records than these.
     pub truncated: bool,
@@ -100,12 +100,12 @@ pub struct LookupResult {
 }
 
 impl LookupResult {
-    /// Appends the result of one batch, as far as the limits allow.
-    fn append(mut self, other: Self) -> Self {
+    /// Appends the result of one batch, as far as the limits allow: at most `most` records.
+    fn append(mut self, other: Self, most: usize) -> Self {
         let mut bytes: usize = self.records.iter().map(|record| record.line.len()).sum();
         for record in other.records {
             bytes += record.line.len();
-            if self.records.len() >= LOOKUP_RECORDS || bytes > LOOKUP_BYTES {
+            if self.records.len() >= most || bytes > LOOKUP_BYTES {
                 self.truncated = true;
                 break;
             }
@@ -148,7 +148,7 @@ pub async fn lookup(
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<LookupResult, LookupError> {
-    find((store, &()), shards, (datasets, None), key, reservation).await
+    find((store, &()), shards, (datasets, RecordSelection::for_list(None)), key, reservation).await
 }
 
 /// Finds those of the records that the caller sees: only these count against the limits. Passes the turn after each slice
@@ -159,23 +159,23 @@ pub async fn lookup(
 pub async fn lookup_for(
     (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     shards: &impl DurableObjects,
-    (datasets, caller): (&[Dataset], &Caller),
+    (datasets, selection): (&[Dataset], RecordSelection<'_>),
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<LookupResult, LookupError> {
-    find((store, turns), shards, (datasets, Some(caller)), key, reservation).await
+    find((store, turns), shards, (datasets, selection), key, reservation).await
 }
 
 async fn find(
     (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     shards: &impl DurableObjects,
-    (datasets, caller): (&[Dataset], Option<&Caller>),
+    (datasets, selection): (&[Dataset], RecordSelection<'_>),
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<LookupResult, LookupError> {
     let shard = ShardName::for_key(key).to_string();
     let found = rpc::call_held(shards, reservation.budget(), &shard, &FindRay::new(key, datasets)).await?;
-    let (most, counts_batches) = batches_read(caller);
+    let (most, counts_batches) = batches_read(selection.caller);
     let asked = LookupResult {
         truncated: counts_batches && found.candidates.len() > most,
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
@@ -183,7 +183,7 @@ async fn find(
     };
     let keys = BTreeSet::from([key.clone()]);
     let candidates = found.candidates.iter().take(most).map(|candidate| (&keys, candidate));
-    let result = read_candidates((store, turns), candidates, caller, reservation, asked).await?;
+    let result = read_candidates((store, turns), candidates, selection, reservation, asked).await?;
     Ok(LookupResult { records: merge_copies(result.records), ..result })
 }
 
@@ -198,12 +198,13 @@ pub(crate) fn batches_read(caller: Option<&Caller>) -> (usize, bool) {
 pub(crate) async fn read_candidates<'c>(
     reads: (BatchStore<'_, impl Bucket>, &impl Turns),
     candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
-    caller: Option<&Caller>,
+    selection: RecordSelection<'_>,
     reservation: &Reservation,
     before: LookupResult,
 ) -> Result<LookupResult, LookupError> {
     let mut sum = before;
-    read_each(reads, candidates, caller, reservation, |one| sum = std::mem::take(&mut sum).append(one)).await?;
+    let append = |one| sum = std::mem::take(&mut sum).append(one, selection.most);
+    read_each(reads, candidates, selection, reservation, append).await?;
     Ok(sum)
 }
 
@@ -211,7 +212,7 @@ pub(crate) async fn read_candidates<'c>(
 pub(crate) async fn read_each<'c>(
     (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
     candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
-    caller: Option<&Caller>,
+    selection: RecordSelection<'_>,
     reservation: &Reservation,
     mut take: impl FnMut(LookupResult),
 ) -> Result<(), LookupError> {
@@ -220,7 +221,7 @@ pub(crate) async fn read_each<'c>(
             let object = &candidate.object.key;
             let names = store.prefixes.key_names(object, candidate.dataset);
             let zone = store.prefixes.zone(object);
-            let target = LookupTarget::new((names, zone), (keys, caller), reservation);
+            let target = LookupTarget::new((names, zone), (keys, selection), reservation);
             batch_lookup::find_in_batch((store, turns), &target, candidate).await
         })
         .buffered(CONCURRENT_CALLS)

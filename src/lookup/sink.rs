@@ -10,7 +10,7 @@ use super::{FoundRecord, MergedOrigin};
 use crate::access::inner_zone;
 use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
-use crate::limits::{FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{FOUND_BYTES, LOOKUP_BYTES};
 use crate::memory::OutOfMemory;
 use crate::record::RecordKey;
 use crate::span_reader::SpanLineSink;
@@ -121,7 +121,7 @@ impl LookupSink<'_> {
         if reserved.is_err() {
             return ControlFlow::Break(());
         }
-        if self.records.len() >= LOOKUP_RECORDS || self.bytes > LOOKUP_BYTES {
+        if self.records.len() >= self.target.most() || self.bytes > LOOKUP_BYTES {
             self.truncated = true;
             return ControlFlow::Break(());
         }

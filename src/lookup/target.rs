@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 
+use super::selection::RecordSelection;
 use crate::access::Caller;
-use crate::limits::{CUTTING_ROOM, READER_BYTES};
+use crate::limits::{CUTTING_ROOM, LOOKUP_RECORDS, READER_BYTES};
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, RecordKey, read_key_by};
 
@@ -24,8 +25,7 @@ pub(super) struct LookupTarget<'a> {
     /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'a str>,
     keys: &'a BTreeSet<RayKey>,
-    /// Who sees the records; `None` for all of them.
-    caller: Option<&'a Caller>,
+    selection: RecordSelection<'a>,
     /// The memory reservation of the lookup.
     reservation: &'a Reservation,
     /// The usual spellings of the rays: lower case and upper case. `None` for too many rays.
@@ -35,11 +35,11 @@ pub(super) struct LookupTarget<'a> {
 impl<'a> LookupTarget<'a> {
     pub(super) fn new(
         (names, zone): (KeyNames, Option<&'a str>),
-        (keys, caller): (&'a BTreeSet<RayKey>, Option<&'a Caller>),
+        (keys, selection): (&'a BTreeSet<RayKey>, RecordSelection<'a>),
         reservation: &'a Reservation,
     ) -> Self {
         let spellings = (keys.len() <= SPELLED_RAYS).then(|| keys.iter().flat_map(spellings_of).collect());
-        Self { names, zone, keys, caller, reservation, spellings }
+        Self { names, zone, keys, selection, reservation, spellings }
     }
 
     pub(super) const fn dataset(&self) -> Dataset {
@@ -73,12 +73,18 @@ impl<'a> LookupTarget<'a> {
 
     /// Returns whether the caller sees the record; `zone` is that of one that does not say it.
     pub(super) fn is_visible(&self, zone: Option<&str>, line: &[u8]) -> bool {
-        self.caller.is_none_or(|caller| caller.sees(self.dataset(), zone, line))
+        self.selection.caller.is_none_or(|caller| caller.sees(self.dataset(), zone, line))
     }
 
     /// Returns the memory of [`Self::cut`], in bytes.
     pub(super) fn cutting_room(&self, line: &[u8]) -> usize {
-        if self.caller.is_some_and(Caller::is_limited_to_zones) { CUTTING_ROOM * line.len() } else { 0 }
+        if self.selection.caller.is_some_and(Caller::is_limited_to_zones) { CUTTING_ROOM * line.len() } else { 0 }
+    }
+
+    /// Returns the maximum number of records. More than a list has are for the spans of exporters: a ray has few others, and each
+    /// becomes several spans.
+    pub(super) fn most(&self) -> usize {
+        if self.dataset() == Dataset::Traces { self.selection.most } else { self.selection.most.min(LOOKUP_RECORDS) }
     }
 
     /// Returns the memory of a line that is no longer needed.
@@ -88,7 +94,7 @@ impl<'a> LookupTarget<'a> {
 
     /// Returns what the caller sees of a visible record.
     pub(super) fn cut<'l>(&self, zone: Option<&str>, line: &'l [u8]) -> Cow<'l, [u8]> {
-        self.caller.map_or(Cow::Borrowed(line), |caller| caller.cut(self.dataset(), zone, line))
+        self.selection.caller.map_or(Cow::Borrowed(line), |caller| caller.cut(self.dataset(), zone, line))
     }
 
     /// Returns whether a ray is one of those to look up.

@@ -17,10 +17,9 @@ use super::family_search::{FamilyReads, FamilySearch};
 use super::place::FamilyPlace;
 use super::tree::{FamilyTree, TreeNode};
 use super::walk::{WalkEnd, WalkNeeds, WalkNode, WalkPlan, WalkedFamily, place_after, walk_family};
-use crate::access::Caller;
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
 use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_SLICE, LOOKUP_BYTES, LOOKUP_RECORDS};
-use crate::lookup::{FoundRecord, LookupError, merge_copies};
+use crate::lookup::{FoundRecord, LookupError, RecordSelection, merge_copies};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId};
 use crate::span_reader::ReadStats;
@@ -30,8 +29,8 @@ use crate::span_reader::ReadStats;
 pub struct FamilyQuery<'q> {
     /// The datasets to search.
     pub datasets: &'q [Dataset],
-    /// Who sees the records; `None` for all of them.
-    pub caller: Option<&'q Caller>,
+    /// Who sees the records, and how many of each ray are read.
+    pub selection: RecordSelection<'q>,
     /// The ray.
     pub ray: RayId,
     /// Number of levels of its tree that are wanted; `None` without a tree.
@@ -86,7 +85,7 @@ pub async fn find_family(
     start: FamilyPageStart,
     reservation: &Reservation,
 ) -> Result<FamilyPage, LookupError> {
-    let reads = FamilyReads { store, turns, shards, datasets: query.datasets, caller: query.caller, reservation };
+    let reads = FamilyReads { store, turns, shards, datasets: query.datasets, selection: query.selection, reservation };
     let mut search = FamilySearch::new(reads, query.rays)?;
     let mut page = FamilyPage::default();
     match start {
@@ -221,17 +220,35 @@ fn fitting_nodes<B: Bucket, T: Turns, D: DurableObjects>(
     nodes: &[WalkNode],
     own: usize,
 ) -> Option<usize> {
-    let sizes = |records: &[KinRecord]| {
-        let bytes: usize = records.iter().map(|kin| kin.record.line.len()).sum();
-        (records.len(), bytes)
-    };
-    let (mut records, mut bytes) = sizes(&search.own);
+    let most = search.most_records();
+    let mut size = PageSize::default();
+    search.own.iter().for_each(|kin| size.add(kin));
     nodes.iter().enumerate().skip(own).find_map(|(nth, node)| {
-        let (more, more_bytes) = sizes(search.kept(node.ray));
-        (records, bytes) = (records + more, bytes + more_bytes);
+        search.kept(node.ray).iter().for_each(|kin| size.add(kin));
         let is_alone = nth == own && search.own.is_empty();
-        (!is_alone && (records > LOOKUP_RECORDS || bytes > LOOKUP_BYTES)).then_some(nth)
+        (!is_alone && !size.fits(most)).then_some(nth)
     })
+}
+
+/// What the records of a page take.
+#[derive(Default)]
+struct PageSize {
+    records: usize,
+    /// Records that are no spans of exporters: each of them becomes several spans of a trace.
+    requests: usize,
+    bytes: usize,
+}
+
+impl PageSize {
+    fn add(&mut self, kin: &KinRecord) {
+        self.records += 1;
+        self.requests += usize::from(kin.record.dataset != Dataset::Traces);
+        self.bytes += kin.record.line.len();
+    }
+
+    const fn fits(&self, most: usize) -> bool {
+        self.records <= most && self.requests <= LOOKUP_RECORDS && self.bytes <= LOOKUP_BYTES
+    }
 }
 
 impl<B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'_, B, T, D> {

@@ -10,7 +10,7 @@ use super::facts::{KinRecord, RayFacts};
 use super::reads::ReadGroup;
 use crate::backend::{BatchStore, Bucket};
 use crate::index::calls::Candidate;
-use crate::limits::{LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::LOOKUP_BYTES;
 use crate::lookup::{FoundRecord, LookupResult};
 use crate::memory::Reservation;
 use crate::record::{RayId, RayKey};
@@ -45,15 +45,16 @@ pub(super) struct FamilyRead<'p> {
     pub(super) facts: BTreeMap<RayId, RayFacts>,
     pub(super) kept: BTreeMap<RayId, KeptRecords>,
     places: &'p BTreeMap<RayId, Vec<Candidate>>,
-    keeps: bool,
+    /// The most records that are kept of each ray; `None` if they are not part of the answer.
+    keeps: Option<usize>,
     /// Whether a batch is gone or unreadable.
     pub(super) is_lost: bool,
     pub(super) stats: ReadStats,
 }
 
 impl<'p> FamilyRead<'p> {
-    /// Begins to read these rays; `keeps` says whether their records are part of the answer.
-    pub(super) fn new(rays: &[RayId], places: &'p BTreeMap<RayId, Vec<Candidate>>, keeps: bool) -> Self {
+    /// Begins to read these rays; `keeps` says how many records of each are part of the answer, if any are.
+    pub(super) fn new(rays: &[RayId], places: &'p BTreeMap<RayId, Vec<Candidate>>, keeps: Option<usize>) -> Self {
         let facts = rays.iter().map(|ray| (*ray, RayFacts::default())).collect();
         let kept = BTreeMap::new();
         Self { facts, kept, places, keeps, is_lost: false, stats: ReadStats::default() }
@@ -89,15 +90,13 @@ impl<'p> FamilyRead<'p> {
         let Some(kin) = KinRecord::read(store, record) else { return false };
         let Some(facts) = self.facts.get_mut(&kin.ray) else { return false };
         facts.take(&kin);
-        if !self.keeps {
-            return false;
-        }
+        let Some(most) = self.keeps else { return false };
         let kept = self.kept.entry(kin.ray).or_default();
         if kept.has(&kin.record) {
             return false;
         }
         kept.bytes += kin.record.line.len();
-        if kept.records.len() >= LOOKUP_RECORDS || kept.bytes > LOOKUP_BYTES {
+        if kept.records.len() >= most || kept.bytes > LOOKUP_BYTES {
             facts.is_cut = true;
             return false;
         }

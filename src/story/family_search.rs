@@ -9,7 +9,6 @@ use super::facts::{KinRecord, RayFacts};
 use super::family_read::FamilyRead;
 use super::reads::{ReadGroup, plan_reads};
 use super::walk::{KnownFamily, WalkNeeds};
-use crate::access::Caller;
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FamilyStart, FindFamily, RayChildren, RayPlaces};
@@ -17,7 +16,7 @@ use crate::limits::{
     FAMILY_CALLS, FAMILY_LEVELS, FAMILY_LINK_BYTES, FAMILY_OPERATIONS, FAMILY_PLACE_BYTES, FAMILY_RAYS, FAMILY_SPANS,
     TREE_NODE_BYTES,
 };
-use crate::lookup::{LookupError, LookupResult, batches_read, read_candidates, read_each};
+use crate::lookup::{LookupError, LookupResult, RecordSelection, batches_read, read_candidates, read_each};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
@@ -30,7 +29,7 @@ pub(super) struct FamilyReads<'s, B, T, D> {
     pub(super) turns: &'s T,
     pub(super) shards: &'s D,
     pub(super) datasets: &'s [Dataset],
-    pub(super) caller: Option<&'s Caller>,
+    pub(super) selection: RecordSelection<'s>,
     pub(super) reservation: &'s Reservation,
 }
 
@@ -63,7 +62,7 @@ pub(super) struct FamilySearch<'s, B, T, D> {
 impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     pub(super) fn new(reads: FamilyReads<'s, B, T, D>, rays: usize) -> Result<Self, OutOfMemory> {
         let room = reads.reservation.budget().reserve(0)?;
-        let (_, counts_batches) = batches_read(reads.caller);
+        let (_, counts_batches) = batches_read(reads.selection.caller);
         // One more shows whether a page is full. Any number of links may be to hidden records.
         let links = if counts_batches { rays.min(FAMILY_RAYS) + 1 } else { FAMILY_RAYS + 1 };
         Ok(Self {
@@ -88,12 +87,12 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     pub(super) async fn read_own(&mut self, ray: RayId, ancestors: bool) -> Result<bool, LookupError> {
         self.ask(&[(ray, None)], ancestors).await?;
         let own = self.places.remove(&ray).unwrap_or_default();
-        let (most, counts_batches) = batches_read(self.reads.caller);
+        let (most, counts_batches) = batches_read(self.reads.selection.caller);
         let keys = BTreeSet::from([RayKey::Ray(ray)]);
         let candidates = own.iter().take(most).map(|candidate| (&keys, candidate));
-        let FamilyReads { store, turns, caller, reservation, .. } = self.reads;
+        let FamilyReads { store, turns, selection, reservation, .. } = self.reads;
         let before = LookupResult { stats: std::mem::take(&mut self.stats), ..LookupResult::default() };
-        let found = read_candidates((store, turns), candidates, caller, reservation, before).await?;
+        let found = read_candidates((store, turns), candidates, selection, reservation, before).await?;
         let batches = own.len().min(most);
         self.spans_left = FAMILY_SPANS.min(FAMILY_OPERATIONS.saturating_sub(FAMILY_CALLS + 2 * batches) / 2);
         self.stats = found.stats;
@@ -206,16 +205,16 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     /// Reads the records of the first of these rays that are placed and not read, as far as the spans go; returns whether any
     /// are.
     async fn read(&mut self, rays: &[RayId], most: usize) -> Result<bool, LookupError> {
-        let (batches, counts_batches) = batches_read(self.reads.caller);
+        let (batches, counts_batches) = batches_read(self.reads.selection.caller);
         let unread = rays.iter().filter(|ray| !self.known.facts.contains_key(ray));
         let placed = unread.filter_map(|ray| self.places.get(ray).map(|batches| (*ray, batches.as_slice())));
         let placed = placed.map(|(ray, all)| (ray, all.get(..batches).unwrap_or(all)));
         let plan = plan_reads(placed.take(most), self.spans_left, !self.has_read);
         self.spans_left = self.spans_left.saturating_sub(plan.spans);
         self.has_read |= !plan.rays.is_empty();
-        let mut read = FamilyRead::new(&plan.rays, &self.places, self.keeps);
+        let mut read = FamilyRead::new(&plan.rays, &self.places, self.keeps.then_some(self.most_records()));
         self.room.reserve(TREE_NODE_BYTES * plan.rays.len())?;
-        let FamilyReads { store, turns, caller, reservation, .. } = self.reads;
+        let FamilyReads { store, turns, selection, reservation, .. } = self.reads;
         let mut groups = plan.groups;
         while !groups.is_empty() {
             let candidates = groups.iter().map(|group| (&group.keys, &group.candidate));
@@ -230,7 +229,7 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
                     None => read.take(store, result, group, reservation),
                 }
             };
-            read_each((store, turns), candidates, caller, reservation, take).await?;
+            read_each((store, turns), candidates, selection, reservation, take).await?;
             groups = again;
         }
         let FamilyRead { facts, kept, is_lost, stats, .. } = read;
@@ -249,6 +248,11 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
     /// Says whether the records that are read from now on are part of the answer.
     pub(super) fn keep_records(&mut self, keeps: bool) {
         self.keeps = keeps;
+    }
+
+    /// Returns the maximum number of records of a ray, and of a page.
+    pub(super) const fn most_records(&self) -> usize {
+        self.reads.selection.most
     }
 
     /// Returns the records of a ray that were kept.

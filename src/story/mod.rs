@@ -28,7 +28,7 @@ pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};
 pub use otlp::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES, TRACE_PARENT};
-pub(crate) use otlp::{NO_RAY, RequestSummary, SpanIds, SpanRecords, request_summary, spans_of_ray, trace_id_of};
+pub(crate) use otlp::{NO_RAY, RaySpanParts, RequestSummary, SpanIds, SpanRecords, request_summary, trace_id_of};
 pub use phases::{Phase, PhaseSpan, Phases};
 pub use place::{FamilyCursor, FamilyPlace};
 pub use timings::{TIMINGS, TimingUnit, milliseconds};

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::filter::Filter;
 use crate::http::media_type::{JSON, PROTOBUF};
 use crate::http::{HttpRequest, Problem, Reply, problems};
-use crate::limits::TEMPO_SEARCH_MS;
+use crate::limits::{LOOKUP_BYTES, MIB, TEMPO_SEARCH_MS, TRACE_RECORDS};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter, ScanPermit};
 use crate::record::RayId;
 use crate::services::Services;
@@ -54,7 +54,7 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     let (found, _permit) = find_tree((config, services), &views, (key, range), &reservation).await?;
     let services = services.as_ref();
     let TraceTree { root, mut story, others } = found;
-    let (goes_on, is_cut) = (story.goes_on().contains(&true), story.is_truncated());
+    let ([_, goes_on], is_cut) = (story.goes_on(), story.is_cut());
     let records = std::mem::take(&mut story.found).records;
     let form = if prefers_protobuf(request) { TraceForm::Protobuf } else { TraceForm::TempoJson };
     let mut out = ReservedWriter::new(services.memory());
@@ -67,14 +67,15 @@ pub(crate) async fn get_trace<D: Services + 'static>(
     let mut written =
         TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: &mut |_| () };
     let rays = written.write(services, (root, records, others), form, &mut out).await?;
-    let cut = is_cut.then(|| cut_words(root, rays, goes_on));
+    let more = goes_on.then(|| more_words(root, rays));
+    let cut = is_cut.then(cut_words);
     let missing = if root == NO_RAY { None } else { missing_words(services, &views, root).await };
-    let words: Vec<String> = cut.into_iter().chain(missing).collect();
+    let words: Vec<String> = more.into_iter().chain(cut).chain(missing).collect();
     let message = (!words.is_empty()).then(|| words.join(" "));
     let body = finish(out, (form, version), message.as_deref())?;
     let reply = Reply::new(200, if form == TraceForm::TempoJson { JSON } else { PROTOBUF }, body);
     let reply = if let Some(cost) = &story.cost { reply.with_cost(cost) } else { reply };
-    Ok(if is_cut { reply.with_header("raydex-truncated", "true") } else { reply })
+    Ok(if is_cut || goes_on { reply.with_header("raydex-truncated", "true") } else { reply })
 }
 
 /// Finds the trace of a ray, or that of spans with this ID, wherever in time they are; or else that of the first request of the range
@@ -100,13 +101,18 @@ async fn find_tree<D: Services + 'static>(
     }
 }
 
-/// Says that the trace is not whole.
-fn cut_words(root: RayId, rays: usize, goes_on: bool) -> String {
-    if goes_on {
-        format!("These are {rays} requests of more: /v1/rays/{root}?format=otlp has all of them, page by page.")
-    } else {
-        "Some requests of the trace could not be read, or are beyond what one answer holds.".to_owned()
-    }
+/// Says that the trace has more requests, and where they are.
+fn more_words(root: RayId, rays: usize) -> String {
+    format!("These are {rays} requests of more: /v1/rays/{root}?format=otlp has the others too, page by page.")
+}
+
+/// Says that something of the trace is on no page.
+fn cut_words() -> String {
+    format!(
+        "Spans are missing: an answer has at most {TRACE_RECORDS} of a request or a trace ID and {} MiB, and some records may \
+         not have been readable.",
+        LOOKUP_BYTES / MIB
+    )
 }
 
 /// Ends the answer.

@@ -83,8 +83,9 @@ fn in_order(spans: &BTreeMap<String, Span>) -> Vec<(&str, usize)> {
         below.entry(if is_known { span.parent.as_str() } else { "" }).or_default().push(id);
     }
     let (mut order, mut seen) = (Vec::with_capacity(spans.len()), BTreeSet::new());
-    // Spans that are each other's parents have no other beginning.
+    // Spans that are each other's parents have no other beginning than the first of their circle.
     for start in std::iter::once("").chain(by_start.iter().map(|(id, _)| *id)) {
+        let start = if start.is_empty() || seen.contains(start) { start } else { first_of_circle(spans, start) };
         let mut open = vec![(start, 0)];
         while let Some((id, depth)) = open.pop() {
             if !seen.insert(id) {
@@ -98,6 +99,20 @@ fn in_order(spans: &BTreeMap<String, Span>) -> Vec<(&str, usize)> {
         }
     }
     order
+}
+
+/// Returns the span that began first of the circle of parents which those above a span end in; the span itself without one.
+fn first_of_circle<'s>(spans: &'s BTreeMap<String, Span>, id: &'s str) -> &'s str {
+    let (mut way, mut next) = (Vec::new(), id);
+    let mut passed = BTreeSet::new();
+    while passed.insert(next)
+        && let Some((known, span)) = spans.get_key_value(next)
+    {
+        way.push((span.start_ns, known.as_str()));
+        next = &span.parent;
+    }
+    let circle = way.iter().position(|(_, passed)| *passed == next).and_then(|from| way.get(from..));
+    circle.and_then(|circle| circle.iter().min()).map_or(id, |(_, first)| *first)
 }
 
 impl Span {
@@ -185,5 +200,10 @@ mod tests {
         let at = 1_774_687_345_000;
         let records = [span("a", "b", at), span("b", "a", at + 1), span("c", "c", at + 2)];
         assert_eq!(tree(&records).rows.len(), 3);
+        // What is below a circle began before it, and its last span before the others.
+        let records = [span("below", "a", at), span("a", "b", at + 3), span("b", "c", at + 2), span("c", "a", at + 1)];
+        let rows = tree(&records).rows;
+        let words: Vec<&str> = rows.iter().map(|row| row.words.as_str()).collect();
+        assert_eq!(words, ["c (5 ms)", "  b (5 ms)", "    a (5 ms)", "      below (5 ms)"]);
     }
 }

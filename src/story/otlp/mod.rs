@@ -24,7 +24,7 @@ mod trace_parent;
 pub use self::attributes::{AttributeType, FIELD_PREFIX, HEADER_ATTRIBUTES, RAY_ATTRIBUTE, SEMANTIC_ATTRIBUTES};
 pub(crate) use self::place::{NO_RAY, trace_id_of};
 pub(crate) use self::span_ids::SpanIds;
-pub(crate) use self::spans::{RequestSummary, SpanRecords, request_summary, spans_of_ray};
+pub(crate) use self::spans::{RaySpanParts, RequestSummary, SpanRecords, request_summary};
 pub use self::trace_parent::TRACE_PARENT;
 
 #[cfg(test)]

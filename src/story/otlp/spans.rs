@@ -11,7 +11,8 @@ use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, reserve_members};
 use super::request::{request_name, request_spans, service_of};
 use super::span_ids::SpanIds;
-use crate::memory::{OutOfMemory, Reservation};
+use crate::limits::RENDERING_ROOM;
+use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::otlp::{OtlpEvent, OtlpKind, OtlpResourceSpans, OtlpSpan};
 use crate::record::{Dataset, RayId, RecordMembers};
 
@@ -45,43 +46,107 @@ const fn role_of(dataset: Dataset) -> SpanRole {
     }
 }
 
-/// Makes the spans of a ray, of the trace whose root is `root`, with IDs that are not among `ids` yet. The memory of all of them is
-/// reserved in `memory`.
-///
-/// # Errors
-/// [`OutOfMemory`] if they do not fit.
-pub(crate) fn spans_of_ray(
-    root: RayId,
-    of_ray: &SpanRecords<'_>,
-    ids: &mut SpanIds,
-    memory: &Reservation,
-) -> Result<Vec<OtlpResourceSpans>, OutOfMemory> {
-    let &SpanRecords { ray, parent, records } = of_ray;
-    let parent = parent.filter(|parent| ray != root && *parent != ray);
-    let mut ordered: Vec<&(Dataset, Cow<'_, str>)> = records.iter().collect();
-    ordered.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
-    let (mut spans, mut events, mut host) = (ServiceSpans::default(), Vec::new(), None);
-    let mut exported = ExportedSpans::default();
-    for (nth, (dataset, text)) in ordered.into_iter().enumerate() {
-        reserve_members(text, memory)?;
-        let Ok(members) = RecordMembers::parse(text) else { continue };
-        let (record, place) = (OtlpRecord::new(&members), SpanPlace { root, ray, parent, nth, room: memory });
-        match role_of(*dataset) {
-            SpanRole::Request => request_spans(&place, &record, &mut spans)?,
-            SpanRole::Worker => worker_span(&place, &record, &mut spans)?,
-            SpanRole::Connection => connection_span(&place, &record, &mut spans)?,
-            SpanRole::Exported => exported.take(&place, &record)?,
-            SpanRole::Event => {
-                host = host.or_else(|| record.text("ClientRequestHost").map(Cow::into_owned));
-                events.push(event_of(&place, *dataset, &record)?);
+/// The spans of a ray, some at a time.
+pub(crate) struct RaySpanParts<'t> {
+    /// The root of the trace, the ray and its parent.
+    of: (RayId, RayId, Option<RayId>),
+    /// What is made of the other records, until that is taken.
+    requests: Option<RequestSpans>,
+    exported: ExportedSpans<'t>,
+}
+
+/// The spans that are not those of exporters, and events of the request.
+struct RequestSpans {
+    spans: ServiceSpans,
+    events: Vec<OtlpEvent>,
+    host: Option<String>,
+    room: Reservation,
+}
+
+impl<'t> RaySpanParts<'t> {
+    /// Begins to make the spans of a ray, of the trace whose root is `root`, with IDs that are not among `ids` yet.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if they do not fit.
+    pub(crate) fn new(
+        root: RayId,
+        of_ray: &SpanRecords<'t>,
+        ids: &mut SpanIds,
+        memory: &MemoryBudget,
+    ) -> Result<Self, OutOfMemory> {
+        let &SpanRecords { ray, parent, records } = of_ray;
+        let parent = parent.filter(|parent| ray != root && *parent != ray);
+        let mut ordered: Vec<&'t (Dataset, Cow<'t, str>)> = records.iter().collect();
+        ordered.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
+        let room = memory.reservation();
+        let mut requests = RequestSpans { spans: ServiceSpans::default(), events: Vec::new(), host: None, room };
+        let mut exported = ExportedSpans::new(memory);
+        let room = memory.reservation();
+        let place = SpanPlace { root, ray, parent, nth: 0, room: &room };
+        for (nth, (dataset, text)) in ordered.into_iter().enumerate() {
+            if role_of(*dataset) == SpanRole::Exported {
+                exported.take(&SpanPlace { nth, ..place }, text)?;
+            } else {
+                requests.take((root, ray, parent, nth), *dataset, text)?;
+            }
+        }
+        requests.spans.each(|span| ids.claim_bytes(&span.span_id).map(drop))?;
+        exported.order(&place, ids)?;
+        Ok(Self { of: (root, ray, parent), requests: Some(requests), exported })
+    }
+
+    /// Makes the next spans, with the memory that they take; `None` after all of them.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if they do not fit.
+    pub(crate) fn next_part(&mut self) -> Result<Option<(Vec<OtlpResourceSpans>, Reservation)>, OutOfMemory> {
+        let of = self.of;
+        let (mut spans, room) = match self.requests.take() {
+            Some(RequestSpans { mut spans, events, host, room }) => {
+                self.exported.write_part(&place_in(of, &room), &mut spans)?;
+                attach(events, host.as_deref(), place_in(of, &room), &mut spans)?;
+                (spans, room)
+            }
+            None => (ServiceSpans::default(), self.exported.room()),
+        };
+        if spans.first().is_none() && !self.exported.write_part(&place_in(of, &room), &mut spans)? {
+            return Ok(None);
+        }
+        Ok(Some((spans.finish(), room)))
+    }
+}
+
+impl RequestSpans {
+    /// Takes a record that is not of an exporter.
+    fn take(
+        &mut self,
+        (root, ray, parent, nth): (RayId, RayId, Option<RayId>, usize),
+        dataset: Dataset,
+        text: &str,
+    ) -> Result<(), OutOfMemory> {
+        let Self { spans, events, host, room } = self;
+        room.reserve(RENDERING_ROOM * text.len())?;
+        reserve_members(text, room)?;
+        let Ok(members) = RecordMembers::parse(text) else { return Ok(()) };
+        let (record, place) = (OtlpRecord::new(&members), SpanPlace { root, ray, parent, nth, room });
+        match role_of(dataset) {
+            SpanRole::Request => request_spans(&place, &record, spans),
+            SpanRole::Worker => worker_span(&place, &record, spans),
+            SpanRole::Connection => connection_span(&place, &record, spans),
+            SpanRole::Exported | SpanRole::Event => {
+                if host.is_none() {
+                    *host = record.text("ClientRequestHost").map(Cow::into_owned);
+                }
+                events.push(event_of(&place, dataset, &record)?);
+                Ok(())
             }
         }
     }
-    let place = SpanPlace { root, ray, parent, nth: 0, room: memory };
-    spans.each(|span| ids.claim_bytes(&span.span_id).map(drop))?;
-    exported.finish(&place, ids, &mut spans)?;
-    attach(events, host.as_deref(), place, &mut spans)?;
-    Ok(spans.finish())
+}
+
+/// Returns the place of the first record of a ray, of the trace with this root.
+const fn place_in((root, ray, parent): (RayId, RayId, Option<RayId>), room: &Reservation) -> SpanPlace<'_> {
+    SpanPlace { root, ray, parent, nth: 0, room }
 }
 
 /// Gives events to the request that they belong to, or to a span without a record.

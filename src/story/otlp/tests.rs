@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{SpanIds, SpanRecords, spans_of_ray};
+use super::{RaySpanParts, SpanIds, SpanRecords};
+use crate::limits::OTLP_PART_SPANS;
 use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::record::{Dataset, RayId};
 
@@ -15,13 +16,16 @@ const RAY: RayId = RayId::from_bits(0x9e35_56d9_016f_11d2);
 fn spans(parent: Option<RayId>, records: &[(Dataset, Value)]) -> Value {
     let budget = MemoryBudget::default();
     let texts: Vec<_> = records.iter().map(|(dataset, record)| (*dataset, Cow::Owned(record.to_string()))).collect();
-    let room = budget.reservation();
     let mut ids = SpanIds::new(&budget);
     ids.claim(RAY).unwrap();
     let of_ray = SpanRecords { ray: RAY, parent, records: &texts };
-    let made = spans_of_ray(ROOT, &of_ray, &mut ids, &room).unwrap();
-    assert!(room.bytes() > serde_json::to_string(&made).unwrap().len() / 4);
-    serde_json::to_value(made).unwrap()
+    let mut spans = RaySpanParts::new(ROOT, &of_ray, &mut ids, &budget).unwrap();
+    let mut parts = Vec::new();
+    while let Some((made, room)) = spans.next_part().unwrap() {
+        assert!(room.bytes() > serde_json::to_string(&made).unwrap().len() / 4);
+        parts.extend(made);
+    }
+    serde_json::to_value(parts).unwrap()
 }
 
 /// The spans of a service.
@@ -173,9 +177,9 @@ fn span_that_does_not_fit_is_an_error() {
         let records = [(Dataset::HttpRequests, Cow::Borrowed(&*text))];
         let of_ray = SpanRecords { ray: RAY, parent: None, records: &records };
         let mut ids = SpanIds::new(&budget);
-        let made = spans_of_ray(ROOT, &of_ray, &mut ids, &budget.reservation());
+        let made = RaySpanParts::new(ROOT, &of_ray, &mut ids, &budget).err();
         drop(ids);
-        assert!(matches!(made, Err(OutOfMemory::Busy | OutOfMemory::TooLarge)), "{bytes}");
+        assert!(matches!(made, Some(OutOfMemory::Busy | OutOfMemory::TooLarge)), "{bytes}");
         assert_eq!(budget.available(), bytes);
     }
 }
@@ -243,4 +247,50 @@ fn equal_span_ids_become_distinct() {
     again.1["SpanHost"] = json!("a.example");
     records.push(again);
     assert_eq!(spans(Some(ROOT), &records), made);
+}
+
+#[test]
+fn circles_of_parents_begin_with_the_first_span() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let id = |number: usize| format!("{number:016x}");
+    // Of each circle the last one begins first; one span is below it, and began before all.
+    for length in 1..6 {
+        let mut records: Vec<_> = (1..=length)
+            .map(|number| exported(trace, &id(number), &id(number % length + 1), "a", &format!("{number}")))
+            .collect();
+        records.push(exported(trace, &id(99), &id(1), "a", "below"));
+        for (nth, (_, record)) in records.iter_mut().enumerate() {
+            let start = 1_774_687_345_000_000_000_u64 - 1_000 * nth as u64;
+            record["SpanStartTimestamp"] = json!(start);
+        }
+        let ray = RAY.to_string();
+        let found = family(&spans(None, &records));
+        assert_eq!(found.len(), length + 1, "each is there once");
+        assert_eq!(found[&length.to_string()].1, ray, "{length}");
+        for number in 1..length {
+            assert_eq!(found[&number.to_string()].1, id(number + 1), "{length}");
+        }
+        assert_eq!(found["below"].1, id(1));
+    }
+}
+
+#[test]
+fn spans_are_made_part_by_part() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let last = 2 * OTLP_PART_SPANS + 1;
+    // Each is below the next one, which is in another part at times.
+    let of = |number: usize| {
+        let parent = if number < last { format!("{:016x}", number + 1) } else { String::new() };
+        exported(trace, &format!("{number:016x}"), &parent, "a", &number.to_string())
+    };
+    let mut records: Vec<_> = (1..=last).map(of).collect();
+    records.push((Dataset::HttpRequests, request()));
+    let made = spans(None, &records);
+    let parts =
+        made.as_array().unwrap().iter().filter(|of| of["resource"]["attributes"][0]["value"]["stringValue"] == "a");
+    assert_eq!(parts.count(), 3);
+    let found = family(&made);
+    assert_eq!(found.len(), last + 7);
+    assert!((1..last).all(|number| found[&number.to_string()].1 == format!("{:016x}", number + 1)));
+    assert_eq!(found[&last.to_string()].1, RAY.to_string());
 }

@@ -38,6 +38,7 @@ mod failures;
 mod fields;
 mod group_commit;
 mod har;
+mod large_traces;
 mod layout;
 mod logpull_switches;
 mod logs;
