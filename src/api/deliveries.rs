@@ -8,13 +8,14 @@ use super::ray_document::RayHead;
 use super::ray_story::find_ray;
 use super::record_deliveries::each_delivery;
 use super::record_view::DatasetViews;
+use super::requested_key::parse_ray;
 use super::scan::acquire_lookup;
 use crate::access::Caller;
 use crate::config::Config;
 use crate::http::media_type::JSON;
 use crate::http::{LookupCost, Problem, Reply, problems};
 use crate::lookup::FoundRecord;
-use crate::record::{Dataset, ray_from_user};
+use crate::record::Dataset;
 use crate::services::Services;
 
 /// The member after the records.
@@ -33,7 +34,7 @@ pub(crate) async fn get_deliveries(
 ) -> Result<Reply, Problem> {
     let started = services.now_ms();
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), None)?;
-    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let key = parse_ray(argument, problems::trace_without_deliveries)?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let (found, mut cost) = match find_ray(services, &views, &key, &reservation).await {

@@ -59,6 +59,7 @@ pub(crate) mod rays;
 mod record_deliveries;
 pub(crate) mod record_view;
 pub(crate) mod record_writer;
+mod requested_key;
 mod response_stream;
 pub(crate) mod retry;
 pub(crate) mod scan;

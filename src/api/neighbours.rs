@@ -21,6 +21,7 @@ use super::ray_story::{RayStory, find_story};
 use super::ray_tree::TreeResponse;
 use super::record_view::{DatasetViews, RecordView, parse_dataset_of};
 use super::record_writer::parse_fields;
+use super::requested_key::find_named;
 use super::response_stream::{ResponseStream, StreamFormat, parse_row_format};
 use super::scan::acquire_lookup;
 use super::time_range::TimeRange;
@@ -203,7 +204,8 @@ async fn find_moment(
     let _permit = acquire_lookup(services, views.caller()).await?;
     let reservation = services.memory().reservation();
     let wish = FamilyWish::with_whole_tree();
-    let story = find_story((config, services), views, &key, (&wish, None), &reservation).await?;
+    let find = async |key: &RayKey| find_story((config, services), views, key, (&wish, None), &reservation).await;
+    let (key, story) = find_named(key, find).await?;
     let RayStory { found, cost, tree, .. } = story;
     let first = found.records.first().ok_or_else(problems::batch_unreadable)?;
     let ns = time_of(services, first);

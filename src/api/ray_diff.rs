@@ -16,6 +16,7 @@ use super::ray_document::{LostBatches, RecordPlaces};
 use super::ray_story::find_ray;
 use super::rays::begin_tag;
 use super::record_view::{DatasetViews, parse_lookup_dataset};
+use super::requested_key::find_named;
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
 use crate::config::Config;
@@ -89,7 +90,8 @@ impl ComparedRay {
     ) -> Result<Self, Problem> {
         // What waits for memory releases all of its own, and so has one of its own.
         let reservation = services.memory().reservation();
-        let (mut found, cost) = match find_ray(services, views, &key, &reservation).await {
+        let find = async |key: &RayKey| find_ray(services, views, key, &reservation).await;
+        let (key, (mut found, cost)) = match find_named(key.clone(), find).await {
             Ok(found) => found,
             Err(problem) => {
                 let problem = explain_absence(config, services, (views, &key), problem).await;

@@ -16,6 +16,7 @@ use super::ray_document::{RayHead, RayTail, RecordPlaces};
 use super::ray_story::{RayStory, find_story};
 use super::rays::{ShownRecords, begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
+use super::requested_key::parse_ray;
 use super::scan::acquire_lookup;
 use crate::access::{Caller, Visibility};
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::lookup::{FoundRecord, LookupResult};
 use crate::mask::{Role, may_be_altered};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
-use crate::record::{Dataset, Field, RayKey, ray_from_user};
+use crate::record::{Dataset, Field, RayKey};
 use crate::render::{ExplainedLine, PartnerOptions};
 use crate::services::Services;
 
@@ -48,7 +49,7 @@ pub(crate) async fn explain_ray(
     let wish = FamilyWish::parse(request, false, SubrequestForm::Omitted)?;
     let views = DatasetViews::new(caller, Some(Dataset::HttpRequests), filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
-    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let key = parse_ray(argument, || problems::trace_without_format("explain"))?;
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let cursor = request.parameter("cursor");

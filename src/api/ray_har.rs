@@ -16,6 +16,7 @@ use super::ray_document::merged_in;
 use super::ray_story::find_story;
 use super::rays::{ShownRecords, begin_story_tag, with_figures, with_next_cursor};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
+use super::requested_key::parse_ray;
 use super::scan::acquire_lookup;
 use crate::access::Caller;
 use crate::backend::Turns;
@@ -27,7 +28,7 @@ use crate::lookup::{FoundRecord, LookupResult};
 use crate::mask::{Role, prunes};
 use crate::memory::{OutOfMemory, Reservation, ReservedBytes, ReservedWriter};
 use crate::record::fields::line_text;
-use crate::record::{Dataset, RayKey, ray_from_user};
+use crate::record::{Dataset, RayKey};
 use crate::services::Services;
 use crate::story::{HarEntry, HarReader, started_ns};
 
@@ -60,10 +61,7 @@ pub(crate) async fn archive_ray(
     let wish = FamilyWish::parse(request, false, SubrequestForm::Listed)?;
     let views = DatasetViews::new(&caller, Some(Dataset::HttpRequests), filter.as_ref())?;
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), None);
-    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
-    if key.is_trace_id() {
-        return Err(problems::trace_without_archive());
-    }
+    let key = parse_ray(argument, || problems::trace_without_format("har"))?;
     let _permit = acquire_lookup(services, &caller).await?;
     let reservation = services.memory().reservation();
     let cursor = request.parameter("cursor");

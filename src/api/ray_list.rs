@@ -19,6 +19,7 @@ use super::ray_story::find_ray;
 use super::rays::ShownRecords;
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::RecordWriter;
+use super::requested_key::find_named;
 use super::scan::acquire_scan;
 use crate::access::Caller;
 use crate::backend::to_json;
@@ -27,7 +28,7 @@ use crate::http::media_type::NDJSON;
 use crate::http::{HttpRequest, LookupCost, Problem, Reply, parse_only_member, problems};
 use crate::limits::{LOOKUPS_AT_ONCE, RAYS_ASKED};
 use crate::memory::ReservedBytes;
-use crate::record::{Dataset, ray_from_user};
+use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::services::Services;
 
 /// One line of the answer: the members before the records, or all of one without records.
@@ -123,10 +124,12 @@ async fn line(
     let ray = Some(key.to_string());
     let line = || RayLine { index, ray: ray.clone(), ..RayLine::default() };
     let reservation = services.memory().reservation();
-    match find_ray(services, views, &key, &reservation).await {
+    let find = async |key: &RayKey| find_ray(services, views, key, &reservation).await;
+    match find_named(key, find).await {
         Err(problem) => problem_line(line(), problem),
-        Ok((found, cost)) => {
-            let head = RayLine { found: true, truncated: Some(found.truncated), ..line() };
+        Ok((key, (found, cost))) => {
+            let (ray, truncated) = (Some(key.to_string()), Some(found.truncated));
+            let head = RayLine { found: true, ray, truncated, ..line() };
             let written = async {
                 let mut document = ListDocument::begin(services.memory(), &head, "records")?;
                 let unseen = unseen.clone();

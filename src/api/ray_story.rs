@@ -18,7 +18,7 @@ use crate::http::{LookupCost, Problem, problems};
 use crate::limits::{LOOKUP_RECORDS, LOOKUP_STEP_MS, TRACE_RECORDS, TREE_NODE_BYTES};
 use crate::lookup::{FoundRecord, LookupResult, RecordSelection, lookup_for};
 use crate::memory::Reservation;
-use crate::record::{RayId, RayKey};
+use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 use crate::story::{FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, find_family};
@@ -324,20 +324,21 @@ fn with_cost(
     }
     let cost = has_batches.then(|| LookupCost::new(&found.stats, now - started));
     if !is_known {
-        let problem = nothing(key, &found, now);
+        let problem = nothing(views, key, &found, now);
         return Err(if let Some(cost) = cost { problem.with_cost(cost) } else { problem });
     }
     Ok((found, cost))
 }
 
 /// The problem of a lookup without records.
-fn nothing(key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
+fn nothing(views: &DatasetViews, key: &RayKey, found: &LookupResult, now_ms: i64) -> Problem {
     if found.stats.batches_gone + found.stats.batches_unreadable > 0 {
         return problems::batch_unreadable();
     }
     match key {
         RayKey::Ray(_) => problems::ray_not_found(key, now_ms),
-        RayKey::Nonstandard(_) if key.is_trace_id() => problems::trace_not_found(),
+        RayKey::Nonstandard(_) if key.is_trace_id() && !views.lacks(Dataset::Traces) => problems::trace_not_found(),
+        RayKey::Nonstandard(_) if key.is_trace_id() => problems::trace_without_dataset(),
         // Ids of other forms exist in logs; one that no log has is most likely a slip.
         RayKey::Nonstandard(_) => problems::not_a_ray(),
     }

@@ -19,6 +19,7 @@ use super::ray_story::{RayStory, find_story};
 use super::record_deliveries::{RecordDelivery, each_delivery};
 use super::record_view::{DatasetViews, parse_filter, parse_lookup_dataset};
 use super::record_writer::{RecordFormat, RecordWriter};
+use super::requested_key::{find_named, parse_ray};
 use super::scan::acquire_lookup;
 use crate::access::Caller;
 use crate::backend::{Turns, to_json};
@@ -52,12 +53,17 @@ pub(crate) async fn get_ray(
     check_deliveries(&wish, &views)?;
     let fields = form.projection.fields.as_deref();
     let unseen = UnseenFields::new(caller.role, &views.datasets(), filter.as_ref(), fields);
-    let key = ray_from_user(argument).map_err(|_| problems::not_a_ray())?;
+    let key = if form.format == RecordFormat::Partner {
+        parse_ray(argument, || problems::trace_without_format("partner"))?
+    } else {
+        ray_from_user(argument).map_err(|_| problems::not_a_ray())?
+    };
     let _permit = acquire_lookup(services, caller).await?;
     let reservation = services.memory().reservation();
     let cursor = request.parameter("cursor");
     let asked = (&wish, cursor.as_deref());
-    let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
+    let find = async |key: &RayKey| find_story((config, services), &views, key, asked, &reservation).await;
+    let (key, mut story) = find_named(key, find).await?;
     let (truncated, media_type) = (story.found.truncated, form.format.media_type());
     let mut tag = begin_story_tag(caller, request, media_type, &story);
     let next_cursor = story.seal_cursors(services, caller).await?;

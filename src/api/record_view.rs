@@ -273,6 +273,11 @@ impl DatasetViews {
         self.views.iter().all(RecordView::is_verbatim)
     }
 
+    /// Returns whether a dataset that the caller may see was not asked for.
+    pub(super) fn lacks(&self, dataset: Dataset) -> bool {
+        self.caller().may_dataset(dataset) && self.of(dataset).is_none()
+    }
+
     /// Returns the caller's view of the record; `None` if it is of another zone or does not match the filter.
     pub(crate) fn view<'a>(&self, record: &'a FoundRecord) -> Option<Cow<'a, [u8]>> {
         self.of(record.dataset)?.view(record.unsaid_zone(), &record.line)

@@ -14,7 +14,7 @@ use crate::http::media_type::TEXT;
 use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::lookup::LookupResult;
 use crate::memory::ReservedWriter;
-use crate::record::{Dataset, ray_from_user};
+use crate::record::{Dataset, RayKey, ray_from_user};
 use crate::render::FieldProjection;
 use crate::services::Services;
 
@@ -63,7 +63,7 @@ impl<D: Services + 'static> ClientRequest<'_, D> {
         projection: FieldProjection,
     ) -> Result<Reply, Problem> {
         let ray = self.arguments.last().map_or("", String::as_str);
-        let Ok(key) = ray_from_user(ray) else { return Ok(not_a_ray()) };
+        let Ok(key) = ray_from_user(ray).map(RayKey::unpadded) else { return Ok(not_a_ray()) };
         let views = DatasetViews::new(caller, Some(dataset), None)?;
         let form = RecordWriter::for_lines(self.config, projection);
         let reservation = self.services.memory().reservation();

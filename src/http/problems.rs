@@ -29,7 +29,8 @@ pub use super::token_problems::{
     token_of_settings, too_many_tokens,
 };
 pub use super::trace_problems::{
-    bad_trace_query, no_such_trace, not_a_trace, trace_not_found, trace_range_required, trace_without_archive,
+    bad_trace_query, no_such_trace, not_a_trace, trace_not_found, trace_range_required, trace_without_dataset,
+    trace_without_deliveries, trace_without_format,
 };
 
 impl From<OutOfMemory> for Problem {

@@ -24,11 +24,27 @@ pub fn trace_not_found() -> Problem {
     )
 }
 
-/// An HTTP archive is asked for of a trace, which has spans.
+/// A format of requests is asked for of a trace, which has spans.
 #[must_use]
-pub fn trace_without_archive() -> Problem {
-    bad_parameter("format", "har only of a Ray ID, because an archive has requests and a trace ID finds spans")
-        .with_hint("Look the trace up with format=json, and ask for the archive of the RayID that its spans have.")
+pub fn trace_without_format(format: &str) -> Problem {
+    let takes = format!("{format} only of a Ray ID, because the format has requests and a trace ID finds spans");
+    bad_parameter("format", &takes)
+        .with_hint("Look the trace up with format=json, and ask for this format of the RayID that its spans have.")
+}
+
+/// The deliveries of a trace are asked for, which has spans.
+#[must_use]
+pub fn trace_without_deliveries() -> Problem {
+    Problem::new(400, "not_a_ray", "This is a trace ID, which finds spans, and only requests are delivered.").with_hint(
+        "Look the trace up with GET /v1/rays/{ray}, and ask for the deliveries of the RayID that its spans have.",
+    )
+}
+
+/// Records of another dataset than `traces` are asked for of a trace ID, and none has it.
+#[must_use]
+pub fn trace_without_dataset() -> Problem {
+    bad_parameter("dataset", "only traces of a trace ID, because it finds spans")
+        .with_hint("Ask with dataset=traces, or for the other records by the RayID that the spans have.")
 }
 
 /// No request of the range has this trace in its header `traceparent`, as far as the caller sees.

@@ -182,6 +182,12 @@ impl RayKey {
         zeros.bytes().all(|byte| byte == b'0').then(|| RayId::from_hex(digits.as_bytes()))?
     }
 
+    /// Returns the ray that a trace ID has after zeros, and any other key as it is.
+    #[must_use]
+    pub fn unpadded(self) -> Self {
+        self.padded_ray().map_or(self, Self::Ray)
+    }
+
     /// Returns the ray, if the key is one in the standard form.
     #[must_use]
     pub const fn ray(&self) -> Option<RayId> {
@@ -272,7 +278,8 @@ mod tests {
         assert!(lower.is_trace_id() && lower.padded_ray().is_none());
         let ray = RayId::from_bits(0x0e35_56d8_c2ab_1c05);
         let padded = key("00000000000000000E3556D8C2AB1C05");
-        assert_eq!((padded.padded_ray(), RayKey::padded_trace(ray)), (Some(ray), padded));
+        assert_eq!((padded.padded_ray(), RayKey::padded_trace(ray)), (Some(ray), padded.clone()));
+        assert_eq!((padded.unpadded(), lower.clone().unpadded()), (RayKey::Ray(ray), lower));
         for other in ["00000000000000000000000000000000", "4bf92f3577b34da6a3ce929d0e0e473", "test-ray-001"] {
             assert!(!key(other).is_trace_id() && key(other).padded_ray().is_none(), "{other}");
         }

@@ -141,7 +141,7 @@ impl ValueReader<'_> {
         if is_handle {
             return Some(text.to_owned());
         }
-        ray_from_user(text).ok().and_then(|key| key.ray().map(|ray| ray.to_string()))
+        ray_from_user(text).ok().and_then(|key| key.unpadded().ray().map(|ray| ray.to_string()))
     }
 }
 
@@ -201,6 +201,9 @@ fn canonical_field(name: &str) -> Value {
 fn canonical_ray(text: &str) -> Option<(String, String)> {
     match ray_from_user(text).ok()? {
         RayKey::Ray(ray) => Some((ray.to_string(), ray.to_string())),
+        key @ RayKey::Nonstandard(_) if key.padded_ray().is_some() => {
+            Some((text.to_owned(), key.unpadded().to_string()))
+        }
         RayKey::Nonstandard(id) => {
             let kept = redact_operand(None, "RayID", &id).unwrap_or_default();
             Some((text.to_owned(), kept))

@@ -81,6 +81,46 @@ fn bring_with_ray(fakes: &Fakes) {
 }
 
 #[test]
+fn ray_with_zeros_before_it_is_that_ray() {
+    let fakes = Fakes::new();
+    let record = json!({
+        "RayID": ray(1).to_string(), "ClientRequestHost": "a.example", "ClientIP": "192.0.2.7",
+        "EdgeStartTimestamp": START_NS, "EdgeEndTimestamp": START_NS,
+    });
+    fakes.index("logs/a", Dataset::HttpRequests, &ndjson([record.to_string()]));
+    let (short, padded) = (ray(1).to_string(), format!("{:0>32}", ray(1).to_string().to_uppercase()));
+    for path in [
+        "",
+        "?format=native",
+        "?format=csv",
+        "?format=partner",
+        "?format=explain",
+        "?format=har",
+        "?format=otlp",
+        "?parts=tree",
+        "?dataset=http_requests",
+        "/deliveries",
+        "/neighbours?by=client",
+    ] {
+        let [plain, zeros] = [&short, &padded].map(|id| get(&fakes, "forensics", &format!("/v1/rays/{id}{path}")));
+        assert_eq!((plain.status, zeros.status), (200, 200), "{path}");
+        if !path.starts_with('/') && !path.is_empty() && !path.contains("dataset") && !path.contains("parts") {
+            assert_eq!(zeros.body, plain.body, "{path}");
+        }
+    }
+    assert_eq!(body(&get(&fakes, "forensics", &format!("/v1/rays/{padded}")))["ray"], json!(short));
+    let diff = get(&fakes, "forensics", &format!("/v1/rays/{padded}/diff/{short}"));
+    assert_eq!(diff.status, 200);
+    let list = Ask { body: json!({ "rays": [padded] }).to_string().into_bytes(), ..Ask::new("POST", "/v1/rays") };
+    let reply = list.with_header("content-type", JSON).by("forensics").of_deployment(&fakes, &Ok(config()));
+    let line: Value = serde_json::from_slice(reply.body.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!((&line["found"], &line["ray"]), (&json!(true), &json!(short)));
+    let unknown = get(&fakes, "forensics", &format!("/v1/rays/{:0>32}", ray(9).to_string()));
+    assert_eq!(problem(&unknown), (404, "ray_not_found".into()));
+    assert_eq!(fakes.memory.available(), MEMORY_BUDGET);
+}
+
+#[test]
 fn trace_id_in_upper_case_is_the_same() {
     let fakes = Fakes::new();
     bring(&fakes, spans());
@@ -104,8 +144,7 @@ fn unknown_trace_is_absent_like_a_ray() {
     let fakes = Fakes::new();
     bring(&fakes, spans());
     let unknown = "8".repeat(32);
-    for query in ["", "?format=otlp", "?format=native", "?format=csv&dataset=traces", "?format=explain", "?parts=tree"]
-    {
+    for query in ["", "?format=otlp", "?format=native", "?format=csv&dataset=traces", "?parts=tree"] {
         let reply = get(&fakes, "forensics", &format!("/v1/rays/{unknown}{query}"));
         assert_eq!(problem(&reply), (404, "ray_not_found".into()), "{query}");
         assert!(body(&reply)["detail"].as_str().unwrap().contains("trace"), "{query}");
@@ -113,9 +152,21 @@ fn unknown_trace_is_absent_like_a_ray() {
         assert!(matches!(hidden.status, 403 | 404), "{query}");
     }
     for id in [&unknown, &hex::encode(TRACE)] {
-        let reply = get(&fakes, "forensics", &format!("/v1/rays/{id}?format=har"));
-        assert_eq!(problem(&reply), (400, "bad_parameter".into()));
-        assert!(body(&reply)["hint"].as_str().unwrap().contains("RayID"));
+        for (path, code) in [
+            ("?format=har", "bad_parameter"),
+            ("?format=partner", "bad_parameter"),
+            ("?format=explain", "bad_parameter"),
+            ("?format=csv", "bad_parameter"),
+            ("?dataset=firewall_events", "bad_parameter"),
+            ("/deliveries", "not_a_ray"),
+            ("/neighbours?by=client", "bad_parameter"),
+        ] {
+            let reply = get(&fakes, "forensics", &format!("/v1/rays/{id}{path}"));
+            assert_eq!(problem(&reply), (400, code.into()), "{path}");
+            let said = body(&reply);
+            assert!(said["hint"].as_str().unwrap().contains("RayID"), "{path}: {said}");
+            assert!(said["detail"].as_str().unwrap().contains("spans"), "{path}: {said}");
+        }
     }
     for id in ["0".repeat(32), "8".repeat(31)] {
         for query in ["", "?format=otlp"] {
