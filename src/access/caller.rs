@@ -36,6 +36,9 @@ pub struct Caller {
     asked_zone: Option<String>,
 }
 
+/// The field of a span with the zone of its sender, if that has a list of zones: the one that its host is in.
+pub const SENDER_ZONE: &str = "SpanSenderZone";
+
 /// The field with the name of a record's zone, in any dataset.
 const ZONE_NAME: &str = "ZoneName";
 
@@ -106,6 +109,22 @@ impl Caller {
             })
     }
 
+    /// Returns the first of their zones that a record which they bring is of; `None` for a caller without a list of zones.
+    #[must_use]
+    pub fn sender_zone(&self, dataset: Dataset, of_batch: Option<&str>, line: &[u8]) -> Option<&str> {
+        let zones = self.zones.iter().flatten().map(String::as_str);
+        zones.into_iter().find(|zone| is_of_zone(dataset, of_batch, line, zone) == Some(true))
+    }
+
+    /// Whether a span says that they sent it, as it must if they have a list of zones.
+    #[must_use]
+    pub fn is_named_sender(&self, line: &[u8]) -> bool {
+        let Some(zones) = &self.zones else { return true };
+        let text = line_text(line);
+        let named = RecordMembers::parse(&text).ok().and_then(|members| text_at(&members, SENDER_ZONE).ok().flatten());
+        named.is_some_and(|named| zones.contains(&named))
+    }
+
     /// Whether the zone of a record decides whether it is in an answer.
     #[must_use]
     pub const fn is_limited_to_zones(&self) -> bool {
@@ -132,21 +151,35 @@ pub(super) fn zone_claim(members: &RecordMembers<'_>) -> ZoneClaim {
     }
 }
 
+/// Returns whether a record belongs to a zone; `None` if neither it nor its batch says a zone.
+#[must_use]
+pub fn is_of_zone(dataset: Dataset, of_batch: Option<&str>, line: &[u8], zone: &str) -> Option<bool> {
+    let text = line_text(line);
+    let members = RecordMembers::parse(&text).ok()?;
+    judge_zone(dataset, of_batch, &members, &[zone.to_ascii_lowercase()])
+}
+
 /// Whether the record belongs to one of the zones.
 fn is_of(dataset: Dataset, of_batch: Option<&str>, members: &RecordMembers<'_>, zones: &[String]) -> bool {
+    judge_zone(dataset, of_batch, members, zones).unwrap_or(false)
+}
+
+/// Whether the record belongs to one of the zones; `None` if it does not say one, and its batch does not.
+fn judge_zone(dataset: Dataset, of_batch: Option<&str>, members: &RecordMembers<'_>, zones: &[String]) -> Option<bool> {
+    let has = |host: &str| zones.iter().any(|zone| is_in_zone(host, zone));
     for path in std::iter::once(&ZONE_NAME).chain(dataset.spec().zone) {
         match text_at(members, path) {
             // Without a value the next field decides.
             Ok(None) => {}
-            Ok(Some(name)) if *path == ZONE_NAME => return zones.iter().any(|zone| zone.eq_ignore_ascii_case(&name)),
-            Ok(Some(url)) if path.ends_with("URL") => {
-                return host_of(&url).is_some_and(|host| zones.iter().any(|zone| is_in_zone(&host, zone)));
+            Ok(Some(name)) if *path == ZONE_NAME => {
+                return Some(zones.iter().any(|zone| zone.eq_ignore_ascii_case(&name)));
             }
-            Ok(Some(host)) => return zones.iter().any(|zone| is_in_zone(&host, zone)),
-            Err(AmbiguousZone) => return false,
+            Ok(Some(url)) if path.ends_with("URL") => return Some(host_of(&url).is_some_and(|host| has(&host))),
+            Ok(Some(host)) => return Some(has(&host)),
+            Err(AmbiguousZone) => return Some(false),
         }
     }
-    of_batch.is_some_and(|name| zones.iter().any(|zone| zone == name))
+    of_batch.map(|name| zones.iter().any(|zone| zone == name))
 }
 
 /// The value of a field is no text, or the field occurs twice.
@@ -228,6 +261,26 @@ mod tests {
             assert_eq!(caller.sees(dataset, None, line.as_bytes()), seen, "{dataset} {line}");
         }
         assert!(caller.sees_zone("A.example") && !caller.sees_zone("c.example"));
+    }
+
+    #[test]
+    fn sender_is_named_by_one_of_its_zones() {
+        let (bound, free) = (caller(Some(&["a.example", "b.example"]), None), caller(None, None));
+        let line = br#"{"SpanHost":"x.b.example"}"#;
+        assert_eq!(bound.sender_zone(Dataset::Traces, None, line), Some("b.example"));
+        assert_eq!(free.sender_zone(Dataset::Traces, None, line), None);
+        for (line, is_named) in [
+            (&br#"{"SpanHost":"a.example","SpanSenderZone":"a.example"}"#[..], true),
+            (br#"{"SpanHost":"a.example","SpanSenderZone":"c.example"}"#, false),
+            (br#"{"SpanHost":"a.example","SpanSenderZone":"a.example","SpanSenderZone":"a.example"}"#, false),
+            (line, false),
+        ] {
+            assert_eq!((bound.is_named_sender(line), free.is_named_sender(line)), (is_named, true));
+        }
+        let judged = |line: &[u8]| super::is_of_zone(Dataset::HttpRequests, None, line, "a.example");
+        assert_eq!(judged(br#"{"ZoneName":"A.example"}"#), Some(true));
+        assert_eq!(judged(br#"{"ClientRequestHost":"b.example"}"#), Some(false));
+        assert_eq!(judged(br#"{"RayID":"1"}"#), None);
     }
 
     #[test]

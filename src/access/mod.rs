@@ -35,7 +35,7 @@ mod tokens;
 mod unknown;
 mod visibility;
 
-pub use caller::Caller;
+pub use caller::{Caller, SENDER_ZONE, is_of_zone};
 pub use chain_number::ChainNumber;
 pub use costs::{CostReport, IsolateCosts};
 pub use cursor_key::{CursorKey, CursorKeys, VersionedKey, is_sealed_form};

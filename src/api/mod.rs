@@ -31,6 +31,7 @@ mod export_body;
 mod family_wish;
 pub(crate) mod field_subset;
 pub(crate) mod field_warnings;
+mod foreign_spans;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod ledgers;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::absence::explain_absence;
 use super::cursors::{open_place, seal_place};
 use super::family_wish::{FamilyWish, SubrequestForm};
+use super::foreign_spans::remove_foreign_spans;
 use super::ray_tree::{TreeResponse, give_form};
 use super::record_view::DatasetViews;
 use super::retry::retry_while_out_of_memory;
@@ -21,7 +22,9 @@ use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
-use crate::story::{FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, find_family};
+use crate::story::{
+    FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, KinRecord, find_family, sender_zone,
+};
 
 /// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
 /// problem is the same as for a ray without records, and comes after as long a time.
@@ -261,6 +264,7 @@ async fn find_page(
     })
     .await?;
     page.truncated |= was_cut;
+    remove_foreign(services, views, &mut page, reservation).await?;
     let is_known = !is_first || !page.records.is_empty();
     let more_follow = page.truncated || page.more_records.is_some();
     let is_cut = page.is_cut_within || page.truncated;
@@ -293,6 +297,22 @@ async fn find_page(
     })
 }
 
+/// Removes spans from a page that senders of other zones brought.
+async fn remove_foreign(
+    services: &impl Services,
+    views: &DatasetViews,
+    page: &mut FamilyPage,
+    reservation: &Reservation,
+) -> Result<(), Problem> {
+    if page.records.iter().all(|kin| sender_zone(&kin.record).is_none()) {
+        return Ok(());
+    }
+    let mut records: Vec<FoundRecord> = std::mem::take(&mut page.records).into_iter().map(|kin| kin.record).collect();
+    remove_foreign_spans(services, views, &mut records, (None, &[]), reservation).await?;
+    page.records.extend(records.into_iter().filter_map(|record| KinRecord::read(services.batch_store(), record)));
+    Ok(())
+}
+
 async fn find_records(
     services: &impl Services,
     views: &DatasetViews,
@@ -301,11 +321,14 @@ async fn find_records(
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
     let started = services.now_ms();
     let datasets = views.datasets();
-    let found = retry_while_out_of_memory(services, reservation, async || {
+    let mut found = retry_while_out_of_memory(services, reservation, async || {
         let asked = (datasets.as_slice(), RecordSelection { caller: Some(views.caller()), most });
         Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
     })
     .await?;
+    if key.ray().is_some() {
+        remove_foreign_spans(services, views, &mut found.records, (None, &[]), reservation).await?;
+    }
     let is_known = !found.records.is_empty();
     with_cost(services, views, key, started, (found, is_known))
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::foreign_spans::remove_foreign_spans;
 use super::ray_story::{RayStory, find_spans_of, find_trace};
 use super::record_view::DatasetViews;
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::lookup::{FoundRecord, LookupResult, copy_key};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey, read_key_by};
 use crate::services::Services;
-use crate::story::NO_RAY;
+use crate::story::{NO_RAY, sender_zone};
 
 /// A trace as it is found.
 pub(crate) struct TraceTree {
@@ -82,7 +83,10 @@ async fn find_spans(
         let names = services.batch_store().prefixes.key_names(&record.object.key, record.dataset);
         read_key_by(&names, &record.line).ok()?.ray?.ray()
     };
-    let Some(ray) = spans.records.iter().find_map(ray_of) else {
+    // The ray that a sender without zones names, if there is one: others may name rays of their own.
+    let is_free = |record: &&FoundRecord| sender_zone(record).is_none();
+    let free = spans.records.iter().filter(is_free).find_map(ray_of);
+    let Some(ray) = free.or_else(|| spans.records.iter().find_map(ray_of)) else {
         return Ok(TraceTree::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
     };
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
@@ -90,7 +94,9 @@ async fn find_spans(
     let [_, goes_on] = story.goes_on();
     // A later page has its rays' spans alone, and those of the ray are on one of the pages.
     let is_elsewhere = |record: &FoundRecord| page.1.is_some() || goes_on && ray_of(record) == Some(ray);
-    let others = without(spans, &story.found, is_elsewhere, reservation);
+    let mut others = without(spans, &story.found, is_elsewhere, reservation);
+    let below = (Some(ray), story.found.records.as_slice());
+    remove_foreign_spans(services, views, &mut others, below, reservation).await?;
     Ok(TraceTree { root, story, others: (ray, others) })
 }
 

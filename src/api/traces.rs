@@ -28,7 +28,7 @@ use crate::pipeline::delivered_from;
 use crate::r2_event::R2Event;
 use crate::record::{Dataset, repair_halves};
 use crate::services::Services;
-use crate::traces::{ExportFacts, SpanFault, SpanOrigin, span_line};
+use crate::traces::{ExportFacts, SpanFault, SpanOrigin, name_sender, span_line};
 
 /// The gzip level of batches, as that of uploads.
 const LEVEL: Compression = Compression::new(6);
@@ -168,9 +168,12 @@ impl<'a> SpanPacker<'a> {
         if self.text_bytes >= TRACES_TEXT_BYTES {
             return Err(SpanFault::TooMany);
         }
-        let line = write(&self.facts, &mut self.origin)?;
+        let mut line = write(&self.facts, &mut self.origin)?;
         if !self.caller.sees_whole(Dataset::Traces, self.zone, &line) {
             return Err(SpanFault::Zone);
+        }
+        if let Some(zone) = self.caller.sender_zone(Dataset::Traces, self.zone, &line) {
+            name_sender(&mut line, zone);
         }
         if self.text_bytes + line.len() > TRACES_TEXT_BYTES { Err(SpanFault::TooMany) } else { Ok(line) }
     }

@@ -76,7 +76,10 @@ impl JudgedLines<'_> {
     fn take(&mut self, line: &BatchLine<'_>) -> ControlFlow<()> {
         self.lines += 1;
         let is_own = match line {
-            BatchLine::Text { bytes, .. } => self.caller.sees_whole(self.dataset, self.zone, bytes),
+            BatchLine::Text { bytes, .. } => {
+                self.caller.sees_whole(self.dataset, self.zone, bytes)
+                    && (self.dataset != Dataset::Traces || self.caller.is_named_sender(bytes))
+            }
             // What is not read to its end may be anything.
             BatchLine::TooLong { .. } => false,
         };

@@ -41,6 +41,10 @@ pub const TRACE_NAME_BYTES: usize = 256;
 /// Maximum length of a text of a span, in bytes: a stack trace has some kilobytes. A longer one is cut and counted.
 pub const TRACE_TEXT_BYTES: usize = 8 * KIB;
 
+/// Maximum number of rays whose requests are looked up to judge spans of senders with zones, where a request asks for other records
+/// alone: one as a rule.
+pub const BOUND_RAYS_ASKED: usize = 20;
+
 /// Levels of lists and objects in the value of an attribute. What is deeper is dropped and counted.
 pub const TRACE_DEPTH: usize = 8;
 

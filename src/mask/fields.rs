@@ -394,6 +394,7 @@ const TRACES: ClassTable = &[
     ("SpanKind", FieldClass::Word),
     ("SpanLinks", FieldClass::SpanPart),
     ("SpanName", FieldClass::Text),
+    ("SpanSenderZone", FieldClass::Host),
     ("SpanStartTimestamp", FieldClass::Time),
     ("SpanStatus", FieldClass::Word),
     ("SpanStatusMessage", FieldClass::Message),

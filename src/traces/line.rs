@@ -6,6 +6,7 @@ use super::facts::{ExportFacts, TraceFact};
 use super::field;
 use super::rules::RULES;
 use super::values::{ExportedValues, Message, id, signed, unsigned};
+use crate::access::SENDER_ZONE;
 use crate::backend::to_json;
 use crate::limits::TRACE_LINE_BYTES;
 use crate::otlp::{ExportedSpan, UnheldPart};
@@ -68,6 +69,15 @@ pub fn span_line(exported: ExportedSpan<'_>, facts: &ExportFacts, last: &mut Spa
     }
     let line = serde_json::to_vec(&record).unwrap_or_default();
     if line.len() > TRACE_LINE_BYTES { Err(SpanFault::TooLarge) } else { Ok(line) }
+}
+
+/// Adds the zone of its sender to the line of a span.
+pub fn name_sender(line: &mut Vec<u8>, zone: &str) {
+    if line.pop() == Some(b'}') {
+        line.extend_from_slice(format!(",\"{SENDER_ZONE}\":").as_bytes());
+        line.extend_from_slice(&to_json(&zone));
+        line.push(b'}');
+    }
 }
 
 fn write_ids(record: &mut Message, span: &Message, facts: &ExportFacts) -> Result<(), SpanFault> {

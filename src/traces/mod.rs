@@ -15,7 +15,7 @@ mod values;
 mod tests;
 
 pub use facts::ExportFacts;
-pub use line::{SpanFault, SpanOrigin, span_line};
+pub use line::{SpanFault, SpanOrigin, name_sender, span_line};
 
 /// The dataset's fields.
 pub(crate) mod field {

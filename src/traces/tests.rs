@@ -99,7 +99,11 @@ fn span_is_a_line_with_all_of_it() {
     for name in expected.as_object().unwrap().keys() {
         assert!(fields.contains(&name.as_str()), "{name}");
     }
-    assert_eq!(fields.len(), expected.as_object().unwrap().len() + 2, "all but ScopeAttributes and SpanHost");
+    assert_eq!(
+        fields.len(),
+        expected.as_object().unwrap().len() + 3,
+        "all but ScopeAttributes, SpanHost and SpanSenderZone"
+    );
 }
 
 #[test]

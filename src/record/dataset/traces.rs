@@ -20,6 +20,7 @@ pub(super) const TRACES: DatasetSpec = DatasetSpec {
     fields: &[
         "ParentSpanID", "RayID", "ResourceAttributes", "ScopeAttributes", "ScopeName", "ScopeVersion", "ServiceName",
         "SpanAttributes", "SpanDropped", "SpanEndTimestamp", "SpanEvents", "SpanHost", "SpanID", "SpanKind",
-        "SpanLinks", "SpanName", "SpanStartTimestamp", "SpanStatus", "SpanStatusMessage", "SpanTraceState", "TraceID",
+        "SpanLinks", "SpanName", "SpanSenderZone", "SpanStartTimestamp", "SpanStatus", "SpanStatusMessage",
+        "SpanTraceState", "TraceID",
     ],
 };

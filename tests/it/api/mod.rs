@@ -12,6 +12,7 @@ mod audit_search;
 mod auth;
 mod backfills;
 mod batches;
+mod bound_spans;
 mod budgets;
 mod canaries;
 mod canonical;

@@ -1,6 +1,7 @@
 //! A family with a mark of its own in every field of every record: each role gets the marks of fields that it may see,
 //! and a caller with a zone those of its zone.
 
+use raydex::access::SENDER_ZONE;
 use raydex::mask::{Disclosure, Role, fields, shown};
 use raydex::pipeline::BatchOutcome;
 use raydex::record::Dataset;
@@ -53,6 +54,10 @@ impl Family {
         }
         if dataset == Dataset::WebsocketAnalytics {
             record.insert("rayId".into(), id.clone().into());
+        }
+        if dataset == Dataset::Traces {
+            // With another zone it would be left out.
+            record.insert(SENDER_ZONE.into(), "a.example".into());
         }
         if dataset == Dataset::HttpRequests {
             record.insert("ZoneName".into(), zone.into());
