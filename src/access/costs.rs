@@ -66,6 +66,13 @@ impl IsolateCosts {
         of_today.saturating_add(*nanos)
     }
 
+    /// What the caller has cost today; `None` if the audit log did not say it to this isolate.
+    #[must_use]
+    pub fn known(&self, actor: &str, now_ms: i64) -> Option<u64> {
+        let (day, known) = self.0.borrow().callers.get(actor)?.known;
+        (day == day_number(now_ms) && known > 0).then(|| self.spent(actor, now_ms))
+    }
+
     /// Whether a search is to report what this caller cost: as much as `nanos`.
     #[must_use]
     pub fn is_due(&self, actor: &str, nanos: u64, clock: impl Fn() -> i64) -> bool {
@@ -135,6 +142,10 @@ mod tests {
         costs.note("eye", 900, 7);
         assert_eq!((costs.spent("eye", 7), costs.spent("ear", 7), costs.spent("nose", 7)), (1_120, 7, 0));
         assert_eq!(costs.spent("eye", DAY_MS), 120, "the next day knows what is to be reported alone");
+        assert_eq!(
+            (costs.known("eye", 7), costs.known("eye", DAY_MS), costs.known("ear", 7)),
+            (Some(1_120), None, None)
+        );
         assert_eq!(costs.take("nose", |name| name == "ear"), [report("ear", 7)]);
         let taken = costs.take("eye", |_| false);
         assert_eq!(taken, [report("eye", 120)]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::grant::GrantFields;
-use super::{Caller, Grant, Scope};
+use super::{Caller, Dollars, Grant, Scope};
 use crate::record::Dataset;
 
 /// Rights by their names.
@@ -50,6 +50,12 @@ impl From<&Grant> for GrantNames {
 }
 
 impl Caller {
+    /// Returns the caller's own daily budget, if the grant has a larger one or none.
+    #[must_use]
+    pub fn exceeded_budget(&self, grant: &Grant) -> Option<Dollars> {
+        self.daily_budget.filter(|own| grant.daily_budget.is_none_or(|asked| asked > *own))
+    }
+
     /// Whether the caller has all of these rights, and so may pass them on. Searches at a time are a right of those alone
     /// whose own token ends: others may give a dashboard more than they need themselves. One with a budget of its own passes on
     /// no greater one.
@@ -61,7 +67,7 @@ impl Caller {
         grant.scopes.iter().all(|scope| self.may(scope))
             && grant.role <= self.role
             && (grant.scans <= self.scans || self.ends_ms.is_none())
-            && self.daily_budget.is_none_or(|own| grant.daily_budget.is_some_and(|asked| asked <= own))
+            && self.exceeded_budget(grant).is_none()
             && is_within(grant.zones.as_ref(), self.zones.as_ref())
             && is_within(grant.datasets.as_ref(), self.datasets.as_ref())
     }

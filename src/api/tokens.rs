@@ -151,6 +151,9 @@ fn read_body(caller: &Caller, body: &[u8], now_ms: i64) -> Result<MakeToken, Pro
     }
     let grant = GrantNames { scopes, role, zones, datasets, scans, daily_budget };
     let grant = grant.read().map_err(problems::not_a_token)?;
+    if let Some(own) = caller.exceeded_budget(&grant) {
+        return Err(problems::exceeds_own_budget(own));
+    }
     if !caller.covers(&grant) {
         return Err(problems::exceeds_own_rights());
     }

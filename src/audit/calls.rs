@@ -43,9 +43,12 @@ pub struct AppendEvent {
     /// Nano-dollars that the request costs in any case; 0 for one that is not counted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: u64,
-    /// The caller's budget of a day, in nano-dollars; `None` if it has none, or is not refused for it.
+    /// The caller's budget of a day, in nano-dollars; `None` if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<u64>,
+    /// Whether it is let in although its budget is spent: what it asks for shows no records.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub over_budget: bool,
     /// What callers cost beyond that, since the isolate's last call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<CostReport>,

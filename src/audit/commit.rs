@@ -174,6 +174,7 @@ impl<'a, S: SqlDatabase> Commit<'a, S> {
         }
         if let Some(budget) = ask.budget
             && let Err(SpentBudget { spent, wait_ms }) = self.held.costs.check(actor, budget, self.now_ms)
+            && !ask.over_budget
         {
             self.deny(actor, event, &refusal(BUDGET_SPENT))?;
             return Ok(AppendAnswer::Spent { wait_ms, spent });

@@ -7,6 +7,7 @@
 mod backfill_problems;
 mod body;
 mod body_members;
+mod budget_problems;
 mod delivery_problems;
 pub(crate) mod entity_tag;
 mod instant;

@@ -8,19 +8,19 @@ use super::problem::Problem;
 pub use super::upload_problems::{
     empty_body, export_too_large, not_a_batch, not_an_export, other_zone, unreadable_body, unsupported_media_type,
 };
-use crate::access::SpentDailyBudget;
 use crate::bucket_keys::IgnoreReason;
 use crate::filter::FilterError;
 use crate::ledger::DeliveryState;
 use crate::limits::{COUNT_STEPS, INGEST_MAX, OPERATION_BODY_MAX, RAYS_ASKED, REASON_CHARS};
 use crate::memory::OutOfMemory;
 use crate::record::{Dataset, NotARay, RayKey};
-use crate::time::{self, rfc3339_s};
+use crate::time;
 
 pub use super::backfill_problems::{
     already_announced, already_done, already_running, already_stopped, end_in_future, no_such_backfill, not_a_backfill,
     start_after_end,
 };
+pub use super::budget_problems::{budget_spent, exceeds_own_budget};
 pub use super::delivery_problems::{delivery_stopped, expected_missing, not_a_decision, payloads_changed};
 pub use super::mcp_problems::{bad_argument, missing_argument, unknown_argument};
 pub use super::neighbour_problems::{compared_field_masked, not_comparable};
@@ -84,17 +84,6 @@ pub fn too_many(wait_ms: i64) -> Problem {
     let problem = Problem::new(429, "too_many_requests", "Your token exceeded its request rate.");
     let hint = "Retry after the number of seconds in the header Retry-After.";
     problem.with_hint(hint).retry_after_s(wait_ms.div_euclid(1_000) + 1)
-}
-
-/// The caller's daily budget is spent.
-#[must_use]
-pub fn budget_spent(spent: &SpentDailyBudget, now_ms: i64) -> Problem {
-    let SpentDailyBudget { budget, spent, ends_ms } = spent;
-    let cost = spent.map(|spent| format!(" Today it has cost {spent} dollars.")).unwrap_or_default();
-    let detail = format!("Your token has spent its budget of {budget} dollars a day.{cost}");
-    let hint = format!("The next day begins at {}.", rfc3339_s(ends_ms.div_euclid(1_000)));
-    let wait_s = ends_ms.saturating_sub(now_ms).max(0).div_euclid(1_000) + 1;
-    Problem::new(429, "daily_budget_spent", detail).with_hint(hint).retry_after_s(wait_s)
 }
 
 /// The memory did not become available in time.

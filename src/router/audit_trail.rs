@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //! No audited request is served that the audit log did not record. A caller over the rate limit is answered 429, and so is one
-//! whose daily budget is spent. What is denied costs its caller nothing. No request
+//! whose daily budget is spent, where it asks for records. What is denied costs its caller nothing. No request
 //! is admitted whose token was revoked before.
 
 use std::cell::Cell;
@@ -126,8 +126,12 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// The header that says the caller's budget, and what of it is spent, if it has one and may know.
     pub(super) fn budget_header(&self) -> Option<(&'static str, String)> {
-        let (budget, ends) = (self.budget?, rfc3339_s(day_end_ms(self.services.now_ms()).div_euclid(1_000)));
-        let spent = self.spent.get().filter(|_| self.shows_spent).map(|spent| format!(", spent={spent}"));
+        let budget = self.budget?;
+        let now_ms = self.services.now_ms();
+        let ends = rfc3339_s(day_end_ms(now_ms).div_euclid(1_000));
+        let known = || self.services.isolate().costs.known(&self.actor, now_ms).map(Dollars::from_nanos);
+        let spent = self.spent.get().or_else(known).filter(|_| self.shows_spent);
+        let spent = spent.map(|spent| format!(", spent={spent}"));
         Some((BUDGET_HEADER, format!("budget={budget}{}, ends={ends}", spent.unwrap_or_default())))
     }
 
@@ -165,7 +169,6 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// Appends the event, unless this isolate can refuse the request by itself.
     async fn append(&self, record: &RequestRecord, mode: AuditMode, per_minute: u32) -> Result<Option<u64>, Problem> {
-        // What does not count against the rate, as uploads, is refused for no budget either.
         if !self.spec.is_upload()
             && let Some(limited) = self.refuse_limited(per_minute > 0, &mode)
         {
@@ -195,7 +198,8 @@ impl<'a, D: Services> AuditTrail<'a, D> {
     /// Notes that the caller's budget is spent, and returns the problem.
     fn note_spent(&self, wait_ms: i64, spent: u64) -> Problem {
         let now_ms = self.services.now_ms();
-        let spent = self.shows_spent.then_some(Dollars::from_nanos(spent));
+        self.spent.set(Some(Dollars::from_nanos(spent)));
+        let spent = self.spent.get().filter(|_| self.shows_spent);
         let budget = self.budget.unwrap_or_default();
         let spent = SpentDailyBudget { budget, spent, ends_ms: now_ms.saturating_add(wait_ms) };
         let refused_ms = wait_ms.min(SPENT_REFUSED_MS);
@@ -204,7 +208,7 @@ impl<'a, D: Services> AuditTrail<'a, D> {
     }
 
     /// Refuses and counts the request if the audit log said that the caller has to wait: for its rate, if the request counts
-    /// against it, or for its budget, if the request is to be admitted.
+    /// against it, or for its budget, if the request is to be admitted and reads records.
     fn refuse_limited(&self, is_rated: bool, mode: &AuditMode) -> Option<Problem> {
         let refusals = &self.services.isolate().refusals;
         // Nearly always: the clock need not be asked.
@@ -215,7 +219,8 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let (wait_ms, reason) = refusals.find(&self.actor, now_ms)?;
         let limited = match reason {
             RefusalReason::OverRate if is_rated => problems::too_many(wait_ms),
-            RefusalReason::BudgetSpent(spent) if !matches!(mode, AuditMode::Deny(_)) => {
+            RefusalReason::BudgetSpent(spent) if is_budgeted(self.spec) && !matches!(mode, AuditMode::Deny(_)) => {
+                self.spent.set(spent.spent);
                 problems::budget_spent(&spent, now_ms)
             }
             _ => return None,
@@ -250,10 +255,12 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             AuditMode::Count => COUNTED_REQUEST_NANOS + self.advance(),
             AuditMode::Deny(_) => 0,
         };
-        let budget = self.budget.filter(|_| !is_denial && !self.spec.is_upload()).map(Dollars::nanos);
+        let budget = self.budget.filter(|_| !is_denial).map(Dollars::nanos);
+        let over_budget = budget.is_some() && !is_budgeted(self.spec);
         let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
         let actor = self.actor.clone();
-        let append = AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, costs };
+        let append =
+            AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, over_budget, costs };
         let waiting = &self.services.isolate().waiting_events;
         let answer = waiting.append(self.services, log, &chain_object(self.chain), &append).await;
         if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
@@ -376,11 +383,18 @@ async fn report_unknown(services: &impl Services, report: UnknownReport) {
     let denial = Denial { count: report.count, ..denial(401, "unauthorized", None) };
     let mode = AuditMode::Deny(denial);
     let (actor, refused, costs) = (String::new(), Vec::new(), Vec::new());
-    let (per_minute, token_generation, cost, budget) = (0, None, 0, None);
-    let append = AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, costs };
+    let (per_minute, token_generation, cost, budget, over_budget) = (0, None, 0, None, false);
+    let append =
+        AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, over_budget, costs };
     if rpc::call(services.audit_log(), AUDIT, &append).await.is_err() {
         services.unknown_callers().restore(report);
     }
+}
+
+/// Whether callers are refused it whose daily budget is spent: what shows records, and reads batches for that. Operators keep
+/// all else: the state of the deployment, deliveries and tokens; uploads; and the handshakes of assistants.
+const fn is_budgeted(spec: &RouteSpec) -> bool {
+    spec.shows_records() && spec.audited
 }
 
 fn denial(status: u16, code: &str, refers_to: Option<u64>) -> Denial {

@@ -9,19 +9,18 @@
 use std::pin::pin;
 use std::rc::Rc;
 
-use ::http::header::ACCEPT;
 use futures_util::future::{Either, select};
 
 use super::admission_watch::watch_admission;
+use super::audience::Audience;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
 use super::health::{HEALTH_DEEP, answer_health, is_deep};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
-use super::path_families::{is_cloudflare_path, is_export, is_tempo_path};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{CloudflareRoute, Route, RouteSpec, TempoRoute, find_route, is_known_path, is_page_path};
+use super::routes::{CloudflareRoute, Route, RouteSpec, TempoRoute, find_route};
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
 use super::tool_routes::MCP_SIMPLE;
@@ -30,15 +29,14 @@ use crate::access::Caller;
 use crate::api::{
     audit_log, backfills, batches, costs, counts, coverage, dead_letters, deliveries, health, logs, metrics,
     neighbours, openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, self_check,
-    stats, tokens, traces,
+    stats, tokens,
 };
 use crate::backend::ByteStream;
 use crate::cloudflare_api::{self, logpull, logs_engine};
 use crate::config::{Config, ConfigFault};
-use crate::http::{HttpRequest, Problem, Reply, TimedBody, prefers_html, problems, read_body};
+use crate::http::{HttpRequest, Problem, Reply, TimedBody, problems, read_body};
 use crate::mcp::{McpRequest, ToolCall, call_tool};
 use crate::memory::Reservation;
-use crate::otlp::ExportForm;
 use crate::services::Services;
 use crate::tempo;
 use crate::web::{self, OpsAnswer, PageRoute, Visit, open_file};
@@ -73,59 +71,7 @@ pub async fn answer_request<D: Services + 'static>(
         admit_request(config, services, base, (spec, &arguments, &audience), request).await
     };
     let reply = reply.await.map_err(|problem| watch.problem(problem));
-    reply.unwrap_or_else(|problem| audience.answer_problem(services.as_ref(), problem))
-}
-
-/// What reads the answer to a request, and so the form of a problem.
-enum Audience {
-    /// A client of raydex's own API.
-    Api,
-    /// A client of Cloudflare's API.
-    Cloudflare,
-    /// A client of Tempo's API.
-    Tempo,
-    /// An exporter of OpenTelemetry.
-    Exporter(ExportForm),
-    /// A person with a browser.
-    Person(Box<Visit>),
-}
-
-impl Audience {
-    fn of_request<B>(request: &HttpRequest<B>) -> Self {
-        if is_cloudflare_path(&request.path) {
-            Self::Cloudflare
-        } else if is_tempo_path(&request.path) {
-            Self::Tempo
-        } else if let Some(form) = traces::export_form(request).filter(|_| is_export(&request.method, &request.path)) {
-            Self::Exporter(form)
-        } else if is_page_path(&request.path) || is_lost(request) {
-            Self::Person(Box::new(Visit::new(request)))
-        } else {
-            Self::Api
-        }
-    }
-
-    /// Takes down who asks, for a person's sake: the pages of problems have their name too.
-    fn set_viewer(&self, caller: &Caller) {
-        if let Self::Person(visit) = self {
-            visit.set_viewer(caller);
-        }
-    }
-
-    fn answer_problem(&self, services: &impl Services, problem: Problem) -> Reply {
-        match self {
-            Self::Api => problem.into(),
-            Self::Cloudflare => cloudflare_api::problem_reply(&problem),
-            Self::Tempo => tempo::problem_reply(&problem),
-            Self::Exporter(form) => traces::problem_reply(*form, &problem),
-            Self::Person(visit) => web::problem_reply(visit, problem, services.memory(), services.now_ms()),
-        }
-    }
-}
-
-/// Whether a person with a browser asks for a path that does not exist.
-fn is_lost<B>(request: &HttpRequest<B>) -> bool {
-    !is_known_path(&request.path) && request.header(ACCEPT).is_some_and(|accept| prefers_html(&accept))
+    audience.reply(services.as_ref(), reply)
 }
 
 /// Authenticates, records and answers a request of a configured deployment.
@@ -155,18 +101,21 @@ async fn admit_request<D: Services + 'static>(
     };
     audience.set_viewer(&caller.caller);
     if spec.is_upload() {
-        return ingest(config, services.as_ref(), (spec, &caller), head.with_body(body), arguments).await;
+        let asked = (spec, &caller, audience);
+        return ingest(config, services.as_ref(), asked, head.with_body(body), arguments).await;
     }
     let services = &Rc::new(RequestServices::new(config, services, &caller.caller, base)?);
     let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, &head);
     if let Err(problem) = check_scope(spec, &caller.caller).and_then(|()| check_origin(spec, &head)) {
-        return Err(trail.deny(&record(), problem).await);
+        let denied = trail.deny(&record(), problem).await;
+        audience.set_budget(&trail);
+        return Err(denied);
     }
     if spec.route == Route::Page(PageRoute::GoToRays) {
         return find_pasted(&trail, services.base(), (spec, &caller), (&head, body)).await;
     }
     if spec.route == Route::Mcp {
-        return Box::pin(answer_message(config, services, (spec, &caller), (&head, body))).await;
+        return Box::pin(answer_message(config, services, (spec, &caller, audience), (&head, body))).await;
     }
     if let Route::Page(PageRoute::Operate(target)) = spec.route {
         let form = (spec, target, &caller.caller);
@@ -175,18 +124,19 @@ async fn admit_request<D: Services + 'static>(
             Err(problem) => return Err(trail.deny(&record(), problem).await),
         };
         let ApiOperation { spec, arguments, head, body, decision } = operation;
-        let reply = Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, body))).await?;
+        let asked = (spec, &caller, audience);
+        let reply = Box::pin(answer_admitted(config, services, asked, &arguments, (&head, body))).await?;
         let viewer = (&Visit::new(&head), &caller.caller);
         return web::after_operation(services.memory(), viewer, (target, decision), reply);
     }
-    answer_admitted(config, services, (spec, &caller), arguments, (&head, body)).await
+    answer_admitted(config, services, (spec, &caller, audience), arguments, (&head, body)).await
 }
 
 /// Answers a message of an assistant. One that asks for no log line is counted; a call goes the way of what it asks.
 async fn answer_message<D: Services + 'static>(
     config: &Config,
     services: &Rc<RequestServices<D>>,
-    (spec, caller): (&'static RouteSpec, &AuthenticatedCaller),
+    (spec, caller, audience): (&'static RouteSpec, &AuthenticatedCaller, &Audience),
     (head, body): (&HttpRequest<()>, impl ByteStream),
 ) -> Result<Reply, Problem> {
     let trail = |spec| AuditTrail::new(config, services.of_deployment(), spec, caller, head);
@@ -195,10 +145,13 @@ async fn answer_message<D: Services + 'static>(
         Err(problem) => return Err(trail(spec).deny(&RequestRecord::default(), problem).await),
     };
     if let McpRequest::Call(call) = message {
-        let found = answer_call(config, services, caller, head, &call).await;
+        let found = answer_call(config, services, (caller, audience), head, &call).await;
         return Ok(call.reply(services.memory(), found)?);
     }
-    trail(&MCP_SIMPLE).admit(&RequestRecord::default()).await?;
+    let trail = trail(&MCP_SIMPLE);
+    let admitted = trail.admit(&RequestRecord::default()).await;
+    audience.set_budget(&trail);
+    admitted?;
     match message {
         McpRequest::Simple(request) => Ok(request.answer(services.memory())?),
         McpRequest::Notification | McpRequest::Call(_) => Ok(McpRequest::accepted()),
@@ -209,15 +162,15 @@ async fn answer_message<D: Services + 'static>(
 async fn answer_call<D: Services + 'static>(
     config: &Config,
     services: &Rc<RequestServices<D>>,
-    caller: &AuthenticatedCaller,
+    (caller, audience): (&AuthenticatedCaller, &Audience),
     head: &HttpRequest<()>,
     call: &ToolCall,
 ) -> Result<Reply, Problem> {
     let ToolRequest { spec, caller, asked } = ToolRequest::new(caller, head, call)?;
     match asked {
         Ok((head, arguments)) => {
-            Box::pin(answer_admitted(config, services, (spec, &caller), &arguments, (&head, OperationBody::default())))
-                .await
+            let asked = (spec, &caller, audience);
+            Box::pin(answer_admitted(config, services, asked, &arguments, (&head, OperationBody::default()))).await
         }
         Err(problem) => {
             let trail = AuditTrail::new(config, services.of_deployment(), spec, &caller, head);
@@ -230,11 +183,24 @@ async fn answer_call<D: Services + 'static>(
 async fn answer_admitted<D: Services + 'static>(
     config: &Config,
     services: &Rc<RequestServices<D>>,
-    (spec, caller): (&'static RouteSpec, &AuthenticatedCaller),
+    (spec, caller, audience): (&'static RouteSpec, &AuthenticatedCaller, &Audience),
     arguments: &[String],
     (head, body): (&HttpRequest<()>, impl ByteStream),
 ) -> Result<Reply, Problem> {
     let trail = AuditTrail::new(config, services.of_deployment(), spec, caller, head);
+    let answer = answer_recorded(config, services, (&trail, spec, caller), arguments, (head, body)).await;
+    audience.set_budget(&trail);
+    answer
+}
+
+/// Answers a request once it is recorded.
+async fn answer_recorded<D: Services + 'static>(
+    config: &Config,
+    services: &Rc<RequestServices<D>>,
+    (trail, spec, caller): (&AuditTrail<'_, D>, &'static RouteSpec, &AuthenticatedCaller),
+    arguments: &[String],
+    (head, body): (&HttpRequest<()>, impl ByteStream),
+) -> Result<Reply, Problem> {
     let record = || RequestRecord::of_head(spec, &config.log_prefix, arguments, head);
     if let Some(reply) = cloudflare_api::repeated_parameter_reply(head, spec.parameters).filter(|_| spec.is_client()) {
         let denied = trail.deny(&record(), problems::repeated_parameter("")).await;
@@ -256,11 +222,8 @@ async fn answer_admitted<D: Services + 'static>(
     let answer = Box::pin(admitted.answer(spec.route));
     let (seq, answer) =
         if spec.shows_records() { join_admission(admission, answer).await? } else { (admission.await?, answer.await) };
-    record_refusal(&trail, spec, &record, &answer, seq).await;
-    answer.map(|mut reply| {
-        reply.headers.extend(trail.budget_header().map(|(name, value)| (name, value.into())));
-        watch_admission(services, caller, reply)
-    })
+    record_refusal(trail, spec, &record, &answer, seq).await;
+    answer.map(|reply| watch_admission(services, caller, reply))
 }
 
 /// Returns the number of a request's entry and its answer, which begins beside its admission: nothing of it is served, and
@@ -305,7 +268,7 @@ async fn read_request<D: Services>(
 async fn ingest<D: Services>(
     config: &Config,
     services: &D,
-    (spec, caller): (&RouteSpec, &AuthenticatedCaller),
+    (spec, caller, audience): (&RouteSpec, &AuthenticatedCaller, &Audience),
     request: HttpRequest<impl ByteStream>,
     arguments: &[String],
 ) -> Result<Reply, Problem> {
@@ -315,11 +278,15 @@ async fn ingest<D: Services>(
         .and_then(|()| check_media_type(spec, &request, true));
     if let Err(problem) = checked {
         let (_, head) = request.replace_body(());
-        return Err(trail.deny(&RequestRecord::of_head(spec, &config.log_prefix, arguments, &head), problem).await);
+        let record = RequestRecord::of_head(spec, &config.log_prefix, arguments, &head);
+        let denied = trail.deny(&record, problem).await;
+        audience.set_budget(&trail);
+        return Err(denied);
     }
     let dataset = arguments.first().map(String::as_str);
     let answer = upload::ingest(config, services, (&trail, &caller.caller), request, dataset).await;
     record_refusal(&trail, spec, &RequestRecord::default(), &answer, None).await;
+    audience.set_budget(&trail);
     answer
 }
 

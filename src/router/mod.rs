@@ -7,11 +7,13 @@
 //! `registry_tokens` knows the callers whose tokens the API made, `same_origin` the changes that another site may have caused.
 //! `proof` says what proves who a caller is; `page_forms` answers what a browser sends from the page, and
 //! `page_operations` makes requests of the API of the forms of its operators.
+//! `audience` says what form a problem has, and gives every answer the budget of its caller.
 //! `path_families` tells whose clients a path is for. `tool_call` makes such requests of what assistants ask.
 //! `upload` does so for uploads, whose entry is written once the body was read.
 
 mod admission_gate;
 mod admission_watch;
+mod audience;
 mod audit_trail;
 mod authenticate;
 mod canonical;

@@ -75,7 +75,7 @@ impl RecordSink for TakingSink<'_> {
 }
 
 /// Runs a search, and hands the text of each record as the caller sees it to `take` until that returns `false`. Returns whether
-/// the whole range was searched.
+/// the whole range was searched: not if the caller's daily budget was spent on the way.
 ///
 /// # Errors
 /// The [`Problem`] of a field that the caller may not see, of searches that hold all permits, or of a failure.
@@ -93,14 +93,17 @@ pub(super) async fn scan_requests<D: Services + 'static>(
     let mut scan = RangeScan::begin(services, caller, request).await?;
     let mut sink = TakingSink { view, read, take, is_full: false, masked_bytes: 0 };
     let end_ms = services.now_ms().saturating_add(ms);
+    let mut has_read = false;
     loop {
         if let ScanStep::End(end) = scan.step(&mut sink).await? {
             return match end {
                 ScanEnd::Query(QueryEnd::Complete, _) => Ok(true),
                 ScanEnd::Query(QueryEnd::Limit(_) | QueryEnd::Budget(_), _) => Ok(false),
+                ScanEnd::Broken(problem, _) if has_read && problem.is_budget_spent() => Ok(false),
                 ScanEnd::Broken(problem, _) => Err(*problem),
             };
         }
+        has_read = true;
         if sink.is_full || services.now_ms() > end_ms {
             return Ok(false);
         }

@@ -13,6 +13,7 @@ mod auth;
 mod backfills;
 mod batches;
 mod bound_spans;
+mod budget_routes;
 mod budgets;
 mod canaries;
 mod canonical;

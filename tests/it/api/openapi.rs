@@ -21,6 +21,7 @@ use super::{Ask, header};
 const PROBLEMS: &str = concat!(
     include_str!("../../../src/http/problems.rs"),
     include_str!("../../../src/http/backfill_problems.rs"),
+    include_str!("../../../src/http/budget_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
     include_str!("../../../src/http/mcp_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),

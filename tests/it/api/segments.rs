@@ -112,6 +112,7 @@ impl Log {
             refused: Vec::new(),
             cost: 0,
             budget: None,
+            over_budget: false,
             costs: Vec::new(),
         }
     }

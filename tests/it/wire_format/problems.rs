@@ -20,6 +20,7 @@ use super::{Fixture, api, compare};
 const SOURCE: &str = concat!(
     include_str!("../../../src/http/problems.rs"),
     include_str!("../../../src/http/backfill_problems.rs"),
+    include_str!("../../../src/http/budget_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
@@ -42,7 +43,7 @@ fn all() -> Vec<(&'static str, Problem)> {
     let ray = RayKey::from_logged("9e3550d8ec5c2ab1").unwrap();
     named! {
         no_such_path() no_such_method("GET") not_configured() unauthorized() forbidden() too_many(2_500) budget_spent(&spent(Some(1_000_213)), NOW_MS) budget_spent(&spent(None), NOW_MS) busy()
-        answer_too_large() cross_site() cross_site_read() no_tokens() not_a_token("must have an id") exceeds_own_rights() token_exists()
+        answer_too_large() cross_site() cross_site_read() no_tokens() not_a_token("must have an id") exceeds_own_rights() exceeds_own_budget(Dollars::from_nanos(3_000_000_000)) token_exists()
         token_of_settings() too_many_tokens() no_such_token()
         not_audited() audit_gone(7_u64) audit_damaged(7_u64) no_keys() bad_cursor() not_a_ray()
         bad_parameter("limit", "a number") missing_parameter("start", "a time") repeated_parameter("start")

@@ -65,9 +65,11 @@ fn only_what_is_read_asks_again() {
 #[test]
 fn spent_budget_is_said_in_words() {
     let (fakes, config) = (Fakes::new(), deployment(&[("DAILY_BUDGET", "0")]));
-    let reply = visit(&fakes, &config, signed_in(Ask::get("/"), "token of desk"));
+    let ask = |path: &str| visit(&fakes, &config, signed_in(Ask::get(path), "token of desk"));
+    let reply = ask(&format!("/r/{}", ray(1)));
     let page = text(&reply);
     assert_eq!((reply.status, header(&reply, "retry-after").is_some()), (429, true));
+    assert_eq!([ask("/").status, ask("/ops").status], [200, 200], "they show no records");
     assert!(page.contains("budget of 0.00 dollars a day") && page.contains("2026-03-29T00:00:00Z"), "{page}");
 }
 
