@@ -16,6 +16,7 @@ import { exitAtSignals } from "./guard.mjs";
 import { edgeGreeting, sampleEdge } from "./edge.mjs";
 import { delivered, delivery, table } from "./delivery.mjs";
 import { startEntrance } from "./entrance.mjs";
+import { getPatiently } from "./patient.mjs";
 import { madeSample, makeSample, Trouble } from "./sample.mjs";
 import { cronsOf, fireCrons } from "./crons.mjs";
 import { NotBuilt, ROOT, startRuntime } from "./runtime.mjs";
@@ -70,7 +71,7 @@ async function main() {
     edge: atEdge,
   });
   await checkWithWorker(runtime.url);
-  const get = (path) => getPatiently(`${runtime.url}${path}`, token);
+  const get = (path) => getPatiently(`${runtime.url}${path}`, token, { tell });
   let sample = madeSample(state);
   let accounts;
   if (!sample && !options.empty) {
@@ -114,16 +115,6 @@ function logInto(state, onVerdict) {
     }
     if (event === "parse_message") onVerdict(line);
   };
-}
-
-/** GETs with the token; waits where `--set API_RATE_PER_MINUTE=` allows fewer requests than this program makes. */
-async function getPatiently(url, token) {
-  for (;;) {
-    const reply = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
-    if (reply.status !== 429) return reply;
-    await reply.body?.cancel();
-    await new Promise((done) => setTimeout(done, 1000 * Number(reply.headers.get("retry-after") ?? 1)));
-  }
 }
 
 /** The Worker's statistics; undefined if it has none. */
