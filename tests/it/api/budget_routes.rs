@@ -100,17 +100,19 @@ fn every_answer_says_the_budget() {
 
 #[test]
 fn tempo_search_ends_where_its_budget_does() {
-    let mut store = Store::random(&mut Random::new(71), 8, 10);
+    let mut store = Store::random(&mut Random::new(71), 8, 40);
     let (start, end) = (super::generate::start_ms() - 2 * super::generate::PREFIX_MS, NOW_MS);
     let path = format!("/tempo/api/search?limit=100&start={}&end={}", start / 1_000, end / 1_000);
     let asked = |fakes: &Fakes, budget: &str| Ask::get(&path).of_deployment(fakes, &with_budget(budget));
-    let whole = asked(&store.fakes, "1");
-    assert_eq!((whole.status, header(&whole, "raydex-truncated")), (200, None));
+    let traces = |reply: &Reply| body(reply)["traces"].as_array().unwrap().len();
+    let full = asked(&store.fakes, "1");
+    assert_eq!((full.status, traces(&full)), (200, 100));
     // What the isolate did not report counts on the next day.
     store.fakes.isolate = IsolateMemory::default();
     store.fakes.clock_ms.set(NOW_MS + DAY_MS);
     let partial = asked(&store.fakes, "0.000003");
     assert_eq!((partial.status, header(&partial, "raydex-truncated")), (200, Some("true")));
+    assert!((1..100).contains(&traces(&partial)), "{}", traces(&partial));
     assert_eq!(body(&partial)["metrics"]["completedJobs"], 0);
     assert_eq!(asked(&store.fakes, "0.000003").status, 429, "nothing was done");
 }

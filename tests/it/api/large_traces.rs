@@ -60,7 +60,7 @@ fn request(number: u64, parent: Option<u64>) -> String {
 }
 
 #[test]
-fn each_span_of_a_large_trace_is_there_once() {
+fn each_span_of_large_traces_is_there_once() {
     for spans in [1_500, 2_500] {
         for number in [Some(1), None] {
             let fakes = Fakes::new();
@@ -88,7 +88,7 @@ fn each_span_of_a_large_trace_is_there_once() {
 }
 
 #[test]
-fn trace_beyond_the_bound_says_that_it_is_cut() {
+fn trace_beyond_the_bound_says_so() {
     for number in [Some(1), None] {
         let fakes = Fakes::new();
         bring_many(&fakes, TRACE_RECORDS as u64 + 100, number);

@@ -36,6 +36,7 @@ mod edge_counts;
 mod ends;
 pub(crate) mod every_route;
 mod explain;
+mod export_texts;
 mod failures;
 mod fields;
 mod group_commit;

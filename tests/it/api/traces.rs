@@ -73,11 +73,11 @@ pub(super) fn request(spans: Vec<OtlpSpan>) -> OtlpTrace {
     OtlpTrace { resource_spans: vec![OtlpResourceSpans { resource: Some(resource), scope_spans }] }
 }
 
-fn asked(media_type: &str, body: Vec<u8>) -> Ask {
+pub(super) fn asked(media_type: &str, body: Vec<u8>) -> Ask {
     Ask { body, ..Ask::new("POST", "/v1/traces") }.with_header("content-type", media_type)
 }
 
-fn send(fakes: &Fakes, token: &str, ask: Ask) -> Reply {
+pub(super) fn send(fakes: &Fakes, token: &str, ask: Ask) -> Reply {
     ask.by(token).of_deployment(fakes, &Ok(config()))
 }
 
@@ -91,7 +91,7 @@ pub(super) fn bring(fakes: &Fakes, spans: Vec<OtlpSpan>) -> Vec<Value> {
 }
 
 /// The lines of the newest batch.
-fn lines(fakes: &Fakes) -> Vec<Value> {
+pub(super) fn lines(fakes: &Fakes) -> Vec<Value> {
     let (_, bytes) = fakes.bucket.contents().into_iter().rfind(|(key, _)| key.contains("/traces/")).unwrap();
     gunzip(&bytes)
         .split(|byte| *byte == b'\n')
@@ -270,38 +270,6 @@ fn body_that_is_no_export_is_refused() {
         let reply = send(&Fakes::new(), "sender", asked(media_type, good.clone()));
         assert_eq!(super::problem(&reply), (415, "unsupported_media_type".into()));
     }
-}
-
-#[test]
-fn half_surrogate_pairs_are_stored_as_replacements() {
-    let sent = format!(
-        r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"sh\ude00op"}}}}]}},
-        "scopeSpans":[{{"spans":[{{"traceId":"{}","spanId":"000000000000000b","name":"a\ud83d b","x\ud800":1,
-        "startTimeUnixNano":"{START_NS}","endTimeUnixNano":"{START_NS}",
-        "attributes":[{{"key":"k\ud800","value":{{"stringValue":"\ud83d\ude00 \uD800"}}}}]}}]}}],"sc\udc00":[]}}]}}"#,
-        hex::encode(TRACE)
-    );
-    for is_gzip in [false, true] {
-        let fakes = Fakes::new();
-        let ask = asked(JSON, if is_gzip { gzip(sent.as_bytes()) } else { sent.clone().into_bytes() });
-        let ask = if is_gzip { ask.with_header("content-encoding", "gzip") } else { ask };
-        let reply = send(&fakes, "sender", ask);
-        assert_eq!((reply.status, body(&reply)), (200, json!({})));
-        let line = &lines(&fakes)[0];
-        assert_eq!((&line["SpanName"], &line["ServiceName"]), (&json!("a\u{fffd} b"), &json!("sh\u{fffd}op")));
-        assert_eq!(line["SpanAttributes"], json!({ "k\u{fffd}": "\u{1f600} \u{fffd}" }));
-    }
-}
-
-#[test]
-fn number_beyond_a_double_is_the_reason() {
-    let sent = request(spans());
-    let text = serde_json::to_string(&sent).unwrap();
-    let text = text.replacen(r#""name":"span 12""#, r#""name":"span 12","extra":1e999"#, 1);
-    let reply = send(&Fakes::new(), "sender", asked(JSON, text.into_bytes()));
-    let partial = &body(&reply)["partialSuccess"];
-    let words = "1 spans were rejected: 1 with a number beyond the range of a double.";
-    assert_eq!((&partial["rejectedSpans"], &partial["errorMessage"]), (&json!("1"), &json!(words)));
 }
 
 #[test]
