@@ -177,10 +177,11 @@ async fn collect_windows(
     let call = ledgers_of_range(services.now_ms(), &(*range.start()..*range.end()));
     let known = call_ledger(services, REGISTRY, &call).await?;
     let truncated = !keep_hours(&mut known.names.clone(), COMPLETENESS_HOURS);
+    let registered: BTreeSet<String> = known.names.iter().cloned().collect();
     let names = stream::iter((first..=last).map(|hour| LedgerHour::of_time(hour * HOUR_MS)))
         .map(async |hour| ledgers_of_hour(services, &hour).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(BTreeSet::from_iter(known.names.iter().cloned()), async |mut names, ledgers| {
+        .try_fold(registered, async |mut names, ledgers| {
             names.extend(ledgers);
             Ok(names)
         })

@@ -71,8 +71,8 @@ fn partitions_change_while_batches_arrive() {
         assert_eq!(again.messages[0]["verdict"], "already_sealed", "{:?}", again.messages);
     }
     assert_all_once(&harness, &all);
-    let stats = harness.read("/v1/stats");
-    assert_eq!((&stats["lines"]["in"], &stats["lines"]["unaccounted"]), (&lines(&all).into(), &0.into()), "{stats}");
+    let totals = harness.read("/v1/stats");
+    assert_eq!((&totals["lines"]["in"], &totals["lines"]["unaccounted"]), (&lines(&all).into(), &0.into()), "{totals}");
     for batch in &all {
         let ray = batch.lines[7].ray;
         let deliveries = harness.read(&format!("/v1/rays/{ray}/deliveries"));

@@ -78,11 +78,11 @@ impl<'t> RaySpanParts<'t> {
         let parent = parent.filter(|parent| ray != root && *parent != ray);
         let mut ordered: Vec<&'t (Dataset, Cow<'t, str>)> = records.iter().collect();
         ordered.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
-        let room = memory.reservation();
-        let mut requests = RequestSpans { spans: ServiceSpans::default(), events: Vec::new(), host: None, room };
+        let (spans, events) = (ServiceSpans::default(), Vec::new());
+        let mut requests = RequestSpans { spans, events, host: None, room: memory.reservation() };
         let mut exported = ExportedSpans::new(memory);
-        let room = memory.reservation();
-        let place = SpanPlace { root, ray, parent, nth: 0, room: &room };
+        let held = memory.reservation();
+        let place = SpanPlace { root, ray, parent, nth: 0, room: &held };
         for (nth, (dataset, text)) in ordered.into_iter().enumerate() {
             if role_of(*dataset) == SpanRole::Exported {
                 exported.take(&SpanPlace { nth, ..place }, text)?;
@@ -145,8 +145,8 @@ impl RequestSpans {
 }
 
 /// Returns the place of the first record of a ray, of the trace with this root.
-const fn place_in((root, ray, parent): (RayId, RayId, Option<RayId>), room: &Reservation) -> SpanPlace<'_> {
-    SpanPlace { root, ray, parent, nth: 0, room }
+const fn place_in((root, ray, parent): (RayId, RayId, Option<RayId>), held: &Reservation) -> SpanPlace<'_> {
+    SpanPlace { root, ray, parent, nth: 0, room: held }
 }
 
 /// Gives events to the request that they belong to, or to a span without a record.

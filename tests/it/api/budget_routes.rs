@@ -49,7 +49,7 @@ fn message(message: &Value) -> Ask {
 fn operators_are_let_in_without_a_budget() {
     let (fakes, config) = (world(), with_budget("0"));
     let made = json!({ "id": "desk", "scopes": ["read"], "role": "viewer", "daily_budget": "0" });
-    let make = Ask { body: made.to_string().into(), ..Ask::new("POST", "/v1/tokens") };
+    let creation = Ask { body: made.to_string().into(), ..Ask::new("POST", "/v1/tokens") };
     let revoke = Ask { body: br#"{"reason":"x"}"#.to_vec(), ..Ask::new("POST", "/v1/tokens/desk/revoke") };
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} });
     let asks = [
@@ -60,7 +60,7 @@ fn operators_are_let_in_without_a_budget() {
         (Ask::get("/healthz"), 200),
         (Ask::get("/v1/batches"), 200),
         (Ask::get("/v1/payloads"), 200),
-        (make, 201),
+        (creation, 201),
         (Ask::get("/v1/tokens"), 200),
         (revoke, 200),
         (message(&list), 200),

@@ -73,8 +73,9 @@ fn unpartitioned(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(
             text.split_once('.')
-                .filter(|(ledger, _)| ledger.len() == 13 && ledger.as_bytes().get(8) == Some(&b'T'))
-                .map_or_else(|| text.clone(), |(ledger, rest)| format!("{}.{rest}", &ledger[..11])),
+                .and_then(|(ledger, rest)| Some((ledger.split_once('-')?.0, rest)))
+                .filter(|(hour, _)| hour.len() == 11 && hour.as_bytes().get(8) == Some(&b'T'))
+                .map_or_else(|| text.clone(), |(hour, rest)| format!("{hour}.{rest}")),
         ),
         Value::Array(values) => {
             let mut values: Vec<Value> = values.into_iter().map(unpartitioned).collect();

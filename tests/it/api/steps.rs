@@ -35,7 +35,9 @@ fn steps_of(fakes: &Rc<Fakes>, ask: Ask) -> (Vec<Vec<Kind>>, u16, usize) {
         (reply.status, read_pieces(reply.body).await.0.len())
     };
     let ((status, size), mut steps) = fakes.faults.count_steps(answer);
-    steps.iter_mut().for_each(|calls| calls.sort_unstable());
+    for calls in &mut steps {
+        calls.sort_unstable();
+    }
     (steps, status, size)
 }
 
