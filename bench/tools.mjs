@@ -6,11 +6,29 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { same } from "./compute.mjs";
 import { spread } from "./cpu.mjs";
 
-/** The tools. `exact`: they print the line as it stands; the others write its JSON anew. $1 is the file, $2 the ray. */
+/**
+ * The tools. `needs`: programs that must be there; `module`: a module of Python, too. `exact`: they print the line as it
+ * stands; the others write its JSON anew. $1 is the file, $2 the ray.
+ */
 const TOOLS = [
   { name: "jq", needs: ["zcat", "jq"], words: "zcat | jq", script: `zcat "$1" | jq -c "select(.RayID == \\"$2\\")"` },
   { name: "zgrep", needs: ["zgrep"], words: "zgrep", script: `zgrep -F "\\"RayID\\":\\"$2\\"" "$1"`, exact: true },
   { name: "rg", needs: ["rg"], words: "rg -z", script: `rg -z -N --no-filename -F "\\"RayID\\":\\"$2\\"" "$1"`, exact: true },
+  {
+    name: "rapidgzip",
+    needs: ["rapidgzip"],
+    words: "rapidgzip | grep",
+    script: `rapidgzip -d -c "$1" | grep -F "\\"RayID\\":\\"$2\\""`,
+    exact: true,
+  },
+  {
+    name: "isal",
+    needs: ["python3"],
+    module: "isal",
+    words: "isal (igzip) | grep",
+    script: `python3 -m isal.igzip -d -c "$1" | grep -F "\\"RayID\\":\\"$2\\""`,
+    exact: true,
+  },
   {
     name: "duckdb",
     needs: ["duckdb"],
@@ -25,9 +43,9 @@ export function toolRows(batch, ours, { turns, tell }) {
   const rows = [];
   for (const tool of TOOLS) {
     const row = { name: `tool_${tool.name}`, words: `lookup by ${tool.words}, ${batch.mb} MB`, ours, unit: "ms" };
-    const missing = tool.needs.find((name) => !isThere(name));
+    const missing = missingOf(tool);
     if (missing) {
-      rows.push({ ...row, ours: undefined, note: `left out: there is no ${missing} here` });
+      rows.push({ ...row, ours: undefined, note: `${missing} is not installed` });
       continue;
     }
     tell(`lookup by ${tool.words}`);
@@ -37,9 +55,22 @@ export function toolRows(batch, ours, { turns, tell }) {
   return rows;
 }
 
+/** What a tool needs and this machine does not have. */
+function missingOf({ needs, module }) {
+  return needs.find((name) => !isThere(name)) ?? (module && !isModule(module) ? module : undefined);
+}
+
 function isThere(name) {
+  return succeeds("sh", ["-c", 'command -v "$1"', "sh", name]);
+}
+
+function isModule(name) {
+  return succeeds("python3", ["-c", `import ${name}`]);
+}
+
+function succeeds(program, args) {
   try {
-    execFileSync("sh", ["-c", 'command -v "$1"', "sh", name], { stdio: "ignore" });
+    execFileSync(program, args, { stdio: "ignore" });
     return true;
   } catch {
     return false;
