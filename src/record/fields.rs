@@ -254,7 +254,7 @@ impl<'a> Fields<'a> {
     /// Returns the value of `field`, or [`FieldValue::Absent`] if the record lacks it.
     #[must_use]
     pub fn get(&self, field: Field) -> FieldValue<'a> {
-        let text = self.raw(field).and_then(|raw| std::str::from_utf8(raw).ok());
+        let text = self.raw(field).and_then(utf8);
         text.map_or(FieldValue::Absent, FieldValue::from_json)
     }
 
