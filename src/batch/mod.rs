@@ -27,6 +27,7 @@ mod span_table;
 mod spans;
 mod test_upload;
 mod window;
+mod window_pack;
 mod wrapper;
 
 pub use error::BatchError;

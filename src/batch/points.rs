@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::window::{BackrefTracer, TracedText, WINDOW};
+use super::window_pack::{PackedWindow, WindowPacker};
 use crate::limits::{SPAN_BYTES, SPAN_MARGIN, WINDOWS_MAX};
 
 /// How the bytes after a point are read.
@@ -35,8 +36,10 @@ pub struct AccessPoint {
     pub bit: u64,
     /// Its offset in the text, in bytes.
     pub offset: u64,
-    /// The packed window; empty where none is needed.
+    /// The packed window, which follows those before it in its group; empty where none is needed.
     pub window: Vec<u8>,
+    /// Whether a group of windows begins with it.
+    pub begins_group: bool,
     /// The first line that begins at the point or after it; `None` where no line does.
     pub line: Option<FirstLine>,
 }
@@ -52,8 +55,12 @@ pub struct FirstLine {
 
 impl AccessPoint {
     /// The beginning of an object.
-    pub(super) const START: Self =
-        Self { form: PointForm::Start, bit: 0, offset: 0, window: Vec::new(), line: Some(FirstLine::START) };
+    pub(super) const START: Self = Self::new(PointForm::Start, (0, 0), Some(FirstLine::START));
+
+    /// A point at a bit of the object, and at an offset in its text, without a window.
+    const fn new(form: PointForm, (bit, offset): (u64, u64), line: Option<FirstLine>) -> Self {
+        Self { form, bit, offset, window: Vec::new(), begins_group: false, line }
+    }
 }
 
 impl FirstLine {
@@ -78,6 +85,7 @@ pub(super) struct BlockBoundary<'a> {
 pub(super) struct PointFinder {
     points: Vec<AccessPoint>,
     tracer: BackrefTracer,
+    packer: WindowPacker,
     /// The window of the last point is not packed yet.
     is_tracing: bool,
     span_bytes: u64,
@@ -97,6 +105,7 @@ impl PointFinder {
         Self {
             points,
             tracer: BackrefTracer::new(),
+            packer: WindowPacker::new(),
             is_tracing: false,
             span_bytes,
             windows: 0,
@@ -168,7 +177,7 @@ impl PointFinder {
 
     fn add(&mut self, form: PointForm, bit: u64, at: FirstLine) {
         let line = self.at_line_start.then_some(at);
-        self.points.push(AccessPoint { form, bit, offset: at.offset, window: Vec::new(), line });
+        self.points.push(AccessPoint::new(form, (bit, at.offset), line));
         if self.at_line_start {
             self.waiting = self.points.len();
         }
@@ -198,8 +207,10 @@ impl PointFinder {
         if self.is_tracing
             && let Some(point) = self.points.last_mut()
         {
-            point.window = self.tracer.pack();
-            self.windows += point.window.len();
+            let (window, used) = self.tracer.marked();
+            let PackedWindow { bytes, begins_group } = self.packer.pack(window, used);
+            self.windows += bytes.len();
+            (point.window, point.begins_group) = (bytes, begins_group);
         }
         self.is_tracing = false;
     }

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 
 use super::points::PointFinder;
 use super::spans::{ObjectSpans, SpanExtent};
-use super::{BatchError, BatchForm, BatchLine, Compression, Inflater, LineSink, LineSplitter, ReadTotals, window};
+use super::{
+    BatchError, BatchForm, BatchLine, Compression, Inflater, LineSink, LineSplitter, ReadTotals, window, window_pack,
+};
 
 /// Reads one object, or one span of it, pushed in pieces of any size.
 #[derive(Debug, Default)]
@@ -58,7 +60,7 @@ impl BatchReader {
     /// A reader of the stored bytes of one span with the packed window `packed`; `None` where that is not a window.
     #[must_use]
     pub fn of_span(extent: &SpanExtent, packed: &[u8]) -> Option<Self> {
-        let window = window::unpack(packed)?;
+        let window = window_pack::unpack(packed)?;
         let skip = usize::try_from(extent.head).ok()?;
         let splitter = LineSplitter::at(extent.offset, skip, extent.number);
         Some(Self { source: TextSource::Span { extent: extent.clone(), window }, splitter, begun: 0 })

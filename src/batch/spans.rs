@@ -57,7 +57,7 @@ pub struct SpanExtent {
     pub head: u64,
     /// Bytes of text up to the next span; `None` for the last one.
     pub text: Option<u64>,
-    /// The range of its packed window in the batch's windows.
+    /// The range of its packed window in the batch's windows, from the beginning of the window's group.
     pub window: Range<u64>,
 }
 
@@ -90,10 +90,13 @@ impl ObjectSpans {
         let after: Vec<(u64, Option<FirstLine>)> =
             points.iter().skip(1).map(|point| (point.offset, point.line)).collect();
         let mut spans = Self::default();
+        let mut group = 0;
         for (number, point) in points.into_iter().enumerate() {
             let next = after.get(number);
             let end = next.and_then(|(_, line)| line.map(|line| line.stored)).unwrap_or(stored);
-            let window = spans.windows.len() as u64;
+            if point.begins_group || point.window.is_empty() {
+                group = spans.windows.len() as u64;
+            }
             spans.windows.extend_from_slice(&point.window);
             spans.extents.push(SpanExtent {
                 number: u32::try_from(number).unwrap_or(u32::MAX),
@@ -103,7 +106,7 @@ impl ObjectSpans {
                 offset: point.offset,
                 head: point.line.map_or(text, |line| line.offset) - point.offset,
                 text: next.map(|(offset, _)| offset - point.offset),
-                window: window..spans.windows.len() as u64,
+                window: group..spans.windows.len() as u64,
             });
         }
         spans

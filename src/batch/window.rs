@@ -1,24 +1,19 @@
 //! The window of an access point: the 32 KiB before it, of which only the bytes that the stream refers to are kept.
 //!
 //! The inflater reports those bytes ([`BackrefObserver`]) while it inflates the text after the point; after 32 KiB of
-//! it, nothing can refer to the window any more. The other bytes become zeros, which cost next to nothing when
-//! compressed: 2 KB are left of 4.4.
+//! it, nothing can refer to the window any more. The other bytes are left out ([`super::window_pack`]).
 //!
 //! # Invariants
 //!
-//! Inflating after the stored window gives the same bytes as after the full one. A window is a function of the stream
+//! Inflating after a window without the other bytes gives the same bytes as after the full one. A window is a function of the stream
 //! alone, however its bytes come in.
-
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::deflate::BackrefObserver;
 
 /// How far a deflate stream can refer back, in bytes.
 pub(super) const WINDOW: usize = 32 * 1024;
-/// How windows are compressed. Measured on log lines, for each window: level 1 leaves 3.4 KB in 38 µs, 3 leaves 2.7 in 75,
-/// and 6, which is far dearer, 2.4. Level 3 would cost a twentieth of indexing, to save eleven cents of R2 a month for each
-/// TB of batches that is kept.
-const LEVEL: Compression = Compression::new(1);
+/// The mark of a byte that the stream refers to; that of the others is 0.
+pub(super) const USED: u8 = 1;
 
 /// Determines which bytes of a window are referred to, while the stream after it is inflated.
 #[derive(Debug)]
@@ -27,14 +22,15 @@ pub(super) struct BackrefTracer {
     made: usize,
     /// The window as it is.
     window: Vec<u8>,
-    used: Box<[bool]>,
+    /// [`USED`] for each byte that is referred to.
+    used: Box<[u8]>,
 }
 
 /// The text that is inflated next, as a tracer sees it.
 #[derive(Debug)]
 pub(super) struct TracedText<'t> {
     /// Which bytes of the window are referred to.
-    used: &'t mut [bool],
+    used: &'t mut [u8],
     /// The number that turns a position in the buffer into one in the window, by adding it; it wraps.
     shift: usize,
 }
@@ -45,7 +41,7 @@ impl BackrefObserver for TracedText<'_> {
         let from = from.wrapping_add(self.shift);
         let to = self.used.len().min(from.saturating_add(length));
         if let Some(used) = self.used.get_mut(from..to) {
-            used.fill(true);
+            used.fill(USED);
         }
     }
 }
@@ -53,14 +49,14 @@ impl BackrefObserver for TracedText<'_> {
 impl BackrefTracer {
     /// A tracer without a window.
     pub(super) fn new() -> Self {
-        Self { made: 0, window: Vec::new(), used: vec![false; WINDOW].into_boxed_slice() }
+        Self { made: 0, window: Vec::new(), used: vec![0; WINDOW].into_boxed_slice() }
     }
 
     /// Begins at a place with this window.
     pub(super) fn begin(&mut self, window: &[u8]) {
         self.window.clear();
         self.window.extend_from_slice(window);
-        self.used.fill(false);
+        self.used.fill(0);
         self.made = 0;
     }
 
@@ -83,44 +79,17 @@ impl BackrefTracer {
         self.window.is_empty() || self.made >= WINDOW
     }
 
-    /// The window, packed: without what nothing referred to.
-    pub(super) fn pack(&mut self) -> Vec<u8> {
-        for (byte, used) in self.window.iter_mut().zip(&self.used) {
-            *byte = if *used { *byte } else { 0 };
-        }
-        let unused = self.used.iter().take(self.window.len()).take_while(|used| !**used).count();
-        self.window.get(unused..).filter(|window| !window.is_empty()).map(compress).unwrap_or_default()
+    /// The window, and for each of its bytes whether it is [`USED`].
+    pub(super) fn marked(&self) -> (&[u8], &[u8]) {
+        (&self.window, self.used.get(..self.window.len()).unwrap_or_default())
     }
-}
-
-fn compress(window: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(window.len() / 8);
-    let mut compress = Compress::new(LEVEL, false);
-    loop {
-        packed.reserve(4096);
-        let used = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
-        let status = compress.compress_vec(window.get(used..).unwrap_or_default(), &mut packed, FlushCompress::Finish);
-        if !matches!(status, Ok(Status::Ok | Status::BufError)) {
-            return packed;
-        }
-    }
-}
-
-/// The window that these bytes pack; `None` where they are not a packed window.
-pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    if packed.is_empty() {
-        return Some(Vec::new());
-    }
-    let mut window = Vec::with_capacity(WINDOW);
-    let status = Decompress::new(false).decompress_vec(packed, &mut window, FlushDecompress::Finish);
-    matches!(status, Ok(Status::StreamEnd)).then_some(window)
 }
 
 #[cfg(test)]
 mod tests {
     use flate2::{Compress, Compression, FlushCompress};
 
-    use super::{BackrefTracer, WINDOW, unpack};
+    use super::{BackrefTracer, USED, WINDOW};
     use crate::batch::deflate::DeflateDecoder;
 
     /// Approximate log lines, of `bytes` bytes in total, from a seed.
@@ -191,14 +160,15 @@ mod tests {
             tracer.begin(&window);
             let text = inflate(&window, &stream, (usize::MAX, 300_000), Some(&mut tracer));
             assert_eq!((tracer.has_ended(), text.len()), (after >= WINDOW, after));
-            assert!(tracer.used.iter().any(|used| *used) && tracer.used.iter().any(|used| !*used));
+            let (_, used) = tracer.marked();
+            assert!(used.contains(&USED) && used.contains(&0));
             for place in (0..window.len()).step_by(1 + window.len() / 300) {
                 let mut other = window.clone();
                 other[place] ^= 0x55;
                 let changed = inflate(&other, &stream, (usize::MAX, 300_000), None) != text;
-                assert_eq!(changed, tracer.used[place], "byte {place} of {}", window.len());
+                assert_eq!(changed, used[place] == USED, "byte {place} of {}", window.len());
             }
-            let kept = unpack(&tracer.pack()).unwrap();
+            let kept: Vec<u8> = window.iter().zip(used).map(|(byte, used)| byte * used).collect();
             assert!(inflate(&kept, &stream, (usize::MAX, 300_000), None) == text);
         }
     }
@@ -206,15 +176,15 @@ mod tests {
     #[test]
     fn window_does_not_depend_on_pieces_or_space() {
         let (window, stream) = block(50_000, 60_000);
-        let pack = |pieces| {
+        let marks = |pieces| {
             let mut tracer = BackrefTracer::new();
             tracer.begin(&window);
             inflate(&window, &stream, pieces, Some(&mut tracer));
-            tracer.pack()
+            tracer.used
         };
-        let whole = pack((usize::MAX, 300_000));
+        let whole = marks((usize::MAX, 300_000));
         for pieces in [(1, 300_000), (1, 1), (700, 400), (usize::MAX, 1_000)] {
-            assert!(pack(pieces) == whole, "{pieces:?}");
+            assert!(marks(pieces) == whole, "{pieces:?}");
         }
     }
 }

@@ -123,12 +123,15 @@ mod tests {
             }
             let all: Vec<SpanExtent> =
                 (0..).zip(&rows).zip(&sorted).map(|((number, (form, _)), parts)| extent(number, *form, *parts)).collect();
-            // Windows are contiguous.
-            let mut end = 0;
+            // Windows are contiguous, and those of blocks share groups of four.
+            let (mut group, mut end) = (0, 0);
             let all: Vec<SpanExtent> = all.into_iter().map(|mut extent| {
                 let length = extent.window.end - extent.window.start;
-                extent.window = end..end + length;
+                if extent.number % 4 == 0 || extent.form != PointForm::Block || length == 0 {
+                    group = end;
+                }
                 end += length;
+                extent.window = group..end;
                 extent
             }).collect();
             let spans = ObjectSpans { extents: all.clone(), windows: Vec::new() };

@@ -294,7 +294,7 @@ impl<S: SpanLineSink> BoundedSink<'_, S> {
     }
 }
 
-/// Returns the packed window of the first span; `None` if it is gone.
+/// Returns the packed window of the first span; `None` if it is gone, or cut short: that may be where another window ends.
 async fn read_window(
     store: BatchStore<'_, impl Bucket>,
     indexed: &ObjectVersion,
@@ -305,8 +305,9 @@ async fn read_window(
         return Ok(Some(Vec::new()));
     }
     let key = windows_key(&store.version_digest(&indexed.key, &indexed.etag));
+    let length = range.end.saturating_sub(range.start);
     match store.data.get_range(&key, None, range).await? {
-        RangedRead::Body(body) => body.all().await.map(Some),
+        RangedRead::Body(body) => Ok(Some(body.all().await?).filter(|packed| packed.len() as u64 == length)),
         RangedRead::Changed | RangedRead::Gone => Ok(None),
     }
 }

@@ -18,7 +18,7 @@ const LINE_BYTES: u64 = 1_600;
 /// Compression ratio of a batch.
 const RATIO: u64 = 13;
 /// Average size of a window in bytes.
-const WINDOW_BYTES: u64 = 2_600;
+const WINDOW_BYTES: u64 = 2_200;
 /// An odd number that spreads the low bits of rays.
 const SPREAD: u32 = 0x9E37_79B1;
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 use raydex::batch::{BatchError, BatchLine, BatchReader, ObjectSpans, PointForm, SpanExtent};
+use raydex::limits::GROUP_TEXT;
 
 use super::lines::naive;
 use super::random::Random;
@@ -12,9 +13,9 @@ use super::random::Random;
 /// A line: where it begins, and its bytes unless it is too long.
 type Told<'t> = (u64, Option<&'t [u8]>);
 
-/// Most bytes of a packed window: one that does not compress. Level 1 writes codes that are fixed, 9 bits a byte at most,
-/// and a few bytes beside them.
-const PACKED_MAX: usize = 32 * 1024 * 9 / 8 + 64;
+/// Most bytes of a group of packed windows: text that does not compress, with 9 bits a byte at most and a few bytes beside
+/// it.
+const PACKED_MAX: usize = GROUP_TEXT * 9 / 8 + 256;
 
 /// Holds lines as they come against those that are expected.
 struct Comparer<'t> {
@@ -171,7 +172,7 @@ pub(crate) fn check(stored: &[u8], text: &[u8], span_bytes: u64, random: &mut Ra
 fn check_places(spans: &ObjectSpans, stored: &[u8], text: &[u8], span_bytes: u64) -> Result<(), String> {
     let first = spans.extents.first().ok_or("no span")?;
     let mut right = (first.form, first.bit, first.offset, first.head) == (PointForm::Start, 0, 0, 0);
-    let mut packed = 0;
+    let (mut group, mut packed) = (0, 0);
     for (number, extent) in spans.extents.iter().enumerate() {
         let next = spans.extents.get(number + 1);
         let offset = usize::try_from(extent.offset).unwrap();
@@ -182,12 +183,13 @@ fn check_places(spans: &ObjectSpans, stored: &[u8], text: &[u8], span_bytes: u64
         let size = extent.window.end - extent.window.start;
         right &= spans.extent(u32::try_from(number).unwrap()) == Some(extent) && extent.number as usize == number;
         right &= extent.head == head as u64 && offset <= text.len();
-        right &= extent.window.start == packed && size <= PACKED_MAX as u64;
+        let is_same_group = extent.window.start == group && extent.window.end > packed;
+        right &= (extent.window.start == packed || is_same_group) && size <= PACKED_MAX as u64;
         right &= extent.first_byte() + extent.bytes <= stored.len() as u64;
         right &= next.is_some() || extent.first_byte() + extent.bytes == stored.len() as u64;
         right &= extent.text == next.map(|next| next.offset - extent.offset);
         right &= next.is_none_or(|next| next.offset >= extent.offset + span_bytes && next.bit > extent.bit);
-        packed = extent.window.end;
+        (group, packed) = (extent.window.start, extent.window.end);
         if !right {
             return Err(format!(
                 "{extent:?}, before {next:?}, is not where it should be (head {head}, packed {packed})"

@@ -21,6 +21,8 @@ use super::{Fixture, compare, from_hex, stored_text, to_hex};
 const BATCH: &str = "stored/batch.log.gz.hex";
 /// The rows of the shard that has its rays.
 const ROWS: &str = "stored/indexed_shard.sql";
+/// The former windows of the batch, each packed alone, and the rows of the shard that go with them.
+const ALONE: [&str; 2] = ["stored/windows_alone.hex", "stored/indexed_shard_alone.sql"];
 /// The former rows of the audit log.
 const ENTRY_ROWS: &str = "stored/audit_entries.sql";
 /// A segment of the audit log.
@@ -91,7 +93,8 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         Fixture::new(ROWS, dump(&consumers.fakes.shards.object(SHARD))),
         Fixture::new(SEGMENT, segment_text()),
     ];
-    objects.into_iter().chain(rest).collect()
+    let former = ALONE.map(|path| Fixture::new(path, stored_text(path)));
+    objects.into_iter().chain(rest).chain(former).collect()
 }
 
 #[test]
@@ -101,11 +104,22 @@ fn stored_objects_match_their_fixtures() {
 
 #[test]
 fn ray_is_found_by_stored_rows_and_windows() {
+    assert_ray_is_found("stored/windows.hex", ROWS);
+}
+
+#[test]
+fn ray_is_found_by_windows_packed_alone() {
+    let [windows, rows] = ALONE;
+    assert_ray_is_found(windows, rows);
+}
+
+/// Asserts that the ray is found by a read of its span, with these windows and rows of the shard.
+fn assert_ray_is_found(windows: &str, rows: &str) {
     let fakes = Fakes::new();
     let batch = from_hex(&stored_text(BATCH));
     fakes.bucket.store(KEY, &batch);
-    store(&fakes, "stored/windows.hex");
-    load(&fakes.shards.object(SHARD), &stored_text(ROWS));
+    store(&fakes, windows);
+    load(&fakes.shards.object(SHARD), &stored_text(rows));
     let text = gunzip(&batch);
     let expected = String::from_utf8(text).unwrap().lines().find(|line| line.contains(RAY)).unwrap().to_owned();
     assert_eq!(fakes.lines(RAY), [expected]);
