@@ -36,7 +36,7 @@ const UNDO: u32 = power(u32::MAX as u64 - (DISTANCES[2] * WORD * 8) as u64);
 
 /// The CRC-32 of a text that arrives in pieces.
 #[derive(Debug)]
-pub(super) struct Checksum {
+pub(crate) struct Checksum {
     /// The last words with what was added to them, as a ring whose first block is repeated after its end; zeros before
     /// the text.
     kept: Box<[u64]>,
@@ -57,7 +57,7 @@ impl Default for Checksum {
 
 impl Checksum {
     /// Takes the next piece of the text.
-    pub(super) fn update(&mut self, mut text: &[u8]) {
+    pub(crate) fn update(&mut self, mut text: &[u8]) {
         if !self.rest.is_empty() {
             let missing = BLOCK * WORD - self.rest.len();
             let (now, later) = text.split_at(missing.min(text.len()));
@@ -76,7 +76,7 @@ impl Checksum {
     }
 
     /// Returns the sum of the text so far, and resets the state.
-    pub(super) fn finish(&mut self) -> u32 {
+    pub(crate) fn finish(&mut self) -> u32 {
         let mut state = u32::MAX;
         if self.began {
             let last: Vec<u8> = (0..DISTANCES[2] * HALVES).flat_map(|half| self.to_come(half).to_le_bytes()).collect();

@@ -30,6 +30,7 @@ mod window;
 mod window_pack;
 mod wrapper;
 
+pub(crate) use checksum::Checksum;
 pub use error::BatchError;
 pub use form::{BatchForm, Compression, FileKind};
 pub use gzip::GZIP_MAGIC;

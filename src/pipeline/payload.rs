@@ -8,16 +8,18 @@
 use flate2::{Compress, Compression, FlushCompress, Status};
 use sha2::{Digest, Sha256};
 
+use crate::batch::Checksum;
 use crate::ledger::delivery::Payload;
 use crate::ledger::ids::index_of;
 
-/// The compression level. As measured, 3 takes half the time of 6 for a few percent more bytes, and writes are billed
-/// per object.
+/// The compression level. Measured in wasm, on 83,000 lines of the partner: level 1 takes 242 ms for 11.9 MB, 2 takes 357
+/// for 9.0, 3 takes 434 for 8.0, 4 takes 515 for 7.2; the platform's own gzip, at level 6, takes 745 for 6.6. Each write is
+/// billed, whatever its size, but the bytes cross the network.
 const LEVEL: Compression = Compression::new(3);
 /// Bytes of text that are buffered before compression.
 const PENDING: usize = 64 * crate::limits::KIB;
-/// Deflate's largest window, as a power of two.
-const WINDOW_BITS: u8 = 15;
+/// The header of a body, the one that zlib writes: deflate, no name, no time, made on Unix.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
 /// A payload with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct PackedPayload {
 #[derive(Debug)]
 pub struct PayloadPacker {
     compress: Compress,
+    /// The checksum of the payload's text: the library's own takes an eighth of the time of compressing.
+    checksum: Checksum,
     /// Text not yet compressed.
     pending: Vec<u8>,
     body: Vec<u8>,
@@ -47,7 +51,8 @@ impl PayloadPacker {
     #[must_use]
     pub fn new(lines: u32) -> Self {
         Self {
-            compress: Compress::new_gzip(LEVEL, WINDOW_BITS),
+            compress: Compress::new(LEVEL, false),
+            checksum: Checksum::default(),
             pending: Vec::new(),
             body: Vec::new(),
             lines: 0,
@@ -89,6 +94,9 @@ impl PayloadPacker {
 
     fn close(&mut self) -> PackedPayload {
         self.compress(FlushCompress::Finish);
+        let [a, b, c, d, ..] = self.compress.total_in().to_le_bytes();
+        self.body.extend_from_slice(&self.checksum.finish().to_le_bytes());
+        self.body.extend_from_slice(&[a, b, c, d]);
         self.compress.reset();
         let body = std::mem::take(&mut self.body);
         let payload = Payload {
@@ -107,6 +115,10 @@ impl PayloadPacker {
 
     /// Compresses the buffered text.
     fn compress(&mut self, flush: FlushCompress) {
+        if self.body.is_empty() {
+            self.body.extend_from_slice(&GZIP_HEADER);
+        }
+        self.checksum.update(&self.pending);
         let before = self.compress.total_in();
         loop {
             let used = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
@@ -169,7 +181,9 @@ fn inflated(body: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Read;
 
-    use super::{PackedPayload, PayloadPacker, halve};
+    use flate2::{Compress, FlushCompress};
+
+    use super::{LEVEL, PackedPayload, PayloadPacker, halve};
 
     fn gunzip(body: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
@@ -192,6 +206,17 @@ mod tests {
     /// Returns lines of every length, some longer than the buffer.
     fn lines(count: usize) -> Vec<Vec<u8>> {
         (0..count).map(|n| format!("{n} {}\n", "x".repeat(n * n % 3001 + n % 7 * 20_000)).into_bytes()).collect()
+    }
+
+    #[test]
+    fn body_is_the_gzip_of_zlib() {
+        for count in [1, 40, 3000] {
+            let lines: Vec<Vec<u8>> = (0..count).map(|n| format!("{n} of {count}\n").into_bytes()).collect();
+            let mut expected = Vec::with_capacity(100_000);
+            let mut compress = Compress::new_gzip(LEVEL, 15);
+            compress.compress_vec(&lines.concat(), &mut expected, FlushCompress::Finish).unwrap();
+            assert!(packed(&lines, u32::MAX)[0].body == expected, "{count} lines");
+        }
     }
 
     #[test]
