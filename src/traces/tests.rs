@@ -331,6 +331,17 @@ fn secret_at_the_cut_is_taken_out() {
             assert!(!is_kept(&text), "{secret} at {at}");
         }
     }
+    // Nor is a mark that the cut parts taken for a value.
+    for (name, at) in ["password%3Dx", "password&#61;x", "password=x", "password\\u003dx"]
+        .iter()
+        .flat_map(|name| (0..30).map(move |at| (name, at)))
+    {
+        let text = format!("{} {name} {before}", "x".repeat(TRACE_TEXT_BYTES - at));
+        let found = line(json!({ "name": text }));
+        let kept = found["SpanName"].as_str().unwrap();
+        assert!(kept.len() <= TRACE_TEXT_BYTES && !kept.contains("[redacted["), "{name} at {at}: {}", kept.len());
+        assert!(!kept.contains("[r") || kept.contains("[redacted]"), "{name} at {at}");
+    }
     // The name of a secret that is behind the cut counts as well.
     let pad = "z".repeat(TRACE_TEXT_BYTES);
     assert!(!is_kept(&format!(r#"{{"value":"canary","pad":"{pad}","name":"password"}}"#)));

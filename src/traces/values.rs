@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
 use super::rules::RULES;
+use crate::edge::REDACTED;
 use crate::limits::{TRACE_ATTRIBUTES, TRACE_DEPTH, TRACE_NAME_BYTES, TRACE_PARTS, TRACE_TEXT_BYTES};
 
 /// A message as OTLP's JSON has it.
@@ -33,7 +34,11 @@ impl ExportedValues {
     fn cut(&mut self, mut text: String) -> String {
         if text.len() > TRACE_TEXT_BYTES {
             text = RULES.text(&text).into_owned();
-            text.truncate(text.floor_char_boundary(TRACE_TEXT_BYTES));
+            let end = text.floor_char_boundary(TRACE_TEXT_BYTES);
+            // A part of a mark would look like the value of a secret.
+            let mut marks = text.match_indices(REDACTED).map(|(start, mark)| start + 1..start + mark.len());
+            let end = marks.find(|mark| mark.contains(&end)).map_or(end, |mark| mark.start - 1);
+            text.truncate(end);
             self.dropped += 1;
         }
         text
