@@ -112,7 +112,7 @@ fn tempo_search_ends_where_its_budget_does() {
     store.fakes.clock_ms.set(NOW_MS + DAY_MS);
     let partial = asked(&store.fakes, "0.000003");
     assert_eq!((partial.status, header(&partial, "raydex-truncated")), (200, Some("true")));
-    assert!((1..100).contains(&traces(&partial)), "{}", traces(&partial));
+    assert!((1..=100).contains(&traces(&partial)), "{}", traces(&partial));
     assert_eq!(body(&partial)["metrics"]["completedJobs"], 0);
     assert_eq!(asked(&store.fakes, "0.000003").status, 429, "nothing was done");
 }
