@@ -3,8 +3,7 @@
 //! `platform` implements it over the Worker's bindings; the tests over memory and SQLite; the simulator over its own
 //! platform.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -18,6 +17,7 @@ use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
 use crate::backend::{BackendError, BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
+use crate::ledger::known::KnownFacts;
 use crate::ledger::occupancy::KnownMarks;
 use crate::ledger::partitions::KnownPartitions;
 use crate::ledger::{BatchId, DeliveryGroup, LedgerHour, SourceId};
@@ -72,22 +72,18 @@ impl PartnerPulse {
 
 /// Names of ledgers that the registry knows; none is ever removed from it.
 #[derive(Debug, Clone, Default)]
-pub struct KnownLedgers(Rc<RefCell<BTreeSet<String>>>);
+pub struct KnownLedgers(KnownFacts<String, ()>);
 
 impl KnownLedgers {
     /// Whether the ledger is known to be registered.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.borrow().contains(name)
+        self.0.get(name).is_some()
     }
 
     /// Notes that the ledger is registered.
     pub fn insert(&self, name: &str) {
-        let mut names = self.0.borrow_mut();
-        if names.len() >= LEDGERS_KNOWN {
-            names.clear();
-        }
-        names.insert(name.to_owned());
+        self.0.insert(name.to_owned(), (), LEDGERS_KNOWN);
     }
 }
 

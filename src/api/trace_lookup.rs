@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::http::{Problem, problems};
 use crate::lookup::{FoundRecord, LookupResult, copy_key};
 use crate::memory::Reservation;
-use crate::record::{Dataset, RayId, RayKey, read_key_by};
+use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
-use crate::story::{NO_RAY, sender_zone};
+use crate::story::{NO_RAY, ray_of, sender_zone};
 
 /// A trace as it is found.
 pub(crate) struct TraceTree {
@@ -79,21 +79,18 @@ async fn find_spans(
     }
     let of_spans = DatasetViews::new(views.caller(), Some(Dataset::Traces), None)?;
     let (spans, cost) = find_spans_of(services, &of_spans, trace, reservation).await?;
-    let ray_of = |record: &FoundRecord| {
-        let names = services.batch_store().prefixes.key_names(&record.object.key, record.dataset);
-        read_key_by(&names, &record.line).ok()?.ray?.ray()
-    };
+    let named_ray = |record: &FoundRecord| ray_of(services.batch_store(), record);
     // The ray that a sender without zones names, if there is one: others may name rays of their own.
     let is_free = |record: &&FoundRecord| sender_zone(record).is_none();
-    let free = spans.records.iter().filter(is_free).find_map(ray_of);
-    let Some(ray) = free.or_else(|| spans.records.iter().find_map(ray_of)) else {
+    let free = spans.records.iter().filter(is_free).find_map(named_ray);
+    let Some(ray) = free.or_else(|| spans.records.iter().find_map(named_ray)) else {
         return Ok(TraceTree::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
     };
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
     story.add_cut(spans.truncated);
     let [_, goes_on] = story.goes_on();
     // A later page has its rays' spans alone, and those of the ray are on one of the pages.
-    let is_elsewhere = |record: &FoundRecord| page.1.is_some() || goes_on && ray_of(record) == Some(ray);
+    let is_elsewhere = |record: &FoundRecord| page.1.is_some() || goes_on && named_ray(record) == Some(ray);
     let mut others = without(spans, &story.found, is_elsewhere, reservation);
     let below = (Some(ray), story.found.records.as_slice());
     remove_foreign_spans(services, views, &mut others, below, reservation).await?;

@@ -7,14 +7,11 @@
 //! # Invariants
 //! No shard holds an entry whose prefix is not marked for the entry's dataset. A bit once set stays set.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::rc::Rc;
-
 use serde::{Deserialize, Serialize};
 
 use super::calls::CallAck;
 use super::ids::REGISTRY;
+use super::known::KnownFacts;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlRow, SqlValue};
 use crate::index::{OccupancyMap, OccupancyRow};
@@ -54,7 +51,7 @@ pub struct ReadOccupancy {
 /// The prefixes that an isolate knows to be marked; its clones are the same one. A batch of prefixes that others marked calls
 /// nothing, so the calls grow with the number of isolates, and not with the traffic.
 #[derive(Debug, Clone, Default)]
-pub struct KnownMarks(Rc<RefCell<BTreeSet<(Dataset, u32)>>>);
+pub struct KnownMarks(KnownFacts<(Dataset, u32), ()>);
 
 impl KnownMarks {
     /// Marks those of the prefixes that are not known to be marked, before entries of `dataset` are written to their shards.
@@ -67,14 +64,12 @@ impl KnownMarks {
         dataset: Dataset,
         prefixes: &[u32],
     ) -> Result<(), BackendError> {
-        let is_new = |prefix: &u32| !self.0.borrow().contains(&(dataset, *prefix));
+        let is_new = |prefix: &u32| self.0.get(&(dataset, *prefix)).is_none();
         let new: Vec<u32> = prefixes.iter().copied().filter(is_new).collect();
         mark_occupied(ledgers, dataset, &new).await?;
-        let mut known = self.0.borrow_mut();
-        if known.len() + new.len() > MARKS_KNOWN {
-            known.clear();
+        for prefix in new {
+            self.0.insert((dataset, prefix), (), MARKS_KNOWN);
         }
-        known.extend(new.into_iter().take(MARKS_KNOWN).map(|prefix| (dataset, prefix)));
         Ok(())
     }
 }

@@ -7,13 +7,10 @@
 //! An hour's number never changes. An hour that had batches before anything asked has one partition. The first ledger of an
 //! hour takes no batch of another partition.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use serde::{Deserialize, Serialize};
 
 use super::hours::LedgerHour;
+use super::known::KnownFacts;
 use super::tables::{json_note, keep_note};
 use crate::backend::{BackendError, DurableObjects, SqlDatabase};
 use crate::limits::{PARTITIONS_KNOWN, PARTITIONS_MAX};
@@ -44,7 +41,7 @@ pub struct HourPartitions {
 
 /// The numbers of partitions that an isolate knows; its clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub struct KnownPartitions(Rc<RefCell<BTreeMap<LedgerHour, u8>>>);
+pub struct KnownPartitions(KnownFacts<LedgerHour, u8>);
 
 impl KnownPartitions {
     /// Returns the number of partitions of an hour. One that has none yet gets `wanted`; if that is `None`, it has no batch, and
@@ -61,8 +58,7 @@ impl KnownPartitions {
         if hour.is_other() {
             return Ok(1);
         }
-        let known = self.0.borrow().get(hour).copied();
-        if let Some(partitions) = known {
+        if let Some(partitions) = self.0.get(hour) {
             return Ok(partitions);
         }
         let call = FixPartitions { partitions: wanted };
@@ -71,11 +67,7 @@ impl KnownPartitions {
         if !found.is_fixed {
             return Ok(found.partitions);
         }
-        let mut known = self.0.borrow_mut();
-        if known.len() >= PARTITIONS_KNOWN {
-            known.clear();
-        }
-        known.insert(hour.clone(), found.partitions);
+        self.0.insert(hour.clone(), found.partitions, PARTITIONS_KNOWN);
         Ok(found.partitions)
     }
 }

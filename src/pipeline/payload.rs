@@ -34,7 +34,7 @@ pub struct PackedPayload {
 #[derive(Debug)]
 pub struct PayloadPacker {
     compress: Compress,
-    /// The checksum of the payload's text: the library's own takes an eighth of the time of compressing.
+    /// The checksum of the payload's text, by folding: faster than the library's own.
     checksum: Checksum,
     /// Text not yet compressed.
     pending: Vec<u8>,

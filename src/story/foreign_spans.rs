@@ -97,7 +97,7 @@ pub(crate) fn sender_zone(record: &FoundRecord) -> Option<String> {
 }
 
 /// Returns the ray of a record.
-fn ray_of(store: BatchStore<'_, impl Bucket>, record: &FoundRecord) -> Option<RayId> {
+pub(crate) fn ray_of(store: BatchStore<'_, impl Bucket>, record: &FoundRecord) -> Option<RayId> {
     let names = store.prefixes.key_names(&record.object.key, record.dataset);
     read_key_by(&names, &record.line).ok()?.ray?.ray()
 }

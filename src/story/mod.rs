@@ -25,7 +25,7 @@ mod walk;
 pub use diff::{FieldPair, RecordDiff};
 pub use facts::{KinRecord, LinkKind};
 pub use family::{FamilyPage, FamilyPageStart, FamilyQuery, find_family};
-pub(crate) use foreign_spans::{BoundSpans, sender_zone};
+pub(crate) use foreign_spans::{BoundSpans, ray_of, sender_zone};
 pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use raydex::config::{Config, DEFAULT_BUCKET_NAME as BUCKET_NAME};
 use raydex::ledger::LedgerHour;
-use raydex::ledger::ids::REGISTRY;
 use raydex::pipeline::{PartnerWatch, run_sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::Dataset;
-use raydex::sample::SamplePlan;
+use raydex::sample::{SampleBatch, SamplePlan};
 use serde_json::Value;
 
 use super::Ask;
@@ -35,23 +34,27 @@ fn mind(seen: &Seen, _: usize) -> Reply {
     }
 }
 
-/// A deployment with three hours of batches, of which one is damaged, one is gone and one was begun and not finished; `partitions`
-/// says how many ledgers each hour gets.
+/// The batches of an hour.
+fn batches(hour: i64) -> impl Iterator<Item = SampleBatch> {
+    let plan = SamplePlan {
+        batches: BATCHES,
+        records: 300,
+        seed: 7 + hour.unsigned_abs(),
+        start_ms: START_MS + hour * HOUR_MS,
+        window_ms: HOUR_MS,
+        ..SamplePlan::default()
+    };
+    (0..BATCHES).map(move |number| plan.batch(Dataset::HttpRequests, number))
+}
+
+/// A deployment with three hours of batches, of which one is damaged and one is gone; `partitions` says how many ledgers each
+/// hour gets.
 fn deployment(partitions: [u8; 3]) -> Consumers {
     let world = Consumers::new(config(), mind);
     for (hour, partitions) in (0..).zip(partitions) {
         world.fakes.partitions.set(partitions);
-        let start_ms = START_MS + hour * HOUR_MS;
-        world.fakes.clock_ms.set(start_ms + HOUR_MS);
-        let plan = SamplePlan {
-            batches: BATCHES,
-            records: 300,
-            seed: 7 + hour.unsigned_abs(),
-            start_ms,
-            window_ms: HOUR_MS,
-            ..SamplePlan::default()
-        };
-        for (nth, batch) in plan.batches(Dataset::HttpRequests).enumerate() {
+        world.fakes.clock_ms.set(START_MS + (hour + 1) * HOUR_MS);
+        for (nth, batch) in batches(hour).enumerate() {
             let gone = (hour, nth) == (1, 3);
             let bytes = if (hour, nth) == (1, 2) { gzip(b"not, lines\n") } else { batch.gzip };
             let head = world.fakes.bucket.store(&batch.key, &bytes);
@@ -106,15 +109,7 @@ fn answers(world: &Consumers) -> Vec<(String, Value)> {
         "/v1/partner".into(),
     ];
     for hour in 0..3 {
-        let plan = SamplePlan {
-            batches: BATCHES,
-            records: 300,
-            seed: 7 + hour,
-            start_ms: START_MS + i64::try_from(hour).unwrap() * HOUR_MS,
-            window_ms: HOUR_MS,
-            ..SamplePlan::default()
-        };
-        for batch in plan.batches(Dataset::HttpRequests) {
+        for batch in batches(hour) {
             let line: Value = serde_json::from_slice(batch.line(&batch.lines[0])).unwrap();
             let ray = line["RayID"].as_str().unwrap().to_owned();
             paths.extend([format!("/v1/rays/{ray}"), format!("/v1/rays/{ray}/deliveries")]);
@@ -131,11 +126,6 @@ fn answers(world: &Consumers) -> Vec<(String, Value)> {
     paths.into_iter().map(answer).collect()
 }
 
-/// The ledgers of these hours that the registry knows.
-fn ledgers(world: &Consumers) -> BTreeSet<String> {
-    world.fakes.ledgers.names().into_iter().filter(|name| name != REGISTRY).collect()
-}
-
 #[test]
 fn partitions_change_no_answer() {
     let plain = answers(&deployment([1, 1, 1]));
@@ -144,9 +134,10 @@ fn partitions_change_no_answer() {
         for (answer, expected) in answers(&world).into_iter().zip(&plain) {
             assert_eq!(&answer, expected, "{partitions:?}");
         }
+        let ledgers: BTreeSet<String> = world.fakes.ledgers.names().into_iter().collect();
         let most = |hour: i64| LedgerHour::of_time(START_MS + hour * HOUR_MS).ledgers(8).collect::<BTreeSet<_>>();
         for (hour, partitions) in (0..).zip(partitions) {
-            let used = ledgers(&world).intersection(&most(hour)).count();
+            let used = most(hour).intersection(&ledgers).count();
             assert!(used > usize::from(partitions > 1) && used <= partitions.into(), "{hour} {used} {partitions}");
         }
     }
