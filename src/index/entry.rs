@@ -5,15 +5,18 @@
 //! 0   u32 LE  number of rays
 //! 4   u32 LE  number of blocks, each of 256 rays but the last
 //! 8   blocks × 15 bytes: first suffix (6 bytes LE), its first bit in the stream (u32 LE), k (u8), smallest span
-//!     (3 bytes LE), s (u8)
-//! …   the stream, bits least significant first. For each block: the span of its first ray minus the block's smallest
-//!     span (s bits); then for each further ray the distance to the one before, as Rice code
-//!     (⌊d/2^k⌋ zeros, a one, k bits), and its span likewise (s bits)
+//!     (3 bytes LE), the code of its spans (u8): s, and 0x80 if some are escaped
+//! …   the stream, bits least significant first. For each block: the span of its first ray; then for each further ray
+//!     the distance to the one before, as Rice code (⌊d/2^k⌋ zeros, a one, k bits), and its span
+//!
+//! a span, less the block's smallest one, in s bits; or, where some are escaped and it is 2^s - 1 or more: s ones, then
+//! by how much it is more, plus one, as Elias gamma code
 //! ```
 //!
 //! Rays are sorted by suffix, then by span. A ray appears once for each of its lines, so a lookup knows how many lines
-//! to find. k and s are chosen per block, so that a few stragglers among many dense rays do not enlarge them all: rays
-//! of one block are close in time, and usually close in the file too. A lookup decodes one block.
+//! to find. k and the code of the spans are chosen per block: rays of one block are close in time, and usually close in
+//! the file too, but the record of a slow request is written late. Escapes keep such stragglers from widening the spans
+//! of all. A lookup decodes one block.
 //!
 //! # Invariants
 //!
@@ -22,10 +25,9 @@
 
 use std::collections::BTreeSet;
 
-use itertools::Itertools;
-
 use super::bits::{PackedBitReader, PackedBitWriter, best_k};
 use super::part::{self, EntryError, OpenPart};
+use super::span_code::SpanCode;
 use crate::batch::ObjectSpans;
 use crate::limits::{BLOCK_RAYS, PART_RAYS, SPAN_BITS};
 use crate::record::RayId;
@@ -111,7 +113,7 @@ fn pack_block(stream: &mut PackedBitWriter, block: &[RayLocation], row: &BlockRo
         if let Some(before) = before {
             stream.write_rice(location.suffix() - before, row.k);
         }
-        stream.write(u64::from(location.span() - row.span), row.span_bits);
+        row.code.write(stream, location.span() - row.span);
         before = Some(location.suffix());
     }
 }
@@ -127,21 +129,21 @@ struct BlockRow {
     k: u32,
     /// The smallest span in the block.
     span: u32,
-    /// Number of bits for a span's distance to the smallest one.
-    span_bits: u32,
+    /// The code of a span's distance to the smallest one.
+    code: SpanCode,
 }
 
 impl BlockRow {
     /// Creates the row of a block whose first bit is `bit`.
     fn new(block: &[RayLocation], bit: u64) -> Option<Self> {
-        let (least, most) = block.iter().map(|location| location.span()).minmax().into_option()?;
+        let span = block.iter().map(|location| location.span()).min()?;
         let distances = || block.iter().zip(block.iter().skip(1)).map(|(a, b)| b.suffix() - a.suffix());
         Some(Self {
             suffix: block.first()?.suffix(),
             bit: u32::try_from(bit).ok()?,
             k: best_k(distances, block.len() - 1),
-            span: least,
-            span_bits: u32::BITS - (most - least).leading_zeros(),
+            span,
+            code: SpanCode::best(|| block.iter().map(|location| location.span() - span)),
         })
     }
 
@@ -149,20 +151,20 @@ impl BlockRow {
         let [s0, s1, s2, s3, s4, s5, ..] = self.suffix.to_le_bytes();
         let [b0, b1, b2, b3] = self.bit.to_le_bytes();
         let [l0, l1, l2, _] = self.span.to_le_bytes();
-        let (k, span_bits) = (u8::try_from(self.k).ok()?, u8::try_from(self.span_bits).ok()?);
-        Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, span_bits])
+        let (k, code) = (u8::try_from(self.k).ok()?, self.code.to_byte());
+        Some([s0, s1, s2, s3, s4, s5, b0, b1, b2, b3, k, l0, l1, l2, code])
     }
 
     /// Parses a row; `None` if the bytes are not valid.
     fn from_bytes(row: &[u8; ROW]) -> Option<Self> {
-        let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, span_bits] = row;
-        let (k, span_bits) = (u32::from(k), u32::from(span_bits));
-        (k <= RayId::SUFFIX_BITS && span_bits <= SPAN_BITS).then_some(Self {
+        let &[_, _, _, _, _, _, b0, b1, b2, b3, k, l0, l1, l2, code] = row;
+        let (k, code) = (u32::from(k), SpanCode::from_byte(code)?);
+        (k <= RayId::SUFFIX_BITS).then_some(Self {
             suffix: first_suffix(row),
             bit: u32::from_le_bytes([b0, b1, b2, b3]),
             k,
             span: u32::from_le_bytes([l0, l1, l2, 0]),
-            span_bits,
+            code,
         })
     }
 }
@@ -261,7 +263,7 @@ impl<'a> PartView<'a> {
                 let next = bits.read_rice(row.k).and_then(|distance| suffix.checked_add(distance));
                 suffix = next.filter(|next| next >> RayId::SUFFIX_BITS == 0).ok_or(EntryError::Damaged)?;
             }
-            let span = bits.read(row.span_bits).ok_or(EntryError::Damaged)? + u64::from(row.span);
+            let span = row.code.read(&mut bits).ok_or(EntryError::Damaged)? + u64::from(row.span);
             let location = (span >> SPAN_BITS == 0).then_some(RayLocation(suffix << SPAN_BITS | span));
             if !sink(location.ok_or(EntryError::Damaged)?) {
                 break;

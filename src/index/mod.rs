@@ -31,6 +31,7 @@ mod record_times;
 pub mod rejected;
 mod rows;
 pub mod shard;
+mod span_code;
 mod time_slot;
 pub mod write;
 

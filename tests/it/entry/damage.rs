@@ -50,6 +50,7 @@ fn entries() -> Vec<Vec<u8>> {
         one_part(&pairs(40, 1, 0)),
         one_part(&pairs(40, 1 << 38, 30)),
         one_part(&pairs(300, 77, 2)),
+        one_part(&[pairs(300, 77, 2), vec![(30_000, 1 << 19)]].concat()),
         nonstandard::pack([("abc", 3), ("test-ray-001", 70_000), ("", 1)], &ObjectSpans::default()),
         in_two_spans(),
     ]

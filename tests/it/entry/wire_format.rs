@@ -16,12 +16,17 @@ fn the_stored_form_is_unchanged() {
     // More than a block: 256 neighbours and a straggler, all in the first span.
     let many: Vec<Pair> = (0..256).map(|suffix| (1000 + suffix, 0)).chain([(1 << 40, 0)]).collect();
     assert_eq!(hex::encode(one_part(&many)), MANY);
+    // Nine rays in spans 10 to 12, and one far behind: its span is escaped.
+    let late: Vec<Pair> = (0..9).map(|suffix| (1000 + suffix, 10 + suffix as u32 % 3)).chain([(1009, 400)]).collect();
+    assert_eq!(hex::encode(one_part(&late)), LATE);
 }
 
 const FEW: &str =
     "01000000000000000500000001000000070000000000000000002900000003a8aac2c58e6d01000000007400000000800136558f4e9c24";
 const ONE: &str = "01000000000000000100000001000000090000000000000000000000000000";
 const MANY: &str = "01000000000000000101000002000000e80300000000000000000000000000000000000001fe0100000000000000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2a";
+
+const LATE: &str = "01000000000000000a00000001000000e8030000000000000000000a000082988aa9983a4042";
 
 #[test]
 fn packing_does_not_depend_on_order() {
