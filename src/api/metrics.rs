@@ -4,6 +4,7 @@
 //! # Invariants
 //! Every count is present, zeroes too; an age is 0 where there is nothing that has one. No log line, object key or token appears.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use super::audit_figures::{AuditFigures, sum_chains};
@@ -19,6 +20,7 @@ use crate::ledger::breaker::BreakerState;
 use crate::ledger::edge_sums::EdgeTotals;
 use crate::ledger::freshness::{Freshness, LAG_STEPS_S};
 use crate::ledger::health::{DeliveryHealth, POST_TIMES_MS, PostTimes};
+use crate::ledger::inflated_sizes::{INFLATED_STEPS, InflatedSizes};
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::self_check::{CanaryOutcome, SelfCheckReport};
 use crate::limits::HOURS_READ;
@@ -41,6 +43,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services, calle
         delivery,
         freshness,
         edge,
+        inflated,
         layout_doubts,
         ledgers,
         dead_letters,
@@ -54,6 +57,7 @@ pub(crate) async fn get_metrics(config: &Config, services: &impl Services, calle
     let mut page = MetricsPage(ReservedWriter::new(services.memory()));
     page.lines(&totals.lines, balanced);
     page.payloads(&totals);
+    page.inflated(&inflated);
     page.again(&totals.again);
     page.changed(&totals.changed);
     page.ray_times(&totals, &layout_doubts);
@@ -297,18 +301,17 @@ impl MetricsPage {
         }
     }
 
+    /// How much text batches hold.
+    fn inflated(&mut self, sizes: &InflatedSizes) {
+        let naming = ("raydex_batch_inflated_bytes", "Size of the inflated text of each sealed batch.");
+        self.histogram(naming, INFLATED_STEPS, &sizes.counts, sizes.sum);
+    }
+
     /// How long the last POST of each payload took.
     fn post_times(&mut self, times: &PostTimes) {
-        const NAME: &str = "raydex_post_duration_seconds";
         let help = "Time of the last POST of each payload, until the partner's answer or its time limit.";
-        let _written = write!(self.0, "# HELP {NAME} {help}\n# TYPE {NAME} histogram\n");
-        let mut count = 0;
-        let bounds = POST_TIMES_MS.iter().map(|ms| seconds(*ms)).chain(["+Inf".to_owned()]);
-        for (bound, more) in bounds.zip(times.counts) {
-            count += more;
-            let _written = writeln!(self.0, "{NAME}_bucket{{le=\"{bound}\"}} {count}");
-        }
-        let _written = write!(self.0, "{NAME}_sum {}\n{NAME}_count {count}\n", seconds(times.sum_ms));
+        let naming = ("raydex_post_duration_seconds", help);
+        self.histogram(naming, POST_TIMES_MS.map(seconds), &times.counts, seconds(times.sum_ms));
     }
 
     /// What the deployment found when it last checked itself.
@@ -367,17 +370,37 @@ impl MetricsPage {
         }
     }
 
-    /// Begins a metric family. All but the histogram are gauges: the values cover the ledgers that were read, so they may decrease.
+    /// Begins a metric family. All but histograms are gauges: the values cover the ledgers that were read, so they may decrease.
     fn family(&mut self, name: &str, help: &str) {
         let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");
     }
 
-    fn labelled(&mut self, name: &str, label: &str, value: &str, count: impl std::fmt::Display) {
+    /// Writes the numbers of values by their upper bounds, with the sum of the values; the last number may be of those beyond all
+    /// bounds.
+    fn histogram(
+        &mut self,
+        (name, help): (&str, &str),
+        bounds: impl IntoIterator<Item = impl Display>,
+        counts: &[u64],
+        sum: impl Display,
+    ) {
+        let _written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} histogram\n");
+        let mut within = 0;
+        for (bound, count) in bounds.into_iter().zip(counts) {
+            within += count;
+            let _written = writeln!(self.0, "{name}_bucket{{le=\"{bound}\"}} {within}");
+        }
+        let all: u64 = counts.iter().sum();
+        let _written = writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {all}");
+        let _written = write!(self.0, "{name}_sum {sum}\n{name}_count {all}\n");
+    }
+
+    fn labelled(&mut self, name: &str, label: &str, value: &str, count: impl Display) {
         // Reasons and states are our own words, without quotes and backslashes; names of callers with such are kept by their hash.
         let _written = writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}");
     }
 
-    fn single(&mut self, name: &str, help: &str, count: impl std::fmt::Display) {
+    fn single(&mut self, name: &str, help: &str, count: impl Display) {
         self.family(name, help);
         let _written = writeln!(self.0, "{name} {count}");
     }

@@ -19,6 +19,7 @@ use crate::ledger::edge_sums::EdgeTotals;
 use crate::ledger::freshness::Freshness;
 use crate::ledger::health::DeliveryHealth;
 use crate::ledger::ids::PARTNER;
+use crate::ledger::inflated_sizes::InflatedSizes;
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::partner::GetPartner;
 use crate::ledger::self_check::SelfCheckReport;
@@ -104,6 +105,8 @@ pub(crate) struct SummedBooks {
     pub(crate) freshness: Freshness,
     /// What the isolates of the edge logger counted.
     pub(crate) edge: EdgeTotals,
+    /// How much text sealed batches hold.
+    pub(crate) inflated: InflatedSizes,
     pub(crate) ledgers: LedgerCounts,
     /// Number of dead letters that were neither redriven nor dismissed.
     pub(crate) dead_letters: u64,
@@ -123,20 +126,17 @@ pub(crate) struct SummedBooks {
 pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u64) -> Result<SummedBooks, Problem> {
     let ledgers = newest_ledgers(services, most).await?;
     let read = ledgers.names.len() as u64;
-    let empty = (LedgerTotals::default(), DeliveryHealth::default(), Freshness::default(), EdgeTotals::default(), true);
-    let (totals, mut delivery, freshness, edge, balanced) = stream::iter(&ledgers.names)
+    let (sum, balanced) = stream::iter(&ledgers.names)
         .map(async |name: &String| call_ledger(services, name, &GetTotals {}).await)
         .buffered(CONCURRENT_CALLS)
-        .try_fold(empty, async |(mut sum, mut health, mut fresh, mut edge, balance), report| {
-            let (LedgerReport { totals, delivery, freshness, edge: edge_totals }, _held) = report.into_parts();
-            let balance = balance && totals.lines.unaccounted == 0;
-            sum.add(totals);
-            health.add(delivery);
-            fresh.add(&freshness);
-            edge.add(edge_totals);
-            Ok((sum, health, fresh, edge, balance))
+        .try_fold((LedgerReport::default(), true), async |(mut sum, balanced), report| {
+            let (report, _held) = report.into_parts();
+            let balanced = balanced && report.totals.lines.unaccounted == 0;
+            sum.add(report);
+            Ok((sum, balanced))
         })
         .await?;
+    let LedgerReport { totals, mut delivery, freshness, edge, inflated } = sum;
     if let Some(settings) = &config.delivery {
         let get = GetPartner { fingerprint: settings.fingerprint() };
         delivery.set_breaker(ask_ledger(services, PARTNER, &get).await?);
@@ -146,6 +146,7 @@ pub(crate) async fn sum_books(config: &Config, services: &impl Services, most: u
         delivery,
         freshness,
         edge,
+        inflated,
         ledgers: LedgerCounts { scanned: read, total: ledgers.total },
         dead_letters: ledgers.dead_letters,
         ignored_events: ledgers.ignored_events.clone(),

@@ -79,17 +79,14 @@ pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendErro
         oldest_line_ms: oldest.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)),
         ..Freshness::default()
     };
-    let steps = LAG_STEPS_S.iter().enumerate().take(LAG_STEPS_S.len() - 1);
-    let cases: Vec<String> = steps.map(|(step, bound)| format!("WHEN lag_ms <= {bound}000 THEN {step}")).collect();
-    let cases = cases.join(" ");
+    let step = case_of_steps("lag_ms", &LAG_STEPS_S.map(|bound| u64::from(bound) * 1_000));
     let rows = sql.run(
         &format!(
-            "SELECT CASE {cases} ELSE {} END AS step, sum(lines) FROM (
+            "SELECT {step} AS step, sum(lines) FROM (
                 SELECT payload_v1.lines AS lines, completed_ms - first_ms AS lag_ms
                 FROM payload_v1 JOIN source_v1 ON source_v1.id = payload_v1.source
                 WHERE payload_v1.state = 'delivered' AND first_ms IS NOT NULL)
-             GROUP BY step",
-            LAG_STEPS_S.len() - 1
+             GROUP BY step"
         ),
         &[],
     )?;
@@ -99,6 +96,13 @@ pub(super) fn freshness(sql: &impl SqlDatabase) -> Result<Freshness, BackendErro
         }
     }
     Ok(found)
+}
+
+/// Returns the SQL of the number of the step that bounds the value of a column; the last one has what is beyond it.
+pub(super) fn case_of_steps(column: &str, bounds: &[u64]) -> String {
+    let last = bounds.len().saturating_sub(1);
+    let cases = bounds.iter().take(last).zip(0..).map(|(bound, step)| format!("WHEN {column} <= {bound} THEN {step} "));
+    format!("CASE {}ELSE {last} END", cases.collect::<String>())
 }
 
 #[cfg(test)]

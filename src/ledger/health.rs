@@ -7,6 +7,7 @@ use super::books::{LedgerTotals, PayloadView};
 use super::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use super::edge_sums::EdgeTotals;
 use super::freshness::Freshness;
+use super::inflated_sizes::InflatedSizes;
 use crate::limits::POST_S;
 
 /// A request for the accounts of the whole ledger, and for the reasons why its payloads wait.
@@ -14,7 +15,7 @@ use crate::limits::POST_S;
 pub struct GetTotals {}
 
 /// A ledger's answer to [`GetTotals`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LedgerReport {
     /// The accounts of all its batches.
     pub totals: LedgerTotals,
@@ -25,6 +26,21 @@ pub struct LedgerReport {
     /// What the isolates of the edge logger counted.
     #[serde(default)]
     pub edge: EdgeTotals,
+    /// How much text its sealed batches hold.
+    #[serde(default)]
+    pub inflated: InflatedSizes,
+}
+
+impl LedgerReport {
+    /// Adds the report of another ledger.
+    pub fn add(&mut self, other: Self) {
+        let Self { totals, delivery, freshness, edge, inflated } = other;
+        self.totals.add(totals);
+        self.delivery.add(delivery);
+        self.freshness.add(&freshness);
+        self.edge.add(edge);
+        self.inflated.add(&inflated);
+    }
 }
 
 /// The reasons why the payloads of one or several ledgers wait.

@@ -34,6 +34,7 @@ pub mod freshness;
 pub mod health;
 pub mod hours;
 pub mod ids;
+pub mod inflated_sizes;
 pub mod known;
 pub mod layout_doubts;
 pub mod newest_batches;

@@ -20,6 +20,7 @@ use super::edge_sums::edge_totals;
 use super::freshness::freshness;
 use super::health::{DeliveryHealth, PendingPayload, PostTimes};
 use super::ids::BatchId;
+use super::inflated_sizes::inflated_sizes;
 use super::outage;
 use super::packs;
 use super::plans::plans;
@@ -60,7 +61,7 @@ pub(super) fn totals(
         post_times: post_times(sql)?,
     };
     let (totals, freshness, edge) = (books(sql, "1 = 1", &[])?, freshness(sql)?, edge_totals(sql)?);
-    Ok(LedgerReport { totals, delivery, freshness, edge })
+    Ok(LedgerReport { totals, delivery, freshness, edge, inflated: inflated_sizes(sql)? })
 }
 
 /// Returns the number of payloads that wait, and meet a condition.

@@ -16,7 +16,7 @@ import { gzipSync } from "node:zlib";
 import { exitAtSignals } from "../../local/guard.mjs";
 import { startPartner } from "../../local/partner.mjs";
 import { PARSE_QUEUE, startRuntime } from "../../local/runtime.mjs";
-import { keyOf, request } from "../attack/lib/records.mjs";
+import { firewallEvent, keyOf, request } from "../attack/lib/records.mjs";
 import { ALERTS, missing, text } from "../infrastructure/alerts.mjs";
 
 const TOKEN = "a-token-for-alerts";
@@ -173,6 +173,18 @@ test("a message that is no event fires RaydexDeadLetters until someone dismisses
 test("a file that is no batch fires RaydexBatchesQuarantined", options, async () => {
   await arrive({ lines: ["RayID,EdgeStartTimestamp", "a,b", "c,d"] });
   await fires("RaydexBatchesQuarantined");
+});
+
+test("batches of more than 2 GiB of text fire RaydexBatchesLarge", options, async () => {
+  const ms = Date.now() - 60_000;
+  // Of a dataset that is not delivered. Its gzip, a member again and again, has a fiftieth of the bytes.
+  const text = Array.from({ length: 400 }, (_, part) => `${"x".repeat(120)}${part}`).join(" ");
+  const event = (line) => firewallEvent({ ms, low: 800_000 + line, ClientRequestUserAgent: text });
+  const member = gzipSync(`${Array.from({ length: 200 }, (_, line) => event(line)).join("\n")}\n`);
+  const times = Math.ceil(2 ** 31 / (200 * text.length));
+  number += 1;
+  await runtime.announce(await runtime.put(keyOf("firewall_events", ms, number), Buffer.concat(Array(times).fill(member))));
+  await fires("RaydexBatchesLarge");
 });
 
 test("a damaged line fires RaydexLinesRejected", options, async () => {

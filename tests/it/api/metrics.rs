@@ -85,6 +85,10 @@ fn metrics_are_the_books_in_prometheus_format() {
         "raydex_events_ignored{reason=\"other_bucket\"} 3",
         "raydex_breaker{state=\"closed\"} 1",
         "raydex_posts_not_sent 0",
+        "# TYPE raydex_batch_inflated_bytes histogram",
+        "raydex_batch_inflated_bytes_bucket{le=\"1000000\"} 1",
+        "raydex_batch_inflated_bytes_bucket{le=\"+Inf\"} 1",
+        "raydex_batch_inflated_bytes_count 1",
         "# TYPE raydex_post_duration_seconds histogram",
         "raydex_post_duration_seconds_bucket{le=\"0.1\"} 0",
         "raydex_post_duration_seconds_bucket{le=\"300\"} 0",
@@ -109,6 +113,37 @@ fn metrics_are_the_books_in_prometheus_format() {
         let name = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
         assert!(value.parse::<f64>().is_ok() && families.iter().any(|family| family.starts_with(name)), "{line}");
     }
+}
+
+#[test]
+fn batches_are_counted_by_their_text() {
+    let sizes = |records: u64, sum: u64| {
+        let fakes = Fakes::new();
+        let text = records_of_bytes(records, sum);
+        batch(&fakes, KEYS[0], &text, None);
+        batch(&fakes, KEYS[1], b"no record\n", None);
+        String::from_utf8(Ask::get("/metrics").of(&fakes).body).unwrap()
+    };
+    let within = |text: &str, bound: &str| {
+        let bucket = format!("raydex_batch_inflated_bytes_bucket{{le=\"{bound}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&bucket)).map(str::to_owned).unwrap()
+    };
+    for (sum, first, second) in [(999_999, "1", "1"), (1_000_000, "1", "1"), (1_000_001, "0", "1")] {
+        let text = sizes(3, sum);
+        assert_eq!([within(&text, "1000000"), within(&text, "10000000")], [first, second].map(str::to_owned), "{sum}");
+        assert!(text.contains(&format!("\nraydex_batch_inflated_bytes_sum {sum}\n")), "{text}");
+    }
+}
+
+/// So many records in so many bytes.
+fn records_of_bytes(count: u64, bytes: u64) -> Vec<u8> {
+    let mut text = records(0..count);
+    let missing = usize::try_from(bytes).unwrap() - text.len();
+    text.pop();
+    assert_eq!(text.pop(), Some(b'}'));
+    let member = format!(",\"Padding\":\"{}\"}}\n", "x".repeat(missing - 13));
+    text.extend_from_slice(member.as_bytes());
+    text
 }
 
 fn coverage(fakes: &Fakes, query: &str) -> Value {
