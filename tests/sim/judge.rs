@@ -211,7 +211,7 @@ pub(super) struct Books {
 }
 
 /// Judges a world that has come to rest.
-fn judge(run: &Run) -> Result<(Figures, Books), String> {
+pub(crate) fn judge(run: &Run) -> Result<(Figures, Books), String> {
     let books = books(run);
     let partner = run.platform.partner.borrow();
     let mut copies: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();

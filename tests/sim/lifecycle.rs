@@ -53,6 +53,7 @@ impl Case {
             repeats: false,
             repartitions: false,
             rates: None,
+            load: None,
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! `setting.rs` is what a seed decides, `run.rs` schedules, `writing.rs` writes to the bucket, `stops.rs` stops backfills,
 //! `world.rs` and `bucket.rs` are the platform, `post.rs` the way to the partner, `faults.rs` what goes wrong,
-//! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in, `judge.rs` what must hold at the end
+//! `violations.rs` what the platform promises never to do, `traffic.rs` what comes in (`load.rs` hours of it at a steady rate), `judge.rs` what must hold at the end
 //! (`rates.rs` of rates, `repetitions.rs` of what is delivered once more), `lifecycle.rs` the exhaustive schedules. Here is a
 //! slice of fixed seeds; `scripts/simulate` (`simulate.rs`, over the same files) runs any others.
 //!
@@ -20,6 +20,7 @@ mod faults;
 mod judge;
 #[expect(dead_code, reason = "some is for scripts/simulate alone")]
 mod lifecycle;
+mod load;
 mod outage;
 mod pace;
 mod partitions;
@@ -44,6 +45,7 @@ use raydex_test_support::{self as support, random};
 
 use judge::{Figures, simulate};
 use lifecycle::{Life, pairs, singles};
+use load::{Load, simulate_load};
 use setting::Setting;
 use violations::ContractViolation;
 
@@ -77,6 +79,16 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
     assert!(all.partitioned > 100, "{all:?}: few batches were in other partitions");
     assert!(all.lost > 100, "{all:?}: few bodies were removed");
     assert!(all.duplicates > 0 && all.parked > 0, "{all:?}: no doubt ever came up");
+}
+
+#[test]
+fn ten_times_the_load_drains_without_a_dead_letter() {
+    let figures = simulate_load(Load { times: 10, minutes: 12 }).unwrap();
+    println!("{figures:?}");
+    assert_eq!((figures.files, figures.payloads), (118, 4_952));
+    // The alarms of the ledgers ring a minute later for the last time.
+    assert!(figures.slowest_ms < 30_000 && figures.drained_ms < 120_000, "{figures:?}");
+    assert!((1..500).contains(&figures.busiest.1), "{figures:?}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn setting(seed: u64, kind: OutageKind, minutes: i64) -> Setting {
         repeats: false,
         repartitions: false,
         rates: None,
+        load: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn setting(seed: u64, rates: Rates, outage: Option<OutageKind>) -> Setting {
         repeats: false,
         repartitions: false,
         rates: Some(rates),
+        load: None,
     }
 }
 

@@ -20,6 +20,7 @@ use raydex::record::Dataset;
 
 use super::absence::{Judged, STEPS_A_QUESTION, judge_absence};
 use super::faults::{Faults, Plan};
+use super::load::CONSUMERS;
 use super::random::Random;
 use super::setting::{Changes, Setting};
 use super::stops::Stops;
@@ -112,7 +113,7 @@ impl Run {
     pub(crate) fn new(setting: Setting) -> Self {
         let (removals, repetitions) = (Random::new(setting.seed ^ 0x11fe), Random::new(setting.seed ^ 0x00a6));
         let (stops, partitions) = (Stops::new(setting.seed), Random::new(setting.seed ^ 0x9a27));
-        let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS);
+        let platform = Platform::new(setting.seed, Faults::new(setting.plan.clone()), BEGIN_MS, setting.load);
         platform.partner.borrow_mut().moods = setting.moods;
         platform.violation.set(setting.violation);
         if setting.starts_first {
@@ -184,7 +185,7 @@ impl Run {
     }
 
     /// Nothing goes wrong any more, for a round of the sweep, too; an error is a world that does not come to rest. Batches that share
-    /// lines may wait for each other in a line that is longer than their messages come again: the next round goes on.
+    /// lines may wait for each other longer than their messages come again: the next round goes on.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.platform.faults.borrow_mut().plan = Plan::Never;
         self.resume_all();
@@ -226,10 +227,9 @@ impl Run {
     }
 
     /// Whether nothing is under way, apart from the cron.
-    fn is_at_rest(&self) -> bool {
-        let platform = &self.platform;
+    pub(super) fn is_at_rest(&self) -> bool {
         self.setting.batches.is_none_or(|batches| self.batches.len() >= batches)
-            && (self.setting.batches.is_some() || matches!(platform.faults.borrow().plan, Plan::Never))
+            && (self.setting.batches.is_some() || matches!(self.platform.faults.borrow().plan, Plan::Never))
             && self.is_idle()
     }
 
@@ -251,7 +251,7 @@ impl Run {
     }
 
     /// One step: something is begun, a task goes on, or time does.
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.steps += 1;
         if self.setting.repartitions {
             self.platform.partitions.change(&mut self.partitions);
@@ -318,13 +318,20 @@ impl Run {
             self.begin(Job::Backfill(batch, window, again), isolate);
             return true;
         }
-        let parse = self.take_message(now, |platform| &platform.parses);
-        let message =
-            parse.map(Job::Parse).or_else(|| self.take_message(now, |platform| &platform.sends).map(Job::Send));
-        let Some(job) = message else { return false };
+        let Some(job) = self.take_job(now) else { return false };
         let isolate = self.platform.random.borrow_mut().below(ISOLATES);
         self.begin(job, isolate);
         true
+    }
+
+    /// What is to be done for a message of either queue, as far as there are consumers.
+    fn take_job(&self, now: i64) -> Option<Job> {
+        self.platform.count_messages(self.tasks.len());
+        let is_free = |of: fn(&Job) -> bool| self.tasks.iter().filter(|task| of(&task.job)).count() < CONSUMERS;
+        let parse = || self.take_message(now, |platform| &platform.parses).map(Job::Parse);
+        let send = || self.take_message(now, |platform| &platform.sends).map(Job::Send);
+        let job = is_free(|job| matches!(job, Job::Parse(_))).then(parse).flatten();
+        job.or_else(|| is_free(|job| matches!(job, Job::Send(_))).then(send).flatten())
     }
 
     /// A message that is visible, in no order.
@@ -346,7 +353,7 @@ impl Run {
     fn begin(&mut self, job: Job, isolate: usize) {
         self.claimants += 1;
         // Every clock is wrong by up to ten minutes.
-        let skew = [-600_000, 600_000, 0][isolate];
+        let skew = if self.setting.load.is_some() { 0 } else { [-600_000, 600_000, 0][isolate] };
         let isolate = Isolate::new(&self.platform, isolate, skew);
         let future = self.future(&job, TaskWorld::new(isolate.clone()));
         self.tasks.push(Task { job, isolate, wake_ms: self.platform.time.now_ms(), future });

@@ -4,6 +4,7 @@ use raydex::config::Config;
 use sha2::{Digest, Sha256};
 
 use super::faults::Plan;
+use super::load::Load;
 use super::partner::{ENDPOINT, KEY, Moods, Outage, OutageKind, URI};
 use super::random::Random;
 use super::traffic::BEGIN_MS;
@@ -43,6 +44,8 @@ pub(crate) struct Setting {
     pub(crate) repartitions: bool,
     /// The rates at which lines go to the partner; `None`: any.
     pub(crate) rates: Option<Rates>,
+    /// The steady load that comes in, and that everything takes its time with; `None`: batches at random.
+    pub(crate) load: Option<Load>,
 }
 
 /// Lines per second to the partner.
@@ -99,6 +102,7 @@ impl Setting {
             // No draw: the schedules of a seed are the same either way.
             repartitions: seed % 4 >= 2,
             rates: (seed % 5 == 4).then_some(Rates { cap: 1 + seed % 3, backfill: 1 + seed % 2 }),
+            load: None,
         }
     }
 

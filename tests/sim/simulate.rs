@@ -19,6 +19,7 @@ mod bucket;
 mod faults;
 mod judge;
 mod lifecycle;
+mod load;
 mod partitions;
 mod partner;
 mod post;
@@ -43,6 +44,7 @@ use std::time::{Duration, Instant};
 
 use judge::{Figures, simulate};
 use lifecycle::Life;
+use load::{Load, simulate_load};
 use raydex_test_support::command_line::read_options;
 use raydex_test_support::{self as support, random};
 use setting::Setting;
@@ -59,6 +61,8 @@ Usage: scripts/simulate [options]
   --pairs        instead run every single fault and every pair of faults in the processing of one batch
   --moved        the same in the processing of a batch that is moved after its delivery
   --schedules N  at most about N of these pairs, evenly chosen (default: all)
+  --load N       instead run N times the reference load (355 files and 14,900 payloads in six hours), without faults
+  --minutes N    minutes of this load (default 360)
   --help         show this help";
 
 /// Seeds of one process.
@@ -74,6 +78,9 @@ struct Options {
     /// The life of a batch in which pairs of faults are run, instead of seeds.
     pairs: Option<Life>,
     schedules: u64,
+    /// The load that is run instead of seeds.
+    load: Option<u64>,
+    minutes: u64,
     /// Run the seeds here, for the process that asked.
     chunk: bool,
 }
@@ -81,6 +88,7 @@ struct Options {
 fn main() -> ExitCode {
     match options() {
         Ok(options) if options.chunk => run_chunk(&options),
+        Ok(Options { load: Some(times), minutes, .. }) => run_load(Load { times, minutes }),
         Ok(options) => options.pairs.map_or_else(|| run_all(&options), |life| run_pairs(life, options.schedules)),
         Err(code) => code,
     }
@@ -94,6 +102,8 @@ fn options() -> Result<Options, ExitCode> {
         park: false,
         pairs: None,
         schedules: u64::MAX,
+        load: None,
+        minutes: 360,
         chunk: false,
     };
     read_options("scripts/simulate", USAGE, defaults, |options, name, line| {
@@ -105,6 +115,8 @@ fn options() -> Result<Options, ExitCode> {
             "pairs" => options.pairs = options.pairs.or(Some(Life::Delivered)),
             "moved" => options.pairs = Some(Life::Moved),
             "schedules" => options.schedules = line.number()?,
+            "load" => options.load = Some(line.number()?),
+            "minutes" => options.minutes = line.number()?,
             "chunk" => options.chunk = true,
             _ => return Ok(false),
         }
@@ -117,6 +129,20 @@ fn run_pairs(life: Life, most: u64) -> ExitCode {
     match try_pairs(life, most) {
         Ok((singles, pairs)) => {
             println!("{singles} schedules of one fault and {pairs} of two came right");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a load without faults.
+fn run_load(load: Load) -> ExitCode {
+    match simulate_load(load) {
+        Ok(figures) => {
+            println!("{figures}");
             ExitCode::SUCCESS
         }
         Err(why) => {

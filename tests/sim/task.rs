@@ -4,6 +4,7 @@ use raydex::access::{AccessRules, AuthFailure, Caller, Credentials, UnknownCalle
 use raydex::backend::{BackendError, DurableObjects};
 use raydex::bucket_keys::LogPrefixes;
 use raydex::config::DEFAULT_BUCKET_NAME;
+use raydex::limits;
 use raydex::memory::{MemoryBudget, ReadPermits, ScanPermits};
 use raydex::services::{IsolateMemory, Services};
 
@@ -30,8 +31,10 @@ pub(crate) struct TaskWorld {
 
 impl TaskWorld {
     pub(crate) fn new(isolate: Isolate) -> Self {
-        let remembered =
-            IsolateMemory { first_start_ms: isolate.platform.first_start_ms.clone(), ..IsolateMemory::default() };
+        // A task's own, as if it ran in an isolate of its own, but for the first start; under load, its isolate's.
+        let shared = isolate.platform.loaded.as_ref().map(|parts| parts.memory(isolate.number));
+        let first_start_ms = isolate.platform.first_start_ms.clone();
+        let remembered = IsolateMemory { first_start_ms, ..shared.unwrap_or_default() };
         Self {
             data: isolate.with_data_bucket(),
             shards: Shards(isolate.clone()),
@@ -122,7 +125,8 @@ impl Services for TaskWorld {
     }
 
     fn pack_bytes(&self) -> usize {
-        PACK_BYTES
+        // One pack for all payloads of a file, where there are as many as in real ones.
+        if self.isolate.platform.loaded.is_some() { limits::PACK_BYTES } else { PACK_BYTES }
     }
 
     fn partitions(&self) -> u8 {

@@ -68,6 +68,9 @@ impl Batch {
     }
 }
 
+/// The most lines of a file of a steady load.
+const LINES_OF_FILE: usize = 64;
+
 /// The first instant of the simulated traffic: 2026-03-28T08:42:25Z.
 pub(crate) const BEGIN_MS: i64 = 1_774_687_345_000;
 
@@ -127,6 +130,24 @@ pub(crate) fn rewritten(random: &mut Random, of: &[&Batch], key: String) -> Batc
     let bytes = if random.chance(200) { text.into_bytes() } else { compressed(text.as_bytes(), Compression::best()) };
     let lines_in = lines.len() as u64;
     Batch::new(key, bytes, lines, lines_in)
+}
+
+/// The nth file of a steady load: so many lines, each for the partner.
+pub(crate) fn file(number: usize, now_ms: i64, count: usize) -> Batch {
+    let lines: Vec<Sent> = (0..count).map(|line| sent(now_ms - 60_000, number * LINES_OF_FILE + line)).collect();
+    let text: String = lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
+    let id = u32::try_from(number).unwrap();
+    let key = raydex::bucket_keys::batch_key("logs/", Dataset::HttpRequests, now_ms - 60_000, now_ms, id);
+    Batch::new(key, compressed(text.as_bytes(), Compression::fast()), lines, count as u64)
+}
+
+/// A request of a visitor; `number` makes its ray one of its own.
+fn sent(unix_ms: i64, number: usize) -> Sent {
+    let ray = ray(unix_ms, number);
+    let text = format!(
+        r#"{{"RayID":"{ray}","EdgeStartTimestamp":{unix_ms}000000,"ParentRayID":"00","ClientIP":"192.0.2.1"}}"#
+    );
+    Sent { ray, unix_ms, owed: true, text }
 }
 
 /// How the messages begin that raydex does not understand.

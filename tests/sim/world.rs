@@ -20,6 +20,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::faults::{Fault, Faults};
+use super::load::{Load, LoadedParts};
 use super::partitions::Partitions;
 use super::partner;
 use super::random::Random;
@@ -78,10 +79,12 @@ pub(crate) struct Platform {
     /// The isolate that has just ended.
     pub(crate) crashed: Cell<Option<usize>>,
     pub(crate) partitions: Partitions,
+    /// What is asked of its parts, where they take their time.
+    pub(crate) loaded: Option<LoadedParts>,
 }
 
 impl Platform {
-    pub(crate) fn new(seed: u64, faults: Faults, now_ms: i64) -> Rc<Self> {
+    pub(crate) fn new(seed: u64, faults: Faults, now_ms: i64, load: Option<Load>) -> Rc<Self> {
         Rc::new(Self {
             time: Time::starting_at(now_ms),
             random: RefCell::new(Random::new(seed)),
@@ -99,6 +102,7 @@ impl Platform {
             first_start_ms: Rc::default(),
             crashed: Cell::default(),
             partitions: Partitions::default(),
+            loaded: load.map(|_| LoadedParts::default()),
         })
     }
 
@@ -254,6 +258,7 @@ impl Isolate {
         work: impl FnOnce() -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
         self.platform.time.give_way().await;
+        self.wait_for_effect(slowest).await;
         let failed = || Err(BackendError::new("an effect", "as the seed says"));
         match self.platform.draw(slowest) {
             None => work(),
@@ -292,6 +297,7 @@ pub(crate) struct Shards(pub(crate) Isolate);
 impl DurableObjects for Shards {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let Self(isolate) = self;
+        isolate.wait_for_object(&format!("shard {name}")).await;
         isolate
             .effect(SLOW_OBJECT_MS, || {
                 if call == PutEntry::NAME {
@@ -316,6 +322,7 @@ pub(crate) struct Ledgers(pub(crate) Isolate);
 impl DurableObjects for Ledgers {
     async fn call(&self, name: &str, call: &str, body: Vec<u8>) -> Result<Vec<u8>, BackendError> {
         let Self(isolate) = self;
+        isolate.wait_for_object(name).await;
         let answer = || {
             // Its database may fail, too.
             let answer = isolate.platform.answer(name, call, &body);

@@ -4,9 +4,10 @@ use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::DeliveryWindow;
 use raydex::r2_event::R2Event;
 
+use super::load::Load;
 use super::run::Run;
 use super::setting::Changes;
-use super::traffic::{self, Batch};
+use super::traffic::{self, BEGIN_MS, Batch};
 
 /// The number of the first backfill that repeats a window of the whole bucket.
 const CAMPAIGNS_FROM: i64 = 1_000_000;
@@ -16,6 +17,9 @@ const CAMPAIGN_MS: i64 = 300_000;
 impl Run {
     /// Writes a batch, new or made of others, and asks for the backfills that it is to have.
     pub(super) fn write_batch(&mut self, now: i64) {
+        if let Some(load) = self.setting.load {
+            return self.write_file(load, now);
+        }
         let number = self.batches.len();
         let moves = self.setting.changes == Changes::OneMove && number > 0;
         let rewrites =
@@ -44,6 +48,13 @@ impl Run {
                 self.platform.enqueue(queue, body);
             }
         }
+    }
+
+    /// Writes the next file of a steady load.
+    fn write_file(&mut self, load: Load, now: i64) {
+        let number = self.batches.len();
+        self.next_batch_ms = BEGIN_MS + load.due_ms(number + 1);
+        self.store(traffic::file(number, now, Load::lines(number)), now);
     }
 
     /// Asks for some of a batch to be delivered once more, before or after its first delivery.
