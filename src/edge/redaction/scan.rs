@@ -35,10 +35,11 @@ impl<'t> Iterator for NamedValueFinder<'t> {
     }
 }
 
-/// Returns whether a sign may be in a name: a letter or a digit of any script, or one of `_.%[]-`.
+/// Returns whether a sign may be in a name: a letter or a digit of any script, or one of `_.%[]$-`: databases compare by
+/// `password[$ne]`.
 fn is_name_sign(sign: char) -> bool {
     if sign.is_ascii() {
-        sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | '%' | '[' | ']' | '-')
+        sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | '%' | '[' | ']' | '$' | '-')
     } else {
         !sign.is_whitespace()
     }
@@ -124,24 +125,30 @@ pub(super) fn next_credentials(text: &str, from: usize) -> Option<Range<usize>> 
 const TOKEN_START: &str = "eyJ";
 const TOKEN_MIN: usize = 6;
 
-/// Finds a JSON Web Token in the part of a text from here.
+/// Finds a JSON Web Token in the part of a text from here; within a word, one whose second part begins as its first one.
 pub(super) fn next_token(text: &str, mut from: usize) -> Option<Range<usize>> {
-    let part = |at: usize| text.get(at..).map_or(0, |rest| head(rest, |c| is_word(c) || c == '-').len());
+    let part_end = |at: usize| at + text.get(at..).map_or(0, |rest| head(rest, |c| is_word(c) || c == '-').len());
     let dot = |at: usize| text.as_bytes().get(at) == Some(&b'.');
+    let mut end = from;
     loop {
         let at = from + text.get(from..)?.find(TOKEN_START)?;
-        let is_inside = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
-        if is_inside.is_some_and(|byte| is_word(char::from(*byte))) {
-            from = at + TOKEN_START.len();
+        if end <= at {
+            end = part_end(at);
+        }
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        let is_inside = before.is_some_and(|byte| is_word(char::from(*byte)));
+        let claims = end + 1;
+        let starts = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(TOKEN_START));
+        if !dot(end) || is_inside && !starts(claims) {
+            // Nothing within this part is followed by another one either; within a word, what is not may begin behind a hyphen.
+            from = if dot(end) { at + TOKEN_START.len() } else { end };
             continue;
         }
-        let claims = at + part(at) + 1;
-        let signature = claims + part(claims);
-        if claims - 1 - at >= TOKEN_START.len() + TOKEN_MIN && dot(claims - 1) && signature > claims {
-            return Some(at..if dot(signature) { signature + 1 + part(signature + 1) } else { signature });
+        let signature = part_end(claims);
+        if end - at >= TOKEN_START.len() + TOKEN_MIN && signature > claims {
+            return Some(at..if dot(signature) { part_end(signature + 1) } else { signature });
         }
-        // Nothing within this part is followed by another one either.
-        from = claims - 1;
+        from = end;
     }
 }
 
