@@ -1,4 +1,4 @@
-//! Takes the user and the password out of addresses: `postgres://user:password@host/db`.
+//! Takes the user and the password out of addresses: `postgres://user:password@host/db`, `//user:password@host/db`.
 //!
 //! A password may have signs of an address in it that its writer did not escape. Where a user has one, or what follows the host is
 //! no port, all up to the last `@` of the address is the user's.
@@ -11,8 +11,9 @@ use std::ops::Range;
 
 use super::REDACTED;
 
-/// What precedes the host of an address.
-const SCHEME_END: &str = "://";
+/// What precedes the host of an address, and what ends its scheme.
+const HOST_START: &str = "//";
+const SCHEME_END: char = ':';
 /// Schemes whose path may have an `@`, since browsers and servers escape it in a password.
 const WEB_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 /// Schemes of images, which have a tag and no port.
@@ -26,13 +27,17 @@ const SCHEME_MAX: usize = 24;
 pub(super) fn without_users(text: &str) -> Cow<'_, str> {
     let (mut out, mut kept_until, mut from) = (String::new(), 0, 0);
     let mut extent = Extent { end: 0, last_at: None };
-    while let Some(found) = text.get(from..).and_then(|rest| rest.find(SCHEME_END)) {
-        let start = from + found + SCHEME_END.len();
+    while let Some(found) = text.get(from..).and_then(|rest| rest.find(HOST_START)) {
+        let start = from + found + HOST_START.len();
+        let before = text.get(..from + found).unwrap_or_default();
+        from = start;
+        if !before.ends_with(SCHEME_END) && !may_precede(before) {
+            continue;
+        }
         if start >= extent.end {
             extent = Extent::of(text, start);
         }
-        from = start;
-        let Some(user) = user_at(text, start, &extent) else { continue };
+        let Some(user) = user_at(text, start, before.strip_suffix(SCHEME_END), &extent) else { continue };
         out.push_str(text.get(kept_until..user.start).unwrap_or_default());
         if user.start > start {
             out.push_str(REDACTED);
@@ -63,17 +68,26 @@ impl Extent {
     }
 }
 
+/// Returns whether an address without a scheme may follow a text: it is a word of its own.
+fn may_precede(before: &str) -> bool {
+    before.chars().next_back().is_none_or(|sign| sign.is_whitespace() || "\"'`<>(=,[{|;".contains(sign))
+}
+
 /// Returns the user before the host that begins at `start`, with the `@`; or the password alone, where the rest of it is missing.
-fn user_at(text: &str, start: usize, extent: &Extent) -> Option<Range<usize>> {
+/// Without a scheme, what has no password is a comment or a path.
+fn user_at(text: &str, start: usize, before: Option<&str>, extent: &Extent) -> Option<Range<usize>> {
     let rest = text.get(start..extent.end)?;
     let authority = rest.get(..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()))?;
     let last_at = extent.last_at.filter(|at| *at >= start);
     if let Some((user, _)) = authority.rsplit_once('@') {
-        let end = if user.contains(':') { last_at? } else { start + user.len() };
-        return Some(start..end + 1);
+        let has_password = user.contains(':');
+        let end = if has_password { last_at? } else { start + user.len() };
+        return (has_password || before.is_some()).then_some(start..end + 1);
     }
     let (name, port) = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?;
-    let scheme = scheme_before(text, start);
+    let Some(scheme) = before.map(scheme_of) else {
+        return last_at.filter(|_| !is_port(port)).map(|end| start..end + 1);
+    };
     let is_of_host = is_port(port) && is_web(scheme) && (port.is_empty() || name.contains(['.', '[']));
     if is_of_host || IMAGE_SCHEMES.contains(&scheme) || name == "localhost" && is_port(port) {
         return None;
@@ -85,9 +99,8 @@ fn user_at(text: &str, start: usize, extent: &Extent) -> Option<Range<usize>> {
     (is_cut && !port.eq_ignore_ascii_case("port")).then(|| start + name.len() + 1..extent.end)
 }
 
-/// Returns the scheme of the address whose host begins at `start`.
-fn scheme_before(text: &str, start: usize) -> &str {
-    let before = text.get(..start - SCHEME_END.len()).unwrap_or_default();
+/// Returns the scheme that a text ends in.
+fn scheme_of(before: &str) -> &str {
     let head = before.get(before.ceil_char_boundary(before.len().saturating_sub(SCHEME_MAX))..).unwrap_or_default();
     let is_sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '-' | '.');
     head.rsplit(|sign| !is_sign(sign)).next().unwrap_or_default()
@@ -130,6 +143,8 @@ mod tests {
             ("postgres://u:\"p\"w@host/db", "postgres://host/db"),
             ("postgres://u:hunter2", "postgres://u:[redacted]"),
             ("mongodb://u:p,w@a:1,b:2/db", "mongodb://a:1,b:2/db"),
+            ("connect //u:p@host/db", "connect //host/db"),
+            ("(//u:p/w@host) \"//:p@host\"", "(//host) \"//host\""),
         ] {
             assert_eq!(without_users(text), kept);
             assert_eq!(without_users(kept), kept, "once is as good as twice");
@@ -150,6 +165,12 @@ mod tests {
             "file:///C:/x@y",
             "://",
             "https://",
+            "//@ts-ignore",
+            "// see a:b@c",
+            "//cdn.example/x@1.2.3",
+            "//host:8080/@x",
+            "a//b:c@d",
+            "////",
         ] {
             assert_eq!(without_users(text), text);
         }
