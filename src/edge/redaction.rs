@@ -4,16 +4,21 @@
 //! The value of a parameter or member whose name is that of a secret ([`names_secret`]) is redacted, unless the deployment keeps
 //! the name. What is redacted is replaced by [`REDACTED`]; names and the other parts stay as they are. A truth value is no secret.
 
+mod apart;
 mod escapes;
-mod forms;
+mod lists;
 mod markup;
 mod multipart;
 mod named;
 mod names;
 mod options;
+mod pairs;
+mod pem;
 mod scan;
 mod text;
 mod users;
+mod webhooks;
+mod words;
 
 use std::borrow::Cow;
 
@@ -21,11 +26,9 @@ use serde_json::{Map, Value};
 
 use crate::limits::REDACTION_DEPTH;
 use escapes::decoded;
+use options::LineProgram;
 use text::without_forms;
 use users::without_users;
-
-/// The members of an object that has a name and its value as two members, in lower case.
-const PAIRS: [(&str, &str); 4] = [("name", "value"), ("key", "value"), ("header", "value"), ("field", "value")];
 
 /// Shortest text that may be a token by its form.
 const FORM_MIN: usize = 10;
@@ -112,7 +115,7 @@ impl RedactionRules {
 
     fn pair<'p>(&self, pair: &'p str, levels: u32) -> Cow<'p, str> {
         let Some((name, value)) = pair.split_once('=') else { return Cow::Borrowed(pair) };
-        let redacts = || self.redacts(&decoded(&name.replace('+', " ")), value);
+        let redacts = || self.redacts_parameter(&decoded(&name.replace('+', " ")), value);
         if value.is_empty() || !(redacts() || self.has_secret(value, levels)) {
             return Cow::Borrowed(pair);
         }
@@ -124,10 +127,6 @@ impl RedactionRules {
         let inner = decoded(value);
         let Some(levels) = levels.checked_sub(1) else { return true };
         (inner.len() >= FORM_MIN || inner.contains(['=', ':', ' '])) && self.text_at(&inner, levels) != inner
-    }
-
-    fn redacts(&self, name: &str, value: &str) -> bool {
-        self.all_parameters || self.redacts_value(name, value)
     }
 
     /// Returns an address, such as a referrer, without what is redacted of its path and its query.
@@ -180,12 +179,6 @@ impl RedactionRules {
         }
     }
 
-    /// Returns the member with the value of a secret, in an object that has the secret's name in another member.
-    pub(super) fn named_value<'m>(&self, text_of: impl Fn(&str) -> Option<&'m str>) -> Option<&'static str> {
-        let names_secret = |name: &str| text_of(name).is_some_and(|name| self.redacts_name(name));
-        PAIRS.iter().find(|(name, _)| names_secret(name)).map(|(_, value)| *value)
-    }
-
     /// Redacts the members of a JSON value, however deep they are.
     pub fn json(&self, value: &mut Value) {
         self.json_at(value, REDACTION_DEPTH);
@@ -210,10 +203,10 @@ impl RedactionRules {
 
     /// Redacts the items of a list, and what follows the name of a secret in it.
     fn list_at(&self, items: &mut [Value], levels: u32) -> bool {
-        let mut is_changed = false;
-        let mut name = None;
+        let (mut is_changed, mut name, mut program) = (false, None, LineProgram::default());
         for item in items {
-            let next = name.take().filter(|name: &String| self.names_next(name, &text_of(item)));
+            let next = name.take().filter(|name: &String| self.names_next(program, name, &text_of(item)));
+            program = item.as_str().map_or(program, |word| program.after(word));
             let is_name = item.as_str().filter(|name| next.is_none() && is_word(name)).map(str::to_owned);
             is_changed |= if next.is_some() { hide(item) } else { self.json_at(item, levels) };
             name = is_name;
@@ -222,10 +215,11 @@ impl RedactionRules {
     }
 
     fn object_at(&self, members: &mut Map<String, Value>, levels: u32) -> bool {
-        let named = self.named_value(|name| members.get(name).and_then(Value::as_str));
+        let named = self.named_secrets(members.iter().map(|(member, value)| (member.as_str(), value.as_str())));
         let mut is_changed = false;
         for (name, member) in members.iter_mut() {
-            let is_hidden = self.redacts_member(name, member) || Some(name.as_str()) == named;
+            let is_named = || named.iter().any(|named| named.is_in(name) && self.redacts_member(&named.name, member));
+            let is_hidden = self.redacts_member(name, member) || is_named();
             is_changed |= if is_hidden { hide(member) } else { self.json_at(member, levels) };
         }
         is_changed

@@ -19,12 +19,13 @@ pub(super) fn redact(report: &mut ReportValue, rules: &RedactionRules) {
         }
         ReportValue::List(items) => items.iter_mut().for_each(|item| redact(item, rules)),
         ReportValue::Object(members) => {
-            let named = rules.named_value(|name| match members.get(name) {
-                Some(ReportValue::Text(text)) => Some(text.as_str()),
-                _ => None,
-            });
+            let named = rules.named_secrets(members.iter().map(|(name, member)| match member {
+                ReportValue::Text(text) => (name.as_str(), Some(text.as_str())),
+                _ => (name.as_str(), None),
+            }));
             for (name, member) in members {
-                if is_hidden(name, member, rules) || Some(name.as_str()) == named && !is_flag(member) {
+                let is_named = || named.iter().any(|named| named.is_in(name) && is_hidden(&named.name, member, rules));
+                if is_hidden(name, member, rules) || is_named() {
                     *member = ReportValue::Text(REDACTED.to_owned());
                 } else {
                     redact(member, rules);
@@ -43,10 +44,6 @@ fn is_hidden(name: &str, member: &ReportValue, rules: &RedactionRules) -> bool {
         ReportValue::Number(number) => rules.redacts_value(name, number),
         ReportValue::List(_) | ReportValue::Object(_) => rules.redacts_name(name),
     }
-}
-
-const fn is_flag(member: &ReportValue) -> bool {
-    matches!(member, ReportValue::Flag(_) | ReportValue::Null)
 }
 
 #[cfg(test)]

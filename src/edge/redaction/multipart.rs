@@ -21,7 +21,7 @@ impl RedactionRules {
         let name = field_name(head).unwrap_or_default();
         // RFC 8187: a character set, a language, and the name.
         let name = name.rsplit('\'').next().unwrap_or(name);
-        if self.redacts(&decoded(name), body.trim()) {
+        if self.redacts_parameter(&decoded(name), body.trim()) {
             format!("{head}{REDACTED}\r\n")
         } else {
             format!("{head}{}", self.text(body))

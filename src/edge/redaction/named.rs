@@ -4,12 +4,10 @@
 //! A text is walked once, whatever is in it.
 
 use super::escapes::decoded;
+use super::lists::listed_values;
+use super::pairs::{has_name, has_value};
 use super::scan::named_values;
 use super::{REDACTED, RedactionRules, is_word};
-
-/// Members that have the name of another member's value, and those that have the value.
-const NAME_MEMBERS: [&str; 5] = ["name", "key", "header", "field", "id"];
-const VALUE_MEMBERS: [&str; 3] = ["value", "val", "content"];
 
 /// Parts of names of passwords, which may be before a quote alone: `PASSWORD 'x'`. A parser's message has tokens in quotes.
 const PASSWORDS: [&str; 4] = ["passw", "passphrase", "pwd", "secret"];
@@ -24,12 +22,8 @@ const IDENTIFIED_MAX: usize = 64;
 
 /// Returns where the first value of a secret begins in a text of one line, if it is not redacted yet.
 pub(super) fn first_secret(text: &str, redacts: impl Fn(&str, &str) -> bool) -> Option<usize> {
-    let named = first_named(text, redacts);
-    let spoken = first_spoken(text);
-    match (named, spoken) {
-        (Some(named), Some(spoken)) => Some(named.min(spoken)),
-        (named, spoken) => named.or(spoken),
-    }
+    let listed = listed_values(text, &redacts).next();
+    [first_named(text, &redacts), listed, first_spoken(text)].into_iter().flatten().min()
 }
 
 /// Returns where the first value begins that something separates from its name.
@@ -38,13 +32,13 @@ pub(super) fn first_named(text: &str, redacts: impl Fn(&str, &str) -> bool) -> O
     for (name, value_at) in named_values(text) {
         let rest = text.get(value_at..)?;
         let bare = rest.trim_start_matches(['\\', '"', '\'']);
-        let has_value = !bare.is_empty() && !bare.starts_with(REDACTED) && !rest.starts_with("//");
-        if has_value && (redacts(&decoded(name), rest) || is_named && is_member(name, &VALUE_MEMBERS)) {
+        let is_left = !bare.is_empty() && !bare.starts_with(REDACTED) && !rest.starts_with("//");
+        if is_left && (redacts(&decoded(name), rest) || is_named && has_value(name)) {
             return Some(value_at);
         }
-        if is_member(name, &VALUE_MEMBERS) {
-            value_before = has_value.then_some(value_at);
-        } else if is_member(name, &NAME_MEMBERS) && names_value(bare, &redacts) {
+        if has_value(name) {
+            value_before = is_left.then_some(value_at);
+        } else if has_name(name) && names_value(bare, &redacts) {
             let before = value_before.take().and_then(|at| Some((at, text.get(at..value_at)?)));
             match before.filter(|(_, between)| !between.contains(['<', '>', '{', '}'])) {
                 Some((at, _)) => return Some(at),
@@ -55,13 +49,8 @@ pub(super) fn first_named(text: &str, redacts: impl Fn(&str, &str) -> bool) -> O
     None
 }
 
-fn is_member(name: &str, members: &[&str]) -> bool {
-    let name = name.trim_matches(['[', ']']);
-    members.iter().any(|member| name.eq_ignore_ascii_case(member))
-}
-
 /// Returns whether a text begins with the name of a secret, which is a value here.
-fn names_value(text: &str, redacts: impl Fn(&str, &str) -> bool) -> bool {
+pub(super) fn names_value(text: &str, redacts: impl Fn(&str, &str) -> bool) -> bool {
     let near = text.get(..text.floor_char_boundary(NAME_MAX)).unwrap_or_default();
     let name = near.split(|sign: char| sign.is_whitespace() || "\"'\\,;&}><".contains(sign)).next().unwrap_or_default();
     !name.is_empty() && is_word(name) && redacts(&decoded(name), "")

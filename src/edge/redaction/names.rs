@@ -4,62 +4,14 @@
 
 use serde_json::Value;
 
+use super::options::{LineProgram, is_cookie, is_published_port, is_user_with_password};
+use super::words::{
+    CODE_KINDS, COUNT_WORDS, IDENTIFIER_KINDS, KEY_KINDS, KEY_TRAITS, PASS_KINDS, PLAIN_STEMS, SECRET_CODES,
+    SECRET_HEADERS, SECRET_NAMES, TEXT_WORDS,
+};
 use super::{REDACTED, RedactionRules};
-use crate::mask::{is_credential_flag, name_words, names_secret, surely_names_secret};
+use crate::mask::{name_words, names_secret, surely_names_secret};
 
-/// What names of headers with secrets end in.
-const SECRET_HEADERS: [&str; 2] = ["cookie", "authorization"];
-/// Words of names that may be others', and in a text are those of secrets: `pass=`, `sid=`.
-const TEXT_WORDS: [&str; 5] = ["pass", "pat", "sid", "sig", "signature"];
-/// What says of a key that it is secret: `account_key`.
-const KEY_KINDS: [&str; 17] = [
-    "access",
-    "account",
-    "api",
-    "auth",
-    "aws",
-    "client",
-    "deploy",
-    "encryption",
-    "master",
-    "private",
-    "secret",
-    "service",
-    "shared",
-    "signing",
-    "storage",
-    "subscription",
-    "webhook",
-];
-/// Words of names whose value is no secret if it is a number: `max_tokens`, `token_count`.
-const COUNT_WORDS: [&str; 21] = [
-    "age",
-    "attempts",
-    "budget",
-    "count",
-    "expires",
-    "expiry",
-    "len",
-    "length",
-    "limit",
-    "max",
-    "min",
-    "quota",
-    "remaining",
-    "retries",
-    "seconds",
-    "size",
-    "tokens",
-    "total",
-    "ttl",
-    "usage",
-    "version",
-];
-/// What says of a code that it is no secret: `status_code`.
-const CODE_KINDS: [&str; 14] = [
-    "cause", "close", "country", "currency", "error", "exit", "http", "language", "postal", "reason", "region",
-    "response", "result", "status",
-];
 /// Longest number, longest code of a status, and longest word after the name of a kind.
 const NUMBER_MAX: usize = 15;
 const STATUS_MAX: usize = 40;
@@ -70,10 +22,10 @@ const CODE_DIGITS: usize = 3;
 const PASS_DIGITS: usize = 4;
 /// Length from which the value of a signature, or of a key that may be any, is one.
 const MADE_MIN: usize = 16;
+/// Length from which letters alone are a signature: that of 16 bytes in base64.
+const MIXED_MIN: usize = 22;
 /// Most of a value that is looked at.
 const VALUE_MAX: usize = 128;
-/// Most digits of a port.
-const PORT_DIGITS: usize = 5;
 
 impl RedactionRules {
     fn keeps(&self, name: &str) -> bool {
@@ -86,13 +38,20 @@ impl RedactionRules {
 
     /// Returns whether a value with this name is redacted, whatever it is.
     pub(crate) fn redacts_name(&self, name: &str) -> bool {
-        (names_secret(name) || is_sure_name(name) || self.is_listed(name)) && !self.keeps(name)
+        (is_secret(name, |name| names_secret(name) || is_sure_name(name)) || self.is_listed(name)) && !self.keeps(name)
     }
 
     /// Returns whether the value of a parameter or a member is redacted under this name.
     pub(crate) fn redacts_value(&self, name: &str, text: &str) -> bool {
         let is_one = || bare_value(text).len() == text.trim().len();
         self.redacts_name(name) && (self.is_listed(name) || !(is_one() && is_harmless(name, text)))
+    }
+
+    /// Returns whether the value of a parameter of an address or of a field of a form is redacted: there a signature, however short,
+    /// is no part of a program.
+    pub(super) fn redacts_parameter(&self, name: &str, value: &str) -> bool {
+        let is_signature = name.eq_ignore_ascii_case("signature") && !self.keeps(name);
+        self.all_parameters || is_signature || self.redacts_value(name, value)
     }
 
     /// Returns whether the value that a text begins with is redacted as a member with this name.
@@ -118,21 +77,76 @@ impl RedactionRules {
 
     /// Returns whether what follows this name in a text, as in `rest`, is redacted: it is the name of a secret and of nothing else.
     pub(super) fn surely_redacts(&self, name: &str, rest: &str) -> bool {
-        let is_name = || surely_names_secret(name) || is_sure_name(name);
-        (self.is_listed(name) || is_name() && !is_harmless(name, rest)) && !self.keeps(name)
+        let is_name = |name: &str| surely_names_secret(name) || is_sure_name(name);
+        // A program's assertion is a sentence, and one that signs somebody in is a token.
+        let is_assertion = || name.eq_ignore_ascii_case("assertion") && looks_made(bare_value(rest));
+        let is_named = || is_secret(name, is_name) && !is_harmless(name, rest) || is_assertion();
+        (self.is_listed(name) || is_named()) && !self.keeps(name)
     }
 
     /// Returns whether the word or the item after this one is redacted: an option of a program takes a secret, or it is the name of
     /// one.
-    pub(super) fn names_next(&self, word: &str, next: &str) -> bool {
+    pub(super) fn names_next(&self, program: LineProgram, word: &str, next: &str) -> bool {
         let name = word.trim_start_matches('-');
         if name.len() == word.len() {
             return self.surely_redacts(word, next);
         }
-        let is_port = matches!(word, "-p" | "-P") && is_published_port(next);
-        let is_flag = is_credential_flag(word) || is_sure_name(name) || self.is_listed(name);
-        is_flag && !is_port && !self.keeps(name) && !is_harmless(name, next)
+        let takes_secret = match word {
+            "-u" | "-U" | "-p" | "-a" | "-b" if program.is_plain() => false,
+            "-u" | "--user" | "--proxy-user" => is_user_with_password(next, &[':']),
+            "-U" => is_user_with_password(next, &[':', '%']),
+            "-b" => is_cookie(next),
+            "-p" => !is_published_port(next),
+            "-a" => true,
+            _ => {
+                let is_name = || is_secret(name, |name| names_secret(name) || is_sure_name(name));
+                program.takes_secret(word) || is_name() && !is_harmless(name, next)
+            }
+        };
+        (takes_secret || self.is_listed(name)) && !self.keeps(name)
     }
+}
+
+/// Returns whether a name is that of a secret in the judgement of `is_name`, also without its words that only look like such a name,
+/// and not that of a key that identifies.
+fn is_secret(name: &str, is_name: impl Fn(&str) -> bool) -> bool {
+    is_name(name) && !names_identifier(name) && without_plain_words(name).is_none_or(|rest| is_name(&rest))
+}
+
+/// Returns a name without what only looks like the name of a secret; `None` if it has nothing like that.
+fn without_plain_words(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    PLAIN_STEMS
+        .iter()
+        .any(|stem| lower.contains(stem))
+        .then(|| PLAIN_STEMS.iter().fold(lower, |rest, stem| rest.replace(stem, "")))
+}
+
+/// Returns a name without its end, in any case.
+fn without_end<'n>(name: &'n str, end: &str) -> Option<&'n str> {
+    let (before, last) = name.split_at_checked(name.len().checked_sub(end.len())?)?;
+    last.eq_ignore_ascii_case(end).then_some(before)
+}
+
+/// Returns whether a name is that of a key that identifies, or of what a key has beside its value: `routing_key`, `cacheKey`, `keyId`.
+fn names_identifier(name: &str) -> bool {
+    let trait_of = KEY_TRAITS.iter().find_map(|word| before_word(name, word));
+    let trait_of = trait_of.map(|key| before_word(key, "pair").unwrap_or(key));
+    if let Some(stem) = trait_of.and_then(|key| before_word(key, "key")) {
+        return !names_secret(stem) && KEY_KINDS.iter().all(|kind| before_word(stem, kind).is_none());
+    }
+    let Some(stem) = ["key", "keys"].iter().find_map(|word| without_end(name, word)) else { return false };
+    let stem = stem.trim_end_matches(['_', '-', '.', ' ']);
+    IDENTIFIER_KINDS.iter().any(|kind| before_word(stem, kind).is_some()) && !names_secret(stem)
+}
+
+/// Returns what precedes the last word of a name, if it is this one, in any case: in `accessKey`, `access_key` and `ACCESS-KEY`, of
+/// `key`.
+pub(super) fn before_word<'n>(name: &'n str, word: &str) -> Option<&'n str> {
+    let before = without_end(name, word)?;
+    let is_capital = || name.as_bytes().get(before.len()).is_some_and(u8::is_ascii_uppercase);
+    let is_apart = |sign: char| !sign.is_alphanumeric() || !sign.is_ascii_uppercase() && is_capital();
+    before.chars().next_back().is_none_or(is_apart).then(|| before.trim_end_matches(['_', '-', ' ']))
 }
 
 /// Returns whether a name is that of a secret in a text, although it may be another's where it is alone.
@@ -141,12 +155,22 @@ fn is_sure_name(name: &str) -> bool {
     if SECRET_HEADERS.iter().any(|header| lower.ends_with(header)) || is_session(&lower) {
         return true;
     }
-    if !["key", "pass", "pat", "sid", "sig"].iter().any(|part| lower.contains(part)) {
+    if !["key", "pass", "pat", "sid", "sig", "code", "saml", "assertion", "wresult"]
+        .iter()
+        .any(|part| lower.contains(part))
+    {
         return false;
     }
     let words = name_words(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    has(&TEXT_WORDS) || has(&["key", "keys"]) && has(&KEY_KINDS) || is_joined_key(&lower)
+    has(&TEXT_WORDS) || has(&["key", "keys"]) && has(&KEY_KINDS) || is_joined(&lower) || is_secret_name(&lower)
+}
+
+/// Returns whether a name is one of the list as a whole, with or without signs between its words.
+fn is_secret_name(lower: &str) -> bool {
+    let joined = lower.replace(['_', '-'], "");
+    let kind = joined.strip_suffix("code");
+    SECRET_NAMES.contains(&&*joined) || kind.is_some_and(|kind| SECRET_CODES.contains(&kind))
 }
 
 /// Returns whether a name is that of a session's cookie. `session.id` is OpenTelemetry's, and no credential.
@@ -154,10 +178,12 @@ fn is_session(lower: &str) -> bool {
     ["sessid", "sessionid", "session_id", "session-id"].iter().any(|part| lower.contains(part))
 }
 
-/// Returns whether a name is that of a key, in one word: `accountkey`.
-fn is_joined_key(lower: &str) -> bool {
-    let kind = lower.trim_end_matches('s').strip_suffix("key");
-    kind.is_some_and(|kind| KEY_KINDS.iter().any(|known| kind.ends_with(known)))
+/// Returns whether a name is that of a key or a password, in one word: `accountkey`, `storepass`.
+fn is_joined(lower: &str) -> bool {
+    let kind_of = |word: &str, kinds: &[&str]| {
+        lower.strip_suffix(word).is_some_and(|kind| kinds.iter().any(|known| kind.ends_with(known)))
+    };
+    kind_of("key", &KEY_KINDS) || kind_of("keys", &KEY_KINDS) || kind_of("pass", &PASS_KINDS)
 }
 
 /// Returns whether a value is no secret although its name may be that of one. The text may go on after the value.
@@ -168,16 +194,25 @@ fn is_harmless(name: &str, text: &str) -> bool {
     if is_number(value) || matches!(value, "true" | "false") {
         return has(&COUNT_WORDS) || is_status(&words, value) || is_test_result(name, text, value);
     }
-    let is_kind = |sign: char| sign.is_ascii_alphabetic() || matches!(sign, '_' | '-' | ':' | '.');
-    let is_token_type = has(&["type", "types"]) && has(&["token", "tokens"]);
-    (is_token_type && value.len() <= KIND_MAX && value.chars().all(is_kind))
+    is_type(&words, value)
         || is_status(&words, value)
         || is_test_result(name, text, value)
-        || has(&["signature"]) && !has(&["sig"]) && !looks_made(value) && !name.contains('-')
+        || matches!(name, "PWD" | "OLDPWD") && value.starts_with('/')
+        || has(&["signature"]) && !has(&["sig"]) && !looks_signed(value) && !name.contains('-')
+}
+
+/// Returns whether a value is the type of a token or an assertion: `Bearer`, `urn:ietf:params:oauth:token-type:jwt`.
+fn is_type(words: &[String], value: &str) -> bool {
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let is_kind = |sign: char| sign.is_ascii_alphabetic() || matches!(sign, '_' | '-' | ':' | '.');
+    let urn = ["urn:", "urn%3A", "urn%3a"].iter().any(|start| value.starts_with(start));
+    let is_urn = || urn && value.chars().all(|sign| is_kind(sign) || sign.is_ascii_digit() || sign == '%');
+    let is_word = || value.len() <= KIND_MAX && value.chars().all(is_kind);
+    has(&["type", "types"]) && has(&["token", "tokens", "assertion"]) && (is_word() || is_urn())
 }
 
 /// Returns the value that a text begins with, without quotes.
-fn bare_value(text: &str) -> &str {
+pub(super) fn bare_value(text: &str) -> &str {
     let text = text.trim_start_matches(['\\', '"', '\'', ' ']);
     let text = text.get(..text.floor_char_boundary(VALUE_MAX)).unwrap_or_default();
     let is_end = |sign: char| sign.is_whitespace() || "\"'\\,;&})]<>|".contains(sign);
@@ -215,26 +250,18 @@ fn looks_made(value: &str) -> bool {
     value.len() >= MADE_MIN && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
 }
 
-/// Returns whether a text begins with a port, or with ports that a container publishes: `22`, `8080:80`, `127.0.0.1:8080:80/tcp`.
-fn is_published_port(text: &str) -> bool {
-    let value = bare_value(text);
-    let value = ["/tcp", "/udp"].iter().find_map(|end| value.strip_suffix(end)).unwrap_or(value);
-    let is_port = |part: &str| {
-        let is_digits = part.bytes().all(|byte| byte.is_ascii_digit());
-        is_digits && part.len() <= PORT_DIGITS && part.parse::<u16>().is_ok()
-    };
-    let is_range = |part: &str| part.split('-').count() <= 2 && part.split('-').all(is_port);
-    let (address, ports) = match value.rsplit(':').collect::<Vec<_>>().as_slice() {
-        [inner, outer, address] => (Some(*address), vec![*inner, *outer]),
-        ports if ports.len() <= 2 => (None, ports.to_vec()),
-        _ => return false,
-    };
-    ports.into_iter().all(is_range) && address.is_none_or(|address| address.parse::<std::net::Ipv4Addr>().is_ok())
+/// Returns whether a value is a signature, and no name of a function: long, with digits or letters of both cases.
+fn looks_signed(value: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
+    let is_sign =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'%' | b'~' | b'_' | b'-');
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    looks_made(value) || value.len() >= MIXED_MIN && is_mixed && value.bytes().all(is_sign)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RedactionRules, is_published_port};
+    use super::RedactionRules;
 
     #[test]
     fn names_are_judged_with_their_values() {
@@ -252,6 +279,16 @@ mod tests {
             ("code", "404"),
             ("code", "ECONNREFUSED"),
             ("token_expires", "1764565838"),
+            ("aws.s3.key", "0123456789abcdef"),
+            ("messaging.rabbitmq.destination.routing_key", "x"),
+            ("cacheKey", "x"),
+            ("Key-Pair-Id", "x"),
+            ("secretary", "x"),
+            ("tokenizer", "x"),
+            (":authority", "x"),
+            ("PWD", "/app"),
+            ("signature", "invalid"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ] {
             assert!(!rules.redacts_value(name, value) && !rules.surely_redacts(name, value), "{name} {value}");
         }
@@ -279,20 +316,17 @@ mod tests {
         {
             assert!(rules.surely_redacts(name, "hunter2"), "{name}");
         }
+        for name in ["storepass", "SAMLResponse", "client-assertion", "codeVerifier", "device_code", "secretary_pwd"] {
+            assert!(rules.surely_redacts(name, "hunter2"), "{name}");
+        }
+        for name in ["SAMLRequest", "assertion", "user_code", "compass", "bypass", "secretary", "authority"] {
+            assert!(!rules.surely_redacts(name, "hunter2"), "{name}");
+        }
         for name in ["key", "code", "state", "session.id", "pattern", "passed", "monkey", "keyboard"] {
             assert!(!rules.surely_redacts(name, "hunter2"), "{name}");
         }
+        assert!(rules.redacts_parameter("Signature", "hunter2") && !rules.redacts_value("Signature", "hunter2"));
         assert!(!rules.redacts_text_member("key", "ArrowDown") && rules.redacts_value("key", "ArrowDown"));
         assert!(rules.redacts_text_member("key", "0123456789abcdef"));
-    }
-
-    #[test]
-    fn published_ports_are_known() {
-        for text in ["22", "22 host", "8080:80", "127.0.0.1:8080:80", "8080:80/tcp", "3000-3005:3000-3005", "\"80\""] {
-            assert!(is_published_port(text), "{text}");
-        }
-        for text in ["", "x", "123456", "99999", "80:x", "a:80:80", "80:80:80:80", "80/x", "hunter2"] {
-            assert!(!is_published_port(text), "{text}");
-        }
     }
 }

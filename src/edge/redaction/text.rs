@@ -10,11 +10,12 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::escapes::Unescaped;
-use super::forms::{next_private_key, next_webhook};
 use super::named::first_secret;
 use super::options::without_options;
+use super::pem::without_private_keys;
 use super::scan::{next_credentials, next_token};
 use super::users::without_users;
+use super::webhooks::next_webhook;
 use super::{REDACTED, RedactionRules};
 use crate::limits::REDACTION_DEPTH;
 use crate::mask::next_known_token;
@@ -22,19 +23,34 @@ use crate::mask::next_known_token;
 /// Times that a text is redacted until it stays as it is: ordinary ones do after the first.
 const PASSES: usize = 5;
 
-/// Returns a text without the secrets that one of the finders finds.
-fn without(text: Cow<'_, str>, next: fn(&str, usize) -> Option<Range<usize>>) -> Cow<'_, str> {
+/// Finds a secret in the part of a text from a place.
+type NextSecret = fn(&str, usize) -> Option<Range<usize>>;
+
+/// Returns the places of all secrets that a finder finds.
+pub(super) fn all(text: &str, next: NextSecret) -> Vec<Range<usize>> {
+    let mut from = 0;
+    let found = std::iter::from_fn(|| next(text, from).inspect(|secret| from = secret.end));
+    found.collect()
+}
+
+/// Returns a text without what is at these places.
+pub(super) fn replaced<'t>(text: Cow<'t, str>, secrets: &[Range<usize>]) -> Cow<'t, str> {
     let (mut out, mut kept_until) = (String::new(), 0);
-    while let Some(secret) = next(&text, kept_until) {
+    for secret in secrets {
         out.push_str(text.get(kept_until..secret.start).unwrap_or_default());
         out.push_str(REDACTED);
         kept_until = secret.end;
     }
-    if kept_until == 0 {
+    if secrets.is_empty() {
         return text;
     }
     out.push_str(text.get(kept_until..).unwrap_or_default());
     out.into()
+}
+
+fn without(text: Cow<'_, str>, next: NextSecret) -> Cow<'_, str> {
+    let found = all(&text, next);
+    replaced(text, &found)
 }
 
 /// Returns a text without the secrets that are known by their form.
@@ -73,7 +89,7 @@ impl RedactionRules {
             let Some(levels) = levels.checked_sub(1) else { return Cow::Borrowed(REDACTED) };
             return if self.json_at(&mut value, levels) { value.to_string().into() } else { text.into() };
         }
-        let marked = without(self.markup(text), next_private_key);
+        let marked = self.lines_apart(without_private_keys(self.markup(text)));
         let mut out = String::new();
         for line in marked.split_inclusive('\n') {
             out.push_str(&self.line(line, levels));
@@ -115,7 +131,7 @@ impl RedactionRules {
         };
         // Options come after what announces the next word: the value of an option may be such a word.
         let kept = without(kept, next_credentials);
-        without_forms(without_options(kept, |name, value| self.names_next(name, value)))
+        without_forms(without_options(kept, |program, name, value| self.names_next(program, name, value)))
     }
 
     /// Returns a line whose addresses have no secrets: a message may have some between its words.

@@ -1,8 +1,8 @@
 //! Texts with and without secrets, in every spelling.
 
-use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
-
 use super::RedactionRules;
+
+mod planted;
 
 #[test]
 fn secrets_leave_texts_of_every_kind() {
@@ -113,7 +113,7 @@ fn redacted(text: &str) -> String {
 }
 
 /// Texts, and what is left of them.
-const CASES: [(&str, &str); 64] = [
+const CASES: [(&str, &str); 111] = [
     // Passwords in addresses.
     ("dial postgres://u:ca/na?ry@host/db: refused", "dial postgres://host/db: refused"),
     ("postgres://u:ca#n@ry@host/db", "postgres://host/db"),
@@ -191,6 +191,68 @@ const CASES: [(&str, &str); 64] = [
     ("GET /?token=canary\nCookie: canary\nok", "GET /?token=[redacted]\nCookie: [redacted]\nok"),
     ("1 password: canary\n2 Bearer canary9\n3 done", "1 password: [redacted]\n2 [redacted]\n3 done"),
     ("[{\"name\":\"password\",\"value\":\"canary\"", "[{\"name\":\"password\",\"value\":[redacted]"),
+    // Neighbours in lists.
+    (r#"sent ["Authorization","canary"] now"#, r#"sent ["Authorization",[redacted]"#),
+    (r#"sent [["cookie","a=canary"],["accept","b"]]"#, r#"sent [["cookie",[redacted]"#),
+    (r#"raw ["Host","h","Authorization","Bearer canary"]"#, r#"raw ["Host","h","Authorization",[redacted]"#),
+    ("[(b'host', b'h'), (b'authorization', b'canary')]", "[(b'host', b'h'), (b'authorization', [redacted]"),
+    ("sent [\n  \"Cookie\",\n  \"canary\",\n  \"b\"\n]", "sent [\n  \"Cookie\",\n  [redacted]\n  \"b\"\n]"),
+    // Pairs of members.
+    (r#"{"Name":"password","Value":"canary"}"#, r#"{"Name":"password","Value":"[redacted]"}"#),
+    (r#"{"Value":"canary","Key":"password"}"#, r#"{"Key":"password","Value":"[redacted]"}"#),
+    (
+        r#"{"ParameterKey":"DbPassword","ParameterValue":"canary"}"#,
+        r#"{"ParameterKey":"DbPassword","ParameterValue":"[redacted]"}"#,
+    ),
+    (r#"x {"header":"Cookie","value":"canary"}"#, r#"x {"header":"Cookie","value":[redacted]"#),
+    (r#"x {\"Value\":\"canary\",\"Key\":\"password\"}"#, r#"x {\"Value\":[redacted]"#),
+    ("ParameterKey=DbPassword,ParameterValue=canary", "ParameterKey=DbPassword,ParameterValue=[redacted]"),
+    ("- name: DB_PASSWORD\n  value: canary\n- name: a", "- name: DB_PASSWORD\n  value: [redacted]\n- name: a"),
+    ("x: {\n  \"Value\": \"canary\",\n  \"Name\": \"pwd\"\n}", "x: {\n  \"Value\": [redacted]\n  \"Name\": \"pwd\"\n}"),
+    ("v:\nname: DB_PASSWORD\nvalue: canary", "v:\nname: DB_PASSWORD\nvalue: [redacted]"),
+    // Private keys whose labels are escaped, missing or others.
+    ("-----BEGIN\\u0020RSA PRIVATE KEY-----\ncanary\ncanary", "[redacted]"),
+    ("-----BEGIN+PRIVATE+KEY-----\ncanary\n-----END+PRIVATE+KEY-----\nb", "[redacted]\nb"),
+    ("-----BEGIN PRIVATE KEY-----\ncanary\n-----END X-----\ncanary", "[redacted]"),
+    // Signatures.
+    ("https://a.example/b?Signature=canary&Expires=1", "https://a.example/b?Signature=[redacted]&Expires=1"),
+    ("SignedHeaders=host, Signature=caNAryCanaRycanaryCANARY", "SignedHeaders=host, Signature=[redacted]"),
+    // Options within words, and of programs.
+    ("cd /x;mysql --token=a;--secret canary", "cd /x;mysql --token=[redacted]"),
+    ("(a|-p canary)", "(a|-p [redacted]"),
+    ("OPTIONS=\"-u ann:canary\"", "OPTIONS=\"-u [redacted]"),
+    ("curl --user=ann:canary x", "curl --user=[redacted] x"),
+    ("curl --user \"ann:a canary\" x", "curl --user [redacted]\" x"),
+    ("keytool -storepass canary -keypass canary -list", "keytool -storepass [redacted] -keypass [redacted] -list"),
+    ("openssl rsa -passin pass:1234 -in a", "openssl rsa -passin [redacted] -in a"),
+    ("sqlcmd -U sa -P canary", "sqlcmd -U sa -P [redacted]"),
+    ("mkdir -p /x && sshpass -p canary ssh h", "mkdir -p /x && sshpass -p [redacted] ssh h"),
+    (r#"["mkdir","-p","/x",";","sshpass","-p","canary"]"#, r#"["mkdir","-p","/x",";","sshpass","-p","[redacted]"]"#),
+    // Names with brackets.
+    ("password[$ne]=canary", "password[$ne]=[redacted]"),
+    ("/x?user%5Bpassword%5D=canary&password[]=canary", "/x?user%5Bpassword%5D=[redacted]&password[]=[redacted]"),
+    // Attributes.
+    ("<p name=\"password\">canary</p><p>b</p>", "<p name=\"password\">[redacted]</p><p>b</p>"),
+    ("<add key=\"Password\"\n value=\"canary\"/>", "<add key=\"Password\"\n value=[redacted]/>"),
+    ("<add value=\"canary\"\n key=\"Password\"/>", "<add value=[redacted]\n key=\"Password\"/>"),
+    // Addresses without a scheme, and tokens within words.
+    ("dial //ann:canary@host/db", "dial //host/db"),
+    ("tokenghp_16C7e42F292c6912E7710c838347Ae178B4a", "token[redacted]"),
+    ("x_eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary", "x_[redacted]"),
+    // What signs somebody in.
+    ("SAMLResponse=canary", "SAMLResponse=[redacted]"),
+    (
+        "client_assertion_type=urn:a:b client_assertion=canary",
+        "client_assertion_type=urn:a:b client_assertion=[redacted]",
+    ),
+    ("assertion=canary.1234567890", "assertion=[redacted]"),
+    ("id_token_hint=canary", "id_token_hint=[redacted]"),
+    ("code_verifier=canary", "code_verifier=[redacted]"),
+    ("device-code: canary", "device-code: [redacted]"),
+    ("db.otp=canary", "db.otp=[redacted]"),
+    ("secretary_password=canary", "secretary_password=[redacted]"),
+    ("token_cache_key=canary", "token_cache_key=[redacted]"),
+    (r#"{"access_key_id":"canary"}"#, r#"{"access_key_id":"[redacted]"}"#),
 ];
 
 #[test]
@@ -202,7 +264,7 @@ fn cases_lose_secrets_and_keep_the_rest() {
 }
 
 /// Lines of ordinary logs.
-const HARMLESS: [&str; 46] = [
+const HARMLESS: [&str; 72] = [
     "docker run -p 8080:80 nginx:1.25",
     "ssh -p 22 host uptime",
     "docker run -p 127.0.0.1:5432:5432/tcp postgres",
@@ -249,6 +311,32 @@ const HARMLESS: [&str; 46] = [
     "path=/a%20b/c%2Fd",
     "bypass=1 compass: north pattern=x sidecar=on",
     "git clone git@github.com:org/repo.git",
+    "feature_flag.key=new-checkout aws.s3.key=photos/cat.jpg",
+    "messaging.rabbitmq.destination.routing_key: orders.created",
+    "/x?cache_key=abc&object_key=a/b&idempotencyKey=8e03978e-40d5-43dd",
+    r#"{"aws.s3.key":"photos/0123456789abcdef","partition_key":"u-42","sort_key":"x","primary_key":"id"}"#,
+    r#"{"secretary":"Ann","passenger":"Bob","tokenizer":"cl100k_base","keyboard":"us","authorship":"x"}"#,
+    r#"{"keyCode":13,"keyPath":"a.b","key_type":"RSA","kid":"a","key_id":"b","keyName":"c"}"#,
+    "/b?Key-Pair-Id=APKA0123456789",
+    "secretary=Ann tokenized: yes passenger=Bob",
+    ":authority: a.example",
+    r#"{"authority":"a.example"}"#,
+    r#"{"client_assertion_type":"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}"#,
+    "/x?subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token",
+    "AssertionError: expected 5, assertion: left == right",
+    "signature: void foo(int), signature=missing",
+    "PWD=/app OLDPWD=/",
+    "mkdir -p /x build/out && sudo -u www ls -a /tmp",
+    r#"["mkdir","-p","/x"]"#,
+    "docker run -u 1000:1000 x; git checkout -b feature; tsc -p tsconfig.json",
+    "git push -u origin main | grep -P a+ | date -u +%H:%M",
+    "see //cdn.example/x@1.2.3 and //host:8080/@x //@ts-ignore",
+    "[\"user\", \"page\"] \"password\", \"email\" are missing",
+    "- name: a\n  value: 1\n- name: b\n  value: 2",
+    "secretKeyRef:\n  key: password\n  name: db\n- name: LOG\n  value: debug",
+    "{\"feature_flag.key\":\"token-refresh\",\"feature_flag.result.value\":\"on\"}",
+    "<a name=\"password\">b</a><option name=\"x\">y</option>",
+    "risk_assessment_2024_final_report_v2 desk-lamp-green-2024-11-28",
 ];
 
 #[test]
@@ -257,158 +345,3 @@ fn lines_of_ordinary_logs_stay() {
         assert_eq!(redacted(text), text);
     }
 }
-
-/// How a secret is said: what precedes it, and what follows it.
-const FORMS: [(&str, &str); 40] = [
-    ("postgres://ann:", "@db.example/x"),
-    ("mysql://ann:p/", "@db.example/x"),
-    ("amqp://ann:p?a=", "@mq.example"),
-    ("redis://:p#", "@cache.example"),
-    ("https://ann:p@", "@a.example/"),
-    ("password=", ""),
-    ("password: '", "'"),
-    ("password%3D", ""),
-    ("password%253A%20", ""),
-    (r"password\u003d", ""),
-    (r"password\x3a", ""),
-    ("password&#61;", ""),
-    ("password&amp;equals;", ""),
-    (r#"\"password\": \""#, r#"\""#),
-    (r#"\\\"api_key\\\":\\\""#, r#"\\\""#),
-    (":password=>\"", "\""),
-    ("pass=", ""),
-    ("pwd=", ""),
-    ("passphrase \"", "\""),
-    ("PAT=", ""),
-    ("client-secret: ", ""),
-    ("AccountKey=", ";"),
-    ("SharedAccessKey=", ""),
-    ("/x?sig=", "&a=1"),
-    ("/x?X-Amz-Signature=", ""),
-    ("Bearer \"", "\""),
-    ("Bearer: ", ""),
-    ("Authorization: Basic ", ""),
-    ("Authorization Token ", ""),
-    ("<password>", "</password>"),
-    ("<x:Secret a=\"b\">", "</x:Secret>"),
-    ("<input name=\"password\" value=\"", "\">"),
-    ("<input value=\"", "\" name=\"password\">"),
-    ("IDENTIFIED BY '", "'"),
-    ("PASSWORD '", "'"),
-    ("WHERE password = '", "'"),
-    ("ghp_0123456789abcdef", ""),
-    ("sk-proj-A1b2C3d4E5f6", ""),
-    ("https://hooks.slack.com/services/T0/B0/", ""),
-    ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"),
-];
-
-proptest! {
-    #[test]
-    fn planted_secrets_never_survive(
-        form in 0..FORMS.len(),
-        before in r#"[a-z0-9 .,:;=&%/\\<>"'@#?\n{}\[\]-]{0,24}"#,
-        after in r#"[a-z0-9 .,:;=&%/\\<>"'@#?\n{}\[\]-]{0,24}"#,
-        secret in "[A-Za-z]{4}[A-Za-z0-9_]{4,12}",
-    ) {
-        let (start, end) = FORMS[form];
-        let secret = format!("Zq7{secret}");
-        let kept = redacted(&format!("{before} {start}{secret}{end} {after}"));
-        prop_assert!(!kept.contains(&secret), "{}", kept);
-    }
-
-    #[test]
-    fn redacting_twice_is_redacting_once(parts in proptest::collection::vec(0..PIECES.len(), 0..16)) {
-        let text: String = parts.into_iter().map(|part| PIECES[part]).collect();
-        let kept = redacted(&text);
-        prop_assert_eq!(redacted(&kept), kept.clone(), "{}", text);
-    }
-}
-
-/// What texts are put together of.
-const PIECES: [&str; 40] = [
-    "password",
-    "token",
-    "=",
-    ":",
-    " ",
-    "\"",
-    "'",
-    "\\",
-    "%3D",
-    "%25",
-    "&#61;",
-    "&amp;",
-    r"\u003d",
-    "<password>",
-    "</password>",
-    "<",
-    ">",
-    "://",
-    "@",
-    "/",
-    "?",
-    "#",
-    "a",
-    "b1",
-    "Bearer ",
-    "eyJabcdefghi.eyJ",
-    "-----BEGIN PRIVATE KEY-----",
-    "-----END PRIVATE KEY-----",
-    "\n",
-    "[redacted]",
-    "--token",
-    " -p ",
-    "8080:80",
-    "name=",
-    "value=",
-    "{",
-    "}",
-    "ghp_0123456789abcdef",
-    ",",
-    "identified by ",
-];
-
-#[test]
-fn long_texts_are_read_once() {
-    for piece in [
-        "@",
-        ":",
-        "<",
-        "/",
-        "%",
-        "\\",
-        "&",
-        "=",
-        "\"",
-        "-----BEGIN ",
-        "-----BEGIN PRIVATE KEY-----",
-        "password=",
-        "max_tokens=1 ",
-        "<password>",
-        "<password> ",
-        "<a>",
-        "</",
-        "://",
-        "a://b:c ",
-        "://a:1@",
-        "sk-",
-        "%25",
-        "\\\\u",
-        "&amp;",
-        "name=",
-        "signature=",
-        "identified by ",
-        "hooks.slack.com/services/x ",
-        "password ( ",
-        "authorization ",
-        "a\n",
-        "x&#61;y ",
-    ] {
-        let text = piece.repeat(LONG / piece.len());
-        let kept = redacted(&text);
-        assert!(kept.len() <= 4 * text.len(), "{piece:?}");
-    }
-}
-
-/// Signs of a long text: hours, if each were looked at again from every place.
-const LONG: usize = 1 << 19;
