@@ -4,7 +4,7 @@
 //! A deployment without a token and without Access counts as not configured. Team, audience and grants of Access are
 //! set together or not at all. No error contains a value.
 
-use super::reader::{SettingsReader, not_valid, one_of};
+use super::reader::{SettingsReader, not_valid, one_of, whole};
 use super::settings::{ACCESS_AUD, ACCESS_GRANTS, ACCESS_PLAIN_HTTP, ACCESS_SESSION, ACCESS_TEAM, TOKEN, TOKENS};
 use crate::access::{AccessRules, SignOn, TokenIssuer, TokenRule, main_rule, read_grants, read_tokens};
 use crate::limits::SESSION_HOURS_MAX;
@@ -55,7 +55,7 @@ fn sign_on<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Opt
 }
 
 fn session_s(hours: &str) -> Result<i64, String> {
-    let hours = hours.parse().ok().filter(|hours| (1..=SESSION_HOURS_MAX).contains(hours));
+    let hours = whole(hours).filter(|hours| (1..=SESSION_HOURS_MAX).contains(hours));
     let seconds = hours.map(|hours| hours * 3_600);
     seconds.ok_or_else(|| format!("must be a whole number of hours from 1 to {SESSION_HOURS_MAX}"))
 }

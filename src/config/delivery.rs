@@ -3,7 +3,7 @@
 //! # Invariants
 //! Address, path and key are set together or not at all; without them nothing is sent. No error contains a secret.
 
-use super::reader::{SettingsReader, not_valid, one_of};
+use super::reader::{SettingsReader, not_valid, one_of, whole};
 use super::settings::{
     ENDPOINT, KEY, LINES_PER_SECOND, ON_UNKNOWN, PLAIN_HTTP, SECOND_KEY, SERVER_ERRORS, TIMEOUT, URI,
 };
@@ -92,7 +92,7 @@ fn endpoint<G: Fn(&str) -> Option<String>>(
 /// Parses the time limit of a POST into milliseconds.
 fn post_ms(text: &str) -> Result<i64, String> {
     let (least, most) = POST_S;
-    let seconds = text.parse().ok().filter(|seconds: &u32| (least..=most).contains(seconds));
+    let seconds = whole(text).filter(|seconds: &u32| (least..=most).contains(seconds));
     let seconds = seconds.ok_or_else(|| format!("must be a whole number of seconds from {least} to {most}"))?;
     Ok(i64::from(seconds) * 1_000)
 }
@@ -100,7 +100,7 @@ fn post_ms(text: &str) -> Result<i64, String> {
 /// Parses the maximum rate.
 fn lines_per_second(text: &str) -> Result<u64, String> {
     let (least, most) = RATES;
-    let rate = text.parse().ok().filter(|rate| (least..=most).contains(rate));
+    let rate = whole(text).filter(|rate| (least..=most).contains(rate));
     rate.ok_or_else(|| {
         format!("must be a whole number of lines from {least} to {most}; remove it to send without a limit")
     })

@@ -1,6 +1,6 @@
 //! The settings of the edge logger, which is a deployment of its own: it needs no token, and its faults stop the logger alone.
 
-use super::reader::{ConfigFault, SettingsReader, not_valid, one_of};
+use super::reader::{ConfigFault, SettingsReader, not_valid, one_of, whole};
 use super::{bucket_name, datasets, settings};
 use crate::edge::{
     EdgeMode, EdgeSettings, FingerprintKey, FlushBounds, PathPattern, RedactionRules, SinkSettings, add_headers,
@@ -71,7 +71,7 @@ fn sinks<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Optio
     });
     let handover_ms = reader.read(&settings::EDGE_HANDOVER_MS, |value| {
         let most = EDGE_HANDOVER_MS.1;
-        let found = value.parse().ok().filter(|ms| (0..=most).contains(ms));
+        let found = whole(value).filter(|ms| (0..=most).contains(ms));
         found.ok_or_else(|| format!("must be a whole number of milliseconds from 0 to {most}"))
     });
     let objects = reader.read(&settings::EDGE_OBJECTS, |value| number(value, &EDGE_OBJECTS_MAX));
@@ -128,7 +128,7 @@ pub(super) fn number_between<N: std::str::FromStr + PartialOrd + std::fmt::Displ
     value: &str,
     (least, most): (N, N),
 ) -> Result<N, String> {
-    let found = value.parse().ok().filter(|number| (&least..=&most).contains(&number));
+    let found = whole(value).filter(|number| (&least..=&most).contains(&number));
     found.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 

@@ -41,7 +41,7 @@ pub use reader::ConfigFault;
 pub use settings::{DEFAULT_BUCKET_NAME, SETTINGS, SettingRequirement, SettingSpec};
 pub use webhook::{WebhookForm, WebhookSettings};
 
-use reader::{SettingsReader, count, one_of};
+use reader::{SettingsReader, count, one_of, whole};
 
 /// The settings of a deployment, each parsed and checked.
 #[derive(Clone)]
@@ -169,7 +169,7 @@ impl Config {
     fn from<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Option<Self> {
         let access = access::read(reader);
         let per_minute = reader
-            .read(&settings::RATE, |value| value.parse().map_err(|_| "must be a whole number, 0 or greater".into()));
+            .read(&settings::RATE, |value| whole(value).ok_or_else(|| "must be a whole number, 0 or greater".into()));
         let daily_budget = budget::read(reader);
         let audit_chains = reader.read(&settings::AUDIT_CHAINS, |value| count(value, AUDIT_CHAINS_MAX));
         let partitions = reader.read(&settings::PARTITIONS, |value| count(value, PARTITIONS_MAX));
@@ -225,7 +225,7 @@ fn bucket_name(value: &str) -> Result<String, String> {
 }
 
 fn retention_days(value: &str) -> Result<u32, String> {
-    let days = value.parse().ok().filter(|days| (1..=RETENTION_DAYS_MAX).contains(days));
+    let days = whole(value).filter(|days| (1..=RETENTION_DAYS_MAX).contains(days));
     days.ok_or_else(|| format!("must be a whole number of days from 1 to {RETENTION_DAYS_MAX}"))
 }
 

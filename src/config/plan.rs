@@ -1,6 +1,6 @@
 //! The settings that decide which records are delivered, and as which lines.
 
-use super::reader::{SettingsReader, not_valid, one_of};
+use super::reader::{SettingsReader, not_valid, one_of, whole};
 use super::{Config, settings, start_time};
 use crate::filter::Filter;
 use crate::limits::BATCH_SIZE_MAX;
@@ -41,6 +41,6 @@ fn partner<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>) -> Par
 }
 
 fn batch_size(value: &str) -> Result<u32, String> {
-    let lines = value.parse().ok().filter(|lines| (1..=BATCH_SIZE_MAX).contains(lines));
+    let lines = whole(value).filter(|lines| (1..=BATCH_SIZE_MAX).contains(lines));
     lines.ok_or_else(|| format!("must be a whole number from 1 to {BATCH_SIZE_MAX}"))
 }

@@ -98,8 +98,54 @@ pub(super) fn not_valid(error: impl std::fmt::Display) -> String {
     format!("is not valid: {error}")
 }
 
+/// Parses a whole number: decimal digits alone, of which the first is a zero only if there is no other.
+pub(super) fn whole<N: std::str::FromStr>(text: &str) -> Option<N> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
 /// Parses a number from 1 to `most`.
 pub(super) fn count(value: &str, most: u8) -> Result<u8, String> {
-    let count = value.parse().ok().filter(|count| (1..=most).contains(count));
+    let count = whole(value).filter(|count| (1..=most).contains(count));
     count.ok_or_else(|| format!("must be a whole number from 1 to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{AUDIT_CHAINS, BATCH_SIZE, PARTITIONS, RATE};
+    use super::super::{Config, ConfigFault};
+    use super::whole;
+
+    #[test]
+    fn whole_number_has_one_spelling() {
+        for (text, number) in [("0", Some(0)), ("4", Some(4)), ("40", Some(40)), ("255", Some(255))] {
+            assert_eq!(whole::<u8>(text), number, "{text}");
+        }
+        for text in ["", "+4", "-0", "04", "00", "4.0", "4e1", "0x4", "1_0", " 4", "\u{0664}", "256"] {
+            assert_eq!(whole::<u8>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_take_whole_numbers_alone() {
+        let faults = |name: &str, value: &str| {
+            let read = Config::read(|asked| match asked {
+                "API_TOKEN_SHA256" => {
+                    Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned())
+                }
+                asked => (asked == name).then(|| value.to_owned()),
+            });
+            read.map_or_else(|faults| faults, |config| config.delivery_faults)
+                .iter()
+                .map(ConfigFault::to_string)
+                .collect::<Vec<_>>()
+        };
+        for setting in [&PARTITIONS, &AUDIT_CHAINS, &RATE, &BATCH_SIZE] {
+            assert!(faults(setting.name, "4").is_empty() && faults(setting.name, " 4 ").is_empty());
+            for value in ["+4", "04", "4.0"] {
+                let faults = faults(setting.name, value);
+                assert!(faults.len() == 1 && faults[0].contains("must be a whole number"), "{value}: {faults:?}");
+            }
+        }
+    }
 }
