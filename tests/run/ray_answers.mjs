@@ -270,6 +270,15 @@ test("--wait asks again when the server says so, and no longer than --timeout", 
   assert.equal((await ray([...SEARCH, "--wait"], { url: search.url })).code, 0);
 });
 
+test("--wait does not ask again once the budget of the day is spent", async () => {
+  for (const args of [[ID], SEARCH, ["--csv", ID, ID]]) {
+    const server = await serve(problem(429, "daily_budget_spent", {}, { "retry-after": "1" }), found());
+    const { code, out, err } = await ray(["--wait", "--timeout", "5", ...args], { url: server.url });
+    assert.deepEqual([code, out, server.requests.length], [5, "", 1], err);
+    assert.match(err, /It is daily_budget_spent\. Do this\. \[429 daily_budget_spent\]/);
+  }
+});
+
 test("a search follows its cursors, of the same range, to the limit", async () => {
   const pages = () => serve(page(["1", "2"], { complete: false, cursor: "c1" }), page(["3", "4"], { complete: false, cursor: "c2" }), page(["5"]));
   const all = await pages();
