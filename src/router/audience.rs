@@ -4,12 +4,13 @@ use std::cell::RefCell;
 
 use ::http::header::ACCEPT;
 
-use super::audit_trail::AuditTrail;
+use super::audit_trail::{AuditTrail, CallerBudget};
 use super::path_families::{is_cloudflare_path, is_export, is_tempo_path};
 use super::routes::{is_known_path, is_page_path};
 use crate::access::Caller;
 use crate::api::traces;
 use crate::cloudflare_api;
+use crate::config::Config;
 use crate::http::{HttpRequest, Problem, Reply, prefers_html};
 use crate::otlp::ExportForm;
 use crate::services::Services;
@@ -21,16 +22,23 @@ pub(super) struct Audience {
     reader: Reader,
     /// The header with the caller's daily budget, if it has one, once the caller is known.
     budget: RefCell<Option<(&'static str, String)>>,
+    /// The budget of a caller of whom nothing more is known.
+    known: RefCell<Option<CallerBudget>>,
 }
 
 impl Audience {
     pub(super) fn of_request<B>(request: &HttpRequest<B>) -> Self {
-        Self { reader: Reader::of_request(request), budget: RefCell::default() }
+        Self { reader: Reader::of_request(request), budget: RefCell::default(), known: RefCell::default() }
     }
 
     /// Takes down what the caller's budget is after a request, however that ended.
     pub(super) fn set_budget<D: Services>(&self, trail: &AuditTrail<'_, D>) {
         self.budget.replace(trail.budget_header());
+    }
+
+    /// Takes down the budget of a caller whose request may get no further.
+    pub(super) fn set_budget_of(&self, config: &Config, caller: &Caller) {
+        self.known.replace(CallerBudget::of(config, caller));
     }
 
     /// Takes down who asks, for a person's sake: the pages of problems have their name too.
@@ -43,7 +51,8 @@ impl Audience {
     /// Returns the reply that an answer is.
     pub(super) fn reply(&self, services: &impl Services, answer: Result<Reply, Problem>) -> Reply {
         let mut reply = answer.unwrap_or_else(|problem| self.reader.answer_problem(services, problem));
-        reply.headers.extend(self.budget.take().map(|(name, value)| (name, value.into())));
+        let known = || self.known.take().map(|known| known.header(services));
+        reply.headers.extend(self.budget.take().or_else(known).map(|(name, value)| (name, value.into())));
         reply
     }
 }

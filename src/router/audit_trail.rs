@@ -22,8 +22,8 @@ use super::registry_tokens::{RegistryToken, admit_registry_token};
 use super::request_services::shows_spent;
 use super::routes::{Route, RouteSpec};
 use crate::access::{
-    AuthFailure, ChainNumber, CostReport, Dollars, RefusalReason, RefusedRequests, SpentDailyBudget, UnknownReport,
-    UnknownRequest,
+    AuthFailure, Caller, ChainNumber, CostReport, Dollars, RefusalReason, RefusedRequests, SpentDailyBudget,
+    UnknownReport, UnknownRequest,
 };
 use crate::audit::AUDIT;
 use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial};
@@ -126,13 +126,10 @@ impl<'a, D: Services> AuditTrail<'a, D> {
 
     /// The header that says the caller's budget, and what of it is spent, if it has one and may know.
     pub(super) fn budget_header(&self) -> Option<(&'static str, String)> {
-        let budget = self.budget?;
-        let now_ms = self.services.now_ms();
-        let ends = rfc3339_s(day_end_ms(now_ms).div_euclid(1_000));
-        let known = || self.services.isolate().costs.known(&self.actor, now_ms).map(Dollars::from_nanos);
+        let (budget, now_ms) = (self.budget?, self.services.now_ms());
+        let known = || known_spent(self.services, &self.actor, now_ms);
         let spent = self.spent.get().or_else(known).filter(|_| self.shows_spent);
-        let spent = spent.map(|spent| format!(", spent={spent}"));
-        Some((BUDGET_HEADER, format!("budget={budget}{}, ends={ends}", spent.unwrap_or_default())))
+        Some(budget_words(budget, spent, now_ms))
     }
 
     /// Records and counts a request that is about to be answered. Returns the number of its entry, where it has one.
@@ -198,6 +195,7 @@ impl<'a, D: Services> AuditTrail<'a, D> {
     /// Notes that the caller's budget is spent, and returns the problem.
     fn note_spent(&self, wait_ms: i64, spent: u64) -> Problem {
         let now_ms = self.services.now_ms();
+        self.services.isolate().costs.note(&self.actor, spent, now_ms);
         self.spent.set(Some(Dollars::from_nanos(spent)));
         let spent = self.spent.get().filter(|_| self.shows_spent);
         let budget = self.budget.unwrap_or_default();
@@ -220,6 +218,9 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let limited = match reason {
             RefusalReason::OverRate if is_rated => problems::too_many(wait_ms),
             RefusalReason::BudgetSpent(spent) if is_budgeted(self.spec) && !matches!(mode, AuditMode::Deny(_)) => {
+                // What shows no records was let in since, and has cost something.
+                let known = known_spent(self.services, &self.actor, now_ms).filter(|_| self.shows_spent);
+                let spent = SpentDailyBudget { spent: known.or(spent.spent), ..spent };
                 self.spent.set(spent.spent);
                 problems::budget_spent(&spent, now_ms)
             }
@@ -333,6 +334,39 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             refusals.watch(refused, now_ms);
         }
     }
+}
+
+/// The budget of a caller whose request may go no way that is recorded.
+pub(super) struct CallerBudget {
+    budget: Dollars,
+    actor: String,
+    shows_spent: bool,
+}
+
+impl CallerBudget {
+    /// `None` for a caller without one.
+    pub(super) fn of(config: &Config, caller: &Caller) -> Option<Self> {
+        let (actor, shows_spent) = (caller.name.clone(), shows_spent(caller));
+        Some(Self { budget: config.daily_budget_of(caller)?, actor, shows_spent })
+    }
+
+    /// The header of [`AuditTrail::budget_header`].
+    pub(super) fn header(&self, services: &impl Services) -> (&'static str, String) {
+        let now_ms = services.now_ms();
+        let spent = known_spent(services, &self.actor, now_ms).filter(|_| self.shows_spent);
+        budget_words(self.budget, spent, now_ms)
+    }
+}
+
+/// What a caller has cost today, if the audit log said so to this isolate.
+fn known_spent(services: &impl Services, actor: &str, now_ms: i64) -> Option<Dollars> {
+    services.isolate().costs.known(actor, now_ms).map(Dollars::from_nanos)
+}
+
+fn budget_words(budget: Dollars, spent: Option<Dollars>, now_ms: i64) -> (&'static str, String) {
+    let ends = rfc3339_s(day_end_ms(now_ms).div_euclid(1_000));
+    let spent = spent.map(|spent| format!(", spent={spent}"));
+    (BUDGET_HEADER, format!("budget={budget}{}, ends={ends}", spent.unwrap_or_default()))
 }
 
 /// The name of the caller who was not let in, and the code of the denial, where the name is known.

@@ -53,7 +53,17 @@ pub async fn answer_request<D: Services + 'static>(
     let request = head.with_body(body);
     let reply = async {
         let base = reserve_base(services.memory(), &request);
-        let (spec, arguments) = find_route(&request.method, &request.path)?;
+        let (spec, arguments) = match find_route(&request.method, &request.path) {
+            Ok(found) => found,
+            Err(lost) => {
+                if let (Ok(config), Ok(_base)) = (config, &base)
+                    && let Ok(caller) = authenticate(config, services.as_ref(), &request).await
+                {
+                    audience.set_budget_of(config, &caller.caller);
+                }
+                return Err(lost);
+            }
+        };
         let spec = if config.is_ok() && is_deep(spec, &request) { &HEALTH_DEEP } else { spec };
         if spec.route == Route::GetHealth {
             return Ok(match base {
@@ -100,6 +110,7 @@ async fn admit_request<D: Services + 'static>(
         }
     };
     audience.set_viewer(&caller.caller);
+    audience.set_budget_of(config, &caller.caller);
     if spec.is_upload() {
         let asked = (spec, &caller, audience);
         return ingest(config, services.as_ref(), asked, head.with_body(body), arguments).await;

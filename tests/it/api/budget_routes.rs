@@ -92,10 +92,47 @@ fn every_answer_says_the_budget() {
     assert_eq!((tempo.status, budget(&tempo)), (404, Some(true)));
     let upload = Ask::upload(&records(3..5)).of_deployment(&fakes, &config);
     assert_eq!((upload.status, budget(&upload)), (200, Some(true)));
-    let nowhere = Ask::get("/v1/nowhere").of_deployment(&fakes, &config);
-    assert_eq!((nowhere.status, budget(&nowhere)), (404, None), "no caller is known");
+    for (ask, status) in [
+        (Ask::get("/v1/nowhere"), 404),
+        (Ask::get("/tempo/nowhere"), 404),
+        (Ask::get("/client/v4/nowhere"), 404),
+        (Ask::new("DELETE", "/v1/stats"), 405),
+        (Ask::new("DELETE", "/v1/tokens"), 405),
+        (Ask::get("/v1/traces"), 405),
+    ] {
+        let what = format!("{ask:?}");
+        let stranger = Ask::new(&ask.method, &ask.path).by("stranger").of_deployment(&fakes, &config);
+        let reply = ask.of_deployment(&fakes, &config);
+        assert_eq!((reply.status, budget(&reply)), (status, Some(true)), "{what}");
+        assert_eq!((stranger.status, budget(&stranger)), (status, None), "no caller is known: {what}");
+    }
+    let health = Ask::get("/healthz").of_deployment(&fakes, &config);
+    assert_eq!((health.status, budget(&health)), (200, None));
     let free = lookup().of(&fakes);
     assert_eq!((free.status, budget(&free)), (200, None), "nor has every caller a budget");
+}
+
+#[test]
+fn each_refusal_says_what_is_spent_now() {
+    let (fakes, config) = (world(), with_budget("0.000004"));
+    let said = |reply: &Reply| header(reply, "raydex-budget").unwrap().to_owned();
+    while lookup().of_deployment(&fakes, &config).status == 200 {}
+    let first = said(&lookup().of_deployment(&fakes, &config));
+    // What shows no records is let in, and costs.
+    for _ in 0..20 {
+        assert_eq!(Ask::get("/v1/audit").of_deployment(&fakes, &config).status, 200);
+    }
+    let stats = said(&Ask::get("/v1/stats").of_deployment(&fakes, &config));
+    let refused = lookup().of_deployment(&fakes, &config);
+    assert_eq!(refused.status, 429);
+    let spent = |said: &str| -> f64 {
+        said.split("spent=").nth(1).and_then(|rest| rest.split(',').next()).unwrap().parse().unwrap()
+    };
+    let now = said(&refused);
+    assert!(spent(&now) >= spent(&stats) && spent(&stats) > spent(&first), "{first}, {stats}, {now}");
+    let detail = body(&refused)["detail"].as_str().unwrap().to_owned();
+    let words = now.split("spent=").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    assert!(detail.contains(&format!("has cost {words}")), "{detail} {now}");
 }
 
 #[test]
@@ -112,7 +149,7 @@ fn tempo_search_ends_where_its_budget_does() {
     store.fakes.clock_ms.set(NOW_MS + DAY_MS);
     let partial = asked(&store.fakes, "0.000003");
     assert_eq!((partial.status, header(&partial, "raydex-truncated")), (200, Some("true")));
-    assert!((1..=100).contains(&traces(&partial)), "{}", traces(&partial));
+    assert_eq!(traces(&partial), 100);
     assert_eq!(body(&partial)["metrics"]["completedJobs"], 0);
     assert_eq!(asked(&store.fakes, "0.000003").status, 429, "nothing was done");
 }
