@@ -8,10 +8,11 @@
 //! A caller without a list of zones sees every record. A caller with a list sees a record only if it provably belongs
 //! to one of these zones. The lists are private: what follows from them is decided by [`Visibility`].
 
+use super::record_zone::{AmbiguousText, RecordZone, SENDER_ZONE, ZONE_NAME, text_at};
 use super::{Dollars, Grant, Scope, Scopes, Visibility};
 use crate::mask::Role;
 use crate::record::fields::line_text;
-use crate::record::{Dataset, FieldValue, RecordMembers};
+use crate::record::{Dataset, RecordMembers};
 
 /// An authenticated caller and what they may access.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +36,6 @@ pub struct Caller {
     /// The zone that this request asks for, in lower case; `None` for all that they see.
     asked_zone: Option<String>,
 }
-
-/// The field of a span with the zone of its sender, if that has a list of zones: the one that its host is in.
-pub const SENDER_ZONE: &str = "SpanSenderZone";
-
-/// The field with the name of a record's zone, in any dataset.
-const ZONE_NAME: &str = "ZoneName";
 
 impl Caller {
     /// The caller with this name and the rights of the grant.
@@ -112,8 +107,9 @@ impl Caller {
     /// Returns the first of their zones that a record which they bring is of; `None` for a caller without a list of zones.
     #[must_use]
     pub fn sender_zone(&self, dataset: Dataset, of_batch: Option<&str>, line: &[u8]) -> Option<&str> {
-        let zones = self.zones.iter().flatten().map(String::as_str);
-        zones.into_iter().find(|zone| is_of_zone(dataset, of_batch, line, zone) == Some(true))
+        let zones = self.zones.as_ref()?;
+        let said = RecordZone::of(dataset, of_batch, line)?;
+        zones.iter().map(String::as_str).find(|zone| said.is(zone))
     }
 
     /// Whether a span says that they sent it, as it must if they have a list of zones.
@@ -147,73 +143,14 @@ pub(super) fn zone_claim(members: &RecordMembers<'_>) -> ZoneClaim {
     match text_at(members, ZONE_NAME) {
         Ok(Some(name)) => ZoneClaim::Named(name),
         Ok(None) => ZoneClaim::None,
-        Err(AmbiguousZone) => ZoneClaim::Ambiguous,
+        Err(AmbiguousText) => ZoneClaim::Ambiguous,
     }
-}
-
-/// Returns whether a record belongs to a zone; `None` if neither it nor its batch says a zone.
-#[must_use]
-pub fn is_of_zone(dataset: Dataset, of_batch: Option<&str>, line: &[u8], zone: &str) -> Option<bool> {
-    let text = line_text(line);
-    let members = RecordMembers::parse(&text).ok()?;
-    judge_zone(dataset, of_batch, &members, &[zone.to_ascii_lowercase()])
 }
 
 /// Whether the record belongs to one of the zones.
 fn is_of(dataset: Dataset, of_batch: Option<&str>, members: &RecordMembers<'_>, zones: &[String]) -> bool {
-    judge_zone(dataset, of_batch, members, zones).unwrap_or(false)
-}
-
-/// Whether the record belongs to one of the zones; `None` if it does not say one, and its batch does not.
-fn judge_zone(dataset: Dataset, of_batch: Option<&str>, members: &RecordMembers<'_>, zones: &[String]) -> Option<bool> {
-    let has = |host: &str| zones.iter().any(|zone| is_in_zone(host, zone));
-    for path in std::iter::once(&ZONE_NAME).chain(dataset.spec().zone) {
-        match text_at(members, path) {
-            // Without a value the next field decides.
-            Ok(None) => {}
-            Ok(Some(name)) if *path == ZONE_NAME => {
-                return Some(zones.iter().any(|zone| zone.eq_ignore_ascii_case(&name)));
-            }
-            Ok(Some(url)) if path.ends_with("URL") => return Some(host_of(&url).is_some_and(|host| has(&host))),
-            Ok(Some(host)) => return Some(has(&host)),
-            Err(AmbiguousZone) => return Some(false),
-        }
-    }
-    of_batch.map(|name| zones.iter().any(|zone| zone == name))
-}
-
-/// The value of a field is no text, or the field occurs twice.
-struct AmbiguousZone;
-
-/// The text at a path of members, if there is one that is not empty.
-fn text_at(members: &RecordMembers<'_>, path: &str) -> Result<Option<String>, AmbiguousZone> {
-    let (name, inner) = path.split_once('.').map_or((path, None), |(name, inner)| (name, Some(inner)));
-    let mut values = members.iter().filter(|(known, _)| *known == name).map(|(_, value)| value);
-    let (value, another) = (values.next(), values.next());
-    if another.is_some() {
-        return Err(AmbiguousZone);
-    }
-    let Some(value) = value else { return Ok(None) };
-    match (FieldValue::from_json(value), inner) {
-        (FieldValue::Absent, _) => Ok(None),
-        (FieldValue::Text(text), None) => Ok(Some(text.into_owned()).filter(|text| !text.is_empty())),
-        (FieldValue::Nested(object), Some(inner)) => {
-            RecordMembers::parse(object).map_err(|_| AmbiguousZone).and_then(|members| text_at(&members, inner))
-        }
-        _ => Err(AmbiguousZone),
-    }
-}
-
-/// The host in a URL.
-fn host_of(url: &str) -> Option<String> {
-    url::Url::parse(url).ok()?.host_str().map(str::to_owned)
-}
-
-/// Whether a host, with or without a port or a path, is the zone's name or a subdomain of it.
-fn is_in_zone(host: &str, zone: &str) -> bool {
-    let host = host.split_once([':', '/']).map_or(host, |(name, _)| name);
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    host.strip_suffix(zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    let said = RecordZone::of_members(dataset, of_batch, members);
+    said.is_some_and(|said| zones.iter().any(|zone| said.is(zone)))
 }
 
 #[cfg(test)]
@@ -277,10 +214,6 @@ mod tests {
         ] {
             assert_eq!((bound.is_named_sender(line), free.is_named_sender(line)), (is_named, true));
         }
-        let judged = |line: &[u8]| super::is_of_zone(Dataset::HttpRequests, None, line, "a.example");
-        assert_eq!(judged(br#"{"ZoneName":"A.example"}"#), Some(true));
-        assert_eq!(judged(br#"{"ClientRequestHost":"b.example"}"#), Some(false));
-        assert_eq!(judged(br#"{"RayID":"1"}"#), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! # Invariants
 //! What is left out follows from records that the caller sees. A span whose ray has no such record stays.
 
+use std::collections::BTreeSet;
+
 use super::record_view::DatasetViews;
 use crate::http::{Problem, problems};
 use crate::limits::BOUND_RAYS_ASKED;
@@ -12,7 +14,18 @@ use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
 use crate::story::BoundSpans;
 
-/// Removes foreign spans from records of their rays, or of `ray`; `others` are further records of these rays.
+/// The rays that spans of senders with zones are judged under.
+#[derive(Default)]
+pub(super) struct JudgedRays<'a> {
+    /// The one that all spans are shown under, if it is not that of each of them.
+    pub(super) shown_under: Option<RayId>,
+    /// Further records of these rays.
+    pub(super) others: &'a [FoundRecord],
+    /// Further senders under rays: of spans that are not among the records.
+    pub(super) senders: BTreeSet<(RayId, String)>,
+}
+
+/// Removes foreign spans from records of their rays, or of the one that they are shown under. Returns what is known of senders.
 ///
 /// # Errors
 /// The [`Problem`] of a lookup.
@@ -20,13 +33,17 @@ pub(super) async fn remove_foreign_spans(
     services: &impl Services,
     views: &DatasetViews,
     records: &mut Vec<FoundRecord>,
-    (ray, others): (Option<RayId>, &[FoundRecord]),
+    judged: JudgedRays<'_>,
     reservation: &Reservation,
-) -> Result<(), Problem> {
+) -> Result<BoundSpans, Problem> {
+    let JudgedRays { shown_under: ray, others, senders } = judged;
     let store = services.batch_store();
     let mut bound = BoundSpans::find(store, records, ray);
+    for (ray, zone) in &senders {
+        bound.add(*ray, zone);
+    }
     if bound.is_empty() {
-        return Ok(());
+        return Ok(bound);
     }
     bound.judge(store, records);
     bound.judge(store, others);
@@ -41,7 +58,23 @@ pub(super) async fn remove_foreign_spans(
         }
         !is_foreign
     });
-    Ok(())
+    Ok(bound)
+}
+
+/// Returns the ray of the first of these spans whose request is of the zone of its sender: such a span may say what its trace is of.
+///
+/// # Errors
+/// The [`Problem`] of a lookup.
+pub(super) async fn find_own_ray(
+    services: &impl Services,
+    views: &DatasetViews,
+    spans: &[FoundRecord],
+) -> Result<Option<RayId>, Problem> {
+    let mut bound = BoundSpans::find(services.batch_store(), spans, None);
+    if !bound.is_empty() {
+        look_up_zones(services, views, &mut bound).await?;
+    }
+    Ok(bound.first_own_ray())
 }
 
 /// Looks up the requests of rays whose zone is not known, because the records that are asked for do not have them.

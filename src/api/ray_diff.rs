@@ -121,7 +121,7 @@ impl ComparedRay {
             ray: self.key.to_string(),
             ray_time: self.key.ray().map(|ray| rfc3339(ray.unix_ms())),
             records: self.records,
-            truncated: self.found.truncated,
+            truncated: self.found.cut.truncated,
             lost: LostBatches::of(&self.found, self.cost.as_ref()),
             places: self.found.records.first().map(|record| RecordPlaces::new(record, visibility)),
         }

@@ -38,7 +38,7 @@ impl RayHead {
         Self {
             ray: key.to_string(),
             ray_time: key.ray().map(|ray| time::rfc3339(ray.unix_ms())),
-            truncated: found.truncated,
+            truncated: found.cut.truncated,
             lost: LostBatches::of(found, cost),
         }
     }

@@ -55,7 +55,7 @@ pub(crate) async fn explain_ray(
     let cursor = request.parameter("cursor");
     let asked = (&wish, cursor.as_deref());
     let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
-    let (truncated, options) = (story.found.truncated, &config.partner);
+    let (truncated, options) = (story.found.cut.truncated, &config.partner);
     let media_type = accepted(request);
     let settings = [&options.version, &options.tenant, &options.unknown_country];
     let tag = begin_story_tag(caller, request, media_type, &story);

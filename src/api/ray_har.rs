@@ -67,7 +67,7 @@ pub(crate) async fn archive_ray(
     let cursor = request.parameter("cursor");
     let asked = (&wish, cursor.as_deref());
     let mut story = find_story((config, services), &views, &key, asked, &reservation).await?;
-    let truncated = story.found.truncated;
+    let truncated = story.found.cut.truncated;
     let mut tag = begin_story_tag(&caller, request, HAR, &story).with(env!("CARGO_PKG_VERSION").as_bytes());
     let next_cursor = story.seal_cursors(services, &caller).await?;
     let mut found = std::mem::take(&mut story.found);
@@ -138,7 +138,7 @@ async fn write_archive<F: FnMut(&[u8])>(
     archive.body.push(b"{\"log\":{\"version\":\"1.2\",\"creator\":")?;
     archive.body.push_json(&Creator { name: "raydex", version: env!("CARGO_PKG_VERSION") })?;
     archive.body.push(b",\"entries\":[")?;
-    let truncated = found.truncated;
+    let truncated = found.cut.truncated;
     shown.each(services, found, |record, line| archive.push(record, line)).await?;
     Ok((archive.end(key, truncated)?, shown.unseen.warnings()))
 }

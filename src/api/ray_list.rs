@@ -128,7 +128,7 @@ async fn line(
     match find_named(key, find).await {
         Err(problem) => problem_line(line(), problem),
         Ok((key, (found, cost))) => {
-            let (ray, truncated) = (Some(key.to_string()), Some(found.truncated));
+            let (ray, truncated) = (Some(key.to_string()), Some(found.cut.truncated));
             let head = RayLine { found: true, ray, truncated, ..line() };
             let written = async {
                 let mut document = ListDocument::begin(services.memory(), &head, "records")?;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::absence::explain_absence;
 use super::cursors::{open_place, seal_place};
 use super::family_wish::{FamilyWish, SubrequestForm};
-use super::foreign_spans::remove_foreign_spans;
+use super::foreign_spans::{JudgedRays, remove_foreign_spans};
 use super::ray_tree::{TreeResponse, give_form};
 use super::record_view::DatasetViews;
 use super::retry::retry_while_out_of_memory;
@@ -17,13 +17,13 @@ use crate::access::Caller;
 use crate::config::Config;
 use crate::http::{LookupCost, Problem, problems};
 use crate::limits::{LOOKUP_RECORDS, LOOKUP_STEP_MS, TRACE_RECORDS, TREE_NODE_BYTES};
-use crate::lookup::{FoundRecord, LookupResult, RecordSelection, lookup_for};
+use crate::lookup::{FoundRecord, LookupResult, RecordCut, RecordSelection, lookup_for};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
 use crate::span_reader::ReadStats;
 use crate::story::{
-    FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, KinRecord, find_family, sender_zone,
+    FamilyCursor, FamilyPage, FamilyPageStart, FamilyPlace, FamilyQuery, KinRecord, find_family, remove_spans,
 };
 
 /// Looks up the records of the ray that the caller may see, and what that cost if they may know it. Without any, the
@@ -34,10 +34,13 @@ pub(crate) async fn find_ray(
     key: &RayKey,
     reservation: &Reservation,
 ) -> Result<(LookupResult, Option<LookupCost>), Problem> {
-    in_even_steps(services, views, find_records(services, views, (key, LOOKUP_RECORDS), reservation)).await
+    let found = find_records(services, views, (key, LOOKUP_RECORDS), reservation);
+    let (mut found, cost) = in_even_steps(services, views, found).await?;
+    found.cut.settle();
+    Ok((found, cost))
 }
 
-/// Like [`find_ray`], of as many records as a trace has.
+/// Like [`find_ray`], of as many records as a trace has. Whether it counts that spans of senders with zones are missing is open.
 pub(super) async fn find_spans_of(
     services: &impl Services,
     views: &DatasetViews,
@@ -65,7 +68,7 @@ pub(crate) struct RayStory {
 impl RayStory {
     /// A story of records without a tree.
     pub(crate) fn of_records(found: LookupResult, cost: Option<LookupCost>) -> Self {
-        Self { is_cut: found.truncated, found, cost, ..Self::default() }
+        Self { is_cut: found.cut.truncated, found, cost, ..Self::default() }
     }
 
     /// Returns whether something is missing that no page has.
@@ -76,7 +79,7 @@ impl RayStory {
     /// Notes whether more is missing that no page has.
     pub(super) const fn add_cut(&mut self, is_cut: bool) {
         self.is_cut |= is_cut;
-        self.found.truncated |= is_cut;
+        self.found.cut.truncated |= is_cut;
     }
 
     /// Returns whether the tree, or the records, have another page.
@@ -86,7 +89,7 @@ impl RayStory {
 
     /// Returns whether there are more records than these, or some could not be read.
     pub(crate) const fn is_truncated(&self) -> bool {
-        self.found.truncated || self.records_go_on.is_some()
+        self.found.cut.truncated || self.records_go_on.is_some()
     }
 
     /// Gives the tree the cursor of its next page; returns that of the records.
@@ -185,7 +188,7 @@ async fn find_wished(
 }
 
 /// Ends a lookup as soon as it is done, or after as long a time whatever is hidden.
-async fn in_even_steps<T>(
+pub(super) async fn in_even_steps<T>(
     services: &impl Services,
     views: &DatasetViews,
     lookup: impl Future<Output = Result<T, Problem>>,
@@ -264,11 +267,12 @@ async fn find_page(
     })
     .await?;
     page.truncated |= was_cut;
-    remove_foreign(services, views, &mut page, reservation).await?;
+    remove_foreign(services, views, (ray, &mut page), reservation).await?;
     let is_known = !is_first || !page.records.is_empty();
     let more_follow = page.truncated || page.more_records.is_some();
     let is_cut = page.is_cut_within || page.truncated;
     let truncated = page.is_cut_within || wish.shows_subrequests() && more_follow;
+    let cut = RecordCut { truncated, ..RecordCut::default() };
     if wish.needs_records() {
         let passes = |record: &FoundRecord| views.selects(record, reservation.budget());
         give_form(wish.subrequests, ray, &mut page, passes, reservation)?;
@@ -282,7 +286,7 @@ async fn find_page(
         FamilyCursor { asked, lists_records, is_cyclic, is_cut, place }
     };
     let more_tree = tree.as_mut().and_then(|tree| Some((tree.cyclic, tree.more.take()?)));
-    let found = LookupResult { records: records.into_iter().map(|kin| kin.record).collect(), truncated, stats };
+    let found = LookupResult { records: records.into_iter().map(|kin| kin.record).collect(), cut, stats };
     let (found, cost) = with_cost(services, views, &RayKey::Ray(ray), started, (found, is_known))?;
     if let Some(tree) = &tree {
         reservation.reserve(TREE_NODE_BYTES * (tree.nodes.len() + 1))?;
@@ -297,19 +301,33 @@ async fn find_page(
     })
 }
 
-/// Removes spans from a page that senders of other zones brought.
+/// Removes spans from a page of a ray's family that senders of other zones brought.
 async fn remove_foreign(
     services: &impl Services,
     views: &DatasetViews,
-    page: &mut FamilyPage,
+    (ray, page): (RayId, &mut FamilyPage),
     reservation: &Reservation,
 ) -> Result<(), Problem> {
-    if page.records.iter().all(|kin| sender_zone(&kin.record).is_none()) {
+    let mut nodes = page.tree.iter_mut().flat_map(|tree| &mut tree.nodes).collect::<Vec<_>>();
+    let mut senders = page.cut_senders.clone();
+    senders.extend(nodes.iter().flat_map(|node| node.senders.keys().map(|zone| (node.ray, zone.clone()))));
+    if senders.is_empty() && page.records.iter().all(|kin| kin.sender.is_none()) {
         return Ok(());
     }
     let mut records: Vec<FoundRecord> = std::mem::take(&mut page.records).into_iter().map(|kin| kin.record).collect();
-    remove_foreign_spans(services, views, &mut records, (None, &[]), reservation).await?;
+    let judged = JudgedRays { senders, ..JudgedRays::default() };
+    let bound = remove_foreign_spans(services, views, &mut records, judged, reservation).await?;
     page.records.extend(records.into_iter().filter_map(|record| KinRecord::read(services.batch_store(), record)));
+    for node in &mut nodes {
+        let foreign = node.senders.iter().filter(|(zone, _)| bound.is_foreign(node.ray, zone));
+        let foreign = foreign.map(|(_, count)| count).sum();
+        remove_spans(&mut node.records, foreign);
+    }
+    for (of, zone) in &page.cut_senders {
+        let is_cut = !bound.is_foreign(*of, zone);
+        page.is_cut_within |= is_cut && *of == ray;
+        page.truncated |= is_cut && *of != ray;
+    }
     Ok(())
 }
 
@@ -326,8 +344,12 @@ async fn find_records(
         Ok(lookup_for((services.batch_store(), services), services.shards(), asked, key, reservation).await?)
     })
     .await?;
-    if key.ray().is_some() {
-        remove_foreign_spans(services, views, &mut found.records, (None, &[]), reservation).await?;
+    if let Some(ray) = key.ray() {
+        let senders = found.cut.senders.iter().map(|zone| (ray, zone.clone())).collect();
+        let judged = JudgedRays { senders, ..JudgedRays::default() };
+        let bound = remove_foreign_spans(services, views, &mut found.records, judged, reservation).await?;
+        found.cut.senders.retain(|zone| !bound.is_foreign(ray, zone));
+        found.cut.settle();
     }
     let is_known = !found.records.is_empty();
     with_cost(services, views, key, started, (found, is_known))

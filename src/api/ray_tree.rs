@@ -155,7 +155,7 @@ impl TreeResponse {
     /// Creates the JSON of a page, without the cursor of the next one.
     pub(super) fn new(tree: FamilyTree, truncated: bool) -> Self {
         let FamilyTree { root, nodes, cyclic, .. } = tree;
-        let node = |TreeNode { ray, parent, link, depth, records, log_types }| NodeResponse {
+        let node = |TreeNode { ray, parent, link, depth, records, log_types, .. }| NodeResponse {
             ray,
             parent: parent.map(|parent| parent.to_string()),
             link,

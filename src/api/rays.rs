@@ -64,7 +64,7 @@ pub(crate) async fn get_ray(
     let asked = (&wish, cursor.as_deref());
     let find = async |key: &RayKey| find_story((config, services), &views, key, asked, &reservation).await;
     let (key, mut story) = find_named(key, find).await?;
-    let (truncated, media_type) = (story.found.truncated, form.format.media_type());
+    let (truncated, media_type) = (story.found.cut.truncated, form.format.media_type());
     let mut tag = begin_story_tag(caller, request, media_type, &story);
     let next_cursor = story.seal_cursors(services, caller).await?;
     let on_line = |line: &[u8]| tag.add(line);

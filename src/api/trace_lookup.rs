@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::foreign_spans::remove_foreign_spans;
-use super::ray_story::{RayStory, find_spans_of, find_trace};
+use super::foreign_spans::{JudgedRays, find_own_ray, remove_foreign_spans};
+use super::ray_story::{RayStory, find_spans_of, find_trace, in_even_steps};
 use super::record_view::DatasetViews;
 use crate::config::Config;
 use crate::http::{Problem, problems};
@@ -16,7 +16,7 @@ use crate::lookup::{FoundRecord, LookupResult, copy_key};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
-use crate::story::{NO_RAY, ray_of, sender_zone};
+use crate::story::{NO_RAY, ray_of};
 
 /// A trace as it is found.
 pub(crate) struct TraceTree {
@@ -58,7 +58,8 @@ pub(crate) async fn find_named_trace(
         found => return found.map(TraceTree::of_tree),
     };
     match find_spans(asked, views, &RayKey::padded_trace(ray), page, reservation).await {
-        Err(problem) if problem.status == 404 && key.ray().is_some() => Err(absent),
+        // Digits of a ray are no trace ID if they are all zeros; without a span they are that ray.
+        Err(problem) if matches!(problem.status, 400 | 404) && key.ray().is_some() => Err(absent),
         found => found,
     }
 }
@@ -78,43 +79,55 @@ async fn find_spans(
         return Err(problems::trace_not_found());
     }
     let of_spans = DatasetViews::new(views.caller(), Some(Dataset::Traces), None)?;
-    let (spans, cost) = find_spans_of(services, &of_spans, trace, reservation).await?;
+    let (mut spans, cost) = find_spans_of(services, &of_spans, trace, reservation).await?;
     let named_ray = |record: &FoundRecord| ray_of(services.batch_store(), record);
-    // The ray that a sender without zones names, if there is one: others may name rays of their own.
-    let is_free = |record: &&FoundRecord| sender_zone(record).is_none();
-    let free = spans.records.iter().filter(is_free).find_map(named_ray);
-    let Some(ray) = free.or_else(|| spans.records.iter().find_map(named_ray)) else {
+    // The ray that a sender without zones names, if there is one: others may name any, and lead to those of their own zone.
+    let is_free = |record: &&FoundRecord| record.sender_zone().is_none();
+    let ray = match spans.records.iter().filter(is_free).find_map(named_ray) {
+        Some(ray) => Some(ray),
+        None => in_even_steps(services, views, find_own_ray(services, views, &spans.records)).await?,
+    };
+    let Some(ray) = ray else {
+        spans.cut.settle();
         return Ok(TraceTree::of_tree((NO_RAY, RayStory::of_records(spans, cost))));
     };
+    let LookupResult { mut records, cut, .. } = spans;
+    // The tree has those of the ray, where it has spans: they are not held twice.
+    let has_spans = views.datasets().contains(&Dataset::Traces);
+    let is_in_tree = |record: &FoundRecord| has_spans && named_ray(record) == Some(ray);
+    release_some(&mut records, is_in_tree, reservation);
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
-    story.add_cut(spans.truncated);
     let [_, goes_on] = story.goes_on();
-    // A later page has its rays' spans alone, and those of the ray are on one of the pages.
-    let is_elsewhere = |record: &FoundRecord| page.1.is_some() || goes_on && named_ray(record) == Some(ray);
-    let mut others = without(spans, &story.found, is_elsewhere, reservation);
-    let below = (Some(ray), story.found.records.as_slice());
-    remove_foreign_spans(services, views, &mut others, below, reservation).await?;
-    Ok(TraceTree { root, story, others: (ray, others) })
+    if page.1.is_some() {
+        // A later page has its rays' spans alone.
+        release_some(&mut records, |_| true, reservation);
+    } else if has_spans && !goes_on && story.is_cut() {
+        // The ray may have more spans of other traces than a tree has.
+        release_some(&mut records, |_| true, reservation);
+        records = find_spans_of(services, &of_spans, trace, reservation).await?.0.records;
+    }
+    remove_known(&mut records, &story.found, reservation);
+    let senders = cut.senders.iter().map(|zone| (ray, zone.clone())).collect();
+    let judged = JudgedRays { shown_under: Some(ray), others: &story.found.records, senders };
+    let bound = remove_foreign_spans(services, views, &mut records, judged, reservation).await?;
+    story.add_cut(cut.truncated || cut.senders.iter().any(|zone| !bound.is_foreign(ray, zone)));
+    Ok(TraceTree { root, story, others: (ray, records) })
 }
 
-/// Returns the spans that are neither among the records of a tree nor elsewhere.
-fn without(
-    spans: LookupResult,
-    tree: &LookupResult,
-    is_elsewhere: impl Fn(&FoundRecord) -> bool,
-    reservation: &Reservation,
-) -> Vec<FoundRecord> {
+/// Removes the spans that are among the records of a tree.
+fn remove_known(spans: &mut Vec<FoundRecord>, tree: &LookupResult, reservation: &Reservation) {
     let in_tree = tree.records.iter().filter(|record| record.dataset == Dataset::Traces);
     let known: BTreeSet<_> = in_tree.map(copy_key).collect();
-    let is_known = |record: &FoundRecord| is_elsewhere(record) || known.contains(&copy_key(record));
-    let (known, others): (Vec<_>, Vec<_>) = spans.records.into_iter().partition(is_known);
-    release(&known, reservation);
-    others
+    release_some(spans, |record| known.contains(&copy_key(record)), reservation);
 }
 
-/// Returns the memory of records that are no longer needed.
-fn release(records: &[FoundRecord], reservation: &Reservation) {
-    for record in records {
-        reservation.release(record.held_bytes());
-    }
+/// Removes records, and returns their memory.
+fn release_some(records: &mut Vec<FoundRecord>, is_gone: impl Fn(&FoundRecord) -> bool, reservation: &Reservation) {
+    records.retain(|record| {
+        let is_gone = is_gone(record);
+        if is_gone {
+            reservation.release(record.held_bytes());
+        }
+        !is_gone
+    });
 }

@@ -56,7 +56,8 @@ pub const FAMILY_LINES: usize = 500;
 /// Number of rays whose records are read at a time where these are part of the answer, before it is known how long they are.
 pub const FAMILY_SLICE: usize = 64;
 
-/// Memory of a ray of a tree, in bytes: its facts, its node, and its JSON as it is hashed and as it is written.
+/// Memory of a ray of a tree, in bytes: its facts, its node, and its JSON as it is hashed and as it is written. Of a ray under which
+/// senders with zones brought spans, the zones are a few hundred bytes more.
 pub const TREE_NODE_BYTES: usize = 1_024;
 
 /// Maximum number of calls to shards for one page. Requests that cause each other are a second apart as a rule, so two

@@ -3,8 +3,8 @@
 //! The invariants of [`super`] apply.
 
 use super::{
-    CALLER_SHARES, FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS, MASKING_ROOM, MAX_LINE, MEMORY_BUDGET, REQUEST_BYTES,
-    STREAM_BYTES, TRACES_SPANS,
+    CALLER_SHARES, FOUND_BYTES, LOOKUP_BYTES, LOOKUP_RECORDS, MASKING_ROOM, MAX_LINE, MEMORY_BUDGET, MIB,
+    REQUEST_BYTES, SENDER_ZONES, STREAM_BYTES, TRACES_SPANS, ZONE_SPAN_BYTES, ZONE_SPANS,
 };
 
 /// Memory of a member of a record while spans are made of it, in bytes: 40 in a list that doubles as it grows, 32 in a tree of
@@ -35,9 +35,17 @@ pub const OTLP_PART_SPANS: usize = 256;
 /// See [`OTLP_PART_SPANS`].
 pub const OTLP_PART_BYTES: usize = 256 * 1_024;
 
+/// Memory of exporters' spans that are made from which on no more are added, in bytes: those of many short attributes take more of it
+/// than their lines say. What is left out of a trace without room in memory is so much at most that would have fitted, and one span.
+pub const OTLP_PART_ROOM: usize = 2 * MIB;
+
 const _: () = assert!(TRACE_RECORDS >= LOOKUP_RECORDS);
 const _: () = assert!(
-    LOOKUP_BYTES + TRACE_RECORDS * (FOUND_BYTES + OTLP_PLANNED_BYTES) + STREAM_BYTES + REQUEST_BYTES
+    LOOKUP_BYTES
+        + SENDER_ZONES * ZONE_SPAN_BYTES
+        + (TRACE_RECORDS + SENDER_ZONES * ZONE_SPANS) * (FOUND_BYTES + OTLP_PLANNED_BYTES)
+        + STREAM_BYTES
+        + REQUEST_BYTES
         < MEMORY_BUDGET / CALLER_SHARES
 );
 

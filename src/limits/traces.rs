@@ -45,6 +45,29 @@ pub const TRACE_TEXT_BYTES: usize = 8 * KIB;
 /// alone: one as a rule.
 pub const BOUND_RAYS_ASKED: usize = 20;
 
+/// Spans that an answer has at most of the senders of one zone, where these have a list of zones: half of what an exporter sends
+/// at a time unless it is set otherwise. They never take the room of others.
+pub const ZONE_SPANS: usize = 256;
+
+/// Maximum size of their lines, in bytes: 1.5 KiB each. One of [`TRACE_LINE_BYTES`] fits.
+pub const ZONE_SPAN_BYTES: usize = 384 * KIB;
+
+/// Number of zones whose senders' spans an answer has: a trace is of one as a rule. Of a fifth it has none. Together they have
+/// 1.5 MiB of lines, and 1.1 MiB for what is known of each span, beside those of all other senders.
+pub const SENDER_ZONES: usize = 4;
+
+/// Number of zones of which it is known that spans are left out, 253 bytes each: of more, the answer says that it is cut.
+pub const SENDER_ZONES_CUT: usize = 16;
+
+/// Memory of what is known of it, in bytes: the ray and the zone in a tree of which every node is half full, and its name.
+pub const SENDER_CUT_BYTES: usize = 2 * 32 + 256;
+
+/// Number of zones that are kept of those which the records of a ray say, and the maximum length of a host or a name among them, in
+/// bytes: they are of one as a rule. Of a ray with more, spans are judged by its records alone.
+pub const RAY_ZONES: usize = 4;
+/// See [`RAY_ZONES`].
+pub const RAY_ZONE_BYTES: usize = 256;
+
 /// Levels of lists and objects in the value of an attribute. What is deeper is dropped and counted.
 pub const TRACE_DEPTH: usize = 8;
 
@@ -78,6 +101,8 @@ pub const TRACES_ROOM: usize = 2 * TRACE_SPAN_ROOM + 4 * TRACE_LINE_BYTES + UPLO
 const _: () = assert!(2 * TRACES_SPANS + 1 < MAX_SHARDS);
 const _: () = assert!(TRACES_SPANS * 64 < MAX_NONSTANDARD_BYTES);
 const _: () = assert!(TRACE_LINE_BYTES < MAX_LINE);
+const _: () = assert!(TRACE_LINE_BYTES <= ZONE_SPAN_BYTES);
+const _: () = assert!(SENDER_ZONES_CUT * 253 < REQUEST_BYTES / 4);
 // While the body's buffer grows it exists twice at most; then there is the batch, of a quarter of its size as a rule. That
 // is below what one caller's uploads may hold.
 const _: () = assert!(

@@ -63,9 +63,9 @@ pub(super) async fn find_in_batch(
     for (outcome, stats) in reads {
         result.stats += stats;
         match outcome {
-            SpanOutcome::Complete(LookupSink { records, truncated, .. }) => {
+            SpanOutcome::Complete(LookupSink { records, room, .. }) => {
                 result.records.extend(records);
-                result.truncated |= truncated;
+                result.cut.add(&room.cut);
             }
             SpanOutcome::ObjectGone => is_gone = true,
             SpanOutcome::SpanUnusable | SpanOutcome::Incomplete => needs_scan = true,
@@ -156,7 +156,7 @@ async fn scan_object(
     target.release_reader();
     sink.check_memory()?;
     match outcome {
-        Ok(()) => (result.records, result.truncated) = (sink.records, sink.truncated),
+        Ok(()) => (result.records, result.cut) = (sink.records, sink.room.cut),
         Err(ReadError::Batch(_)) => result.stats.batches_unreadable = 1,
         Err(ReadError::Backend(error)) => return Err(error.into()),
         Err(ReadError::OutOfMemory(error)) => return Err(error.into()),

@@ -12,6 +12,7 @@
 
 mod batch_lookup;
 mod copies;
+mod record_room;
 mod selection;
 mod sink;
 mod target;
@@ -23,13 +24,15 @@ use std::rc::Rc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub(crate) use self::copies::{CopyKey, copy_key, merge_copies};
+pub use self::record_room::RecordCut;
+pub(crate) use self::record_room::RecordRoom;
 pub use self::selection::RecordSelection;
 use self::target::LookupTarget;
-use crate::access::Caller;
+use crate::access::{Caller, sender_zone_of};
 use crate::backend::{BackendError, BatchStore, Bucket, CallError, DurableObjects, Turns};
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FindRay, ObjectVersion};
-use crate::limits::{CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN, LOOKUP_BYTES};
+use crate::limits::{CONCURRENT_CALLS, FOUND_BYTES, LOOKUP_BATCHES, LOOKUP_BATCHES_UNSEEN};
 use crate::memory::{OutOfMemory, Reservation};
 use crate::record::{Dataset, RayKey};
 use crate::rpc;
@@ -71,6 +74,12 @@ impl FoundRecord {
         self.merged.as_ref().map_or(&self.zone, |origin| &origin.zone).as_deref()
     }
 
+    /// Returns the zone of the sender of a span, if it says one.
+    #[must_use]
+    pub fn sender_zone(&self) -> Option<String> {
+        if self.dataset == Dataset::Traces { sender_zone_of(&self.line) } else { None }
+    }
+
     /// The memory that it takes, in bytes, as the lookup reserved it.
     pub(crate) const fn held_bytes(&self) -> usize {
         self.line.len() + FOUND_BYTES
@@ -91,29 +100,40 @@ pub struct RecordCopy {
 /// The outcome of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LookupResult {
-    /// The records, at most as many as the selection says and [`LOOKUP_BYTES`].
+    /// The records, at most as many as the selection says and [`LOOKUP_BYTES`](crate::limits::LOOKUP_BYTES), and those of senders
+    /// with zones, which are bounded apart.
     pub records: Vec<FoundRecord>,
-    /// Whether there are more records than these.
-    pub truncated: bool,
+    /// What more there is than these.
+    pub cut: RecordCut,
     /// The work, with the batches that should hold the ray but are gone or unreadable.
     pub stats: ReadStats,
 }
 
-impl LookupResult {
-    /// Appends the result of one batch, as far as the limits allow: at most `most` records.
-    fn append(mut self, other: Self, most: usize) -> Self {
-        let mut bytes: usize = self.records.iter().map(|record| record.line.len()).sum();
-        for record in other.records {
-            bytes += record.line.len();
-            if self.records.len() >= most || bytes > LOOKUP_BYTES {
-                self.truncated = true;
-                break;
+/// The results of batches, one after the other, as far as the limits allow.
+struct JoinedResults<'r> {
+    sum: LookupResult,
+    room: RecordRoom,
+    reservation: &'r Reservation,
+}
+
+impl JoinedResults<'_> {
+    /// Appends the result of one batch.
+    fn append(&mut self, one: LookupResult) {
+        for record in one.records {
+            if self.room.take(record.sender_zone().as_deref(), record.line.len()) {
+                self.sum.records.push(record);
+            } else {
+                self.reservation.release(record.held_bytes());
             }
-            self.records.push(record);
         }
-        self.truncated |= other.truncated;
-        self.stats += other.stats;
-        self
+        self.sum.cut.add(&one.cut);
+        self.sum.stats += one.stats;
+    }
+
+    fn finish(self) -> LookupResult {
+        let Self { mut sum, room, .. } = self;
+        sum.cut.add(&room.cut);
+        sum
     }
 }
 
@@ -177,7 +197,7 @@ async fn find(
     let found = rpc::call_held(shards, reservation.budget(), &shard, &FindRay::new(key, datasets)).await?;
     let (most, counts_batches) = batches_read(selection.caller);
     let asked = LookupResult {
-        truncated: counts_batches && found.candidates.len() > most,
+        cut: RecordCut { truncated: counts_batches && found.candidates.len() > most, ..RecordCut::default() },
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
         ..LookupResult::default()
     };
@@ -202,16 +222,51 @@ pub(crate) async fn read_candidates<'c>(
     reservation: &Reservation,
     before: LookupResult,
 ) -> Result<LookupResult, LookupError> {
-    let mut sum = before;
-    let append = |one| sum = std::mem::take(&mut sum).append(one, selection.most);
-    read_each(reads, candidates, selection, reservation, append).await?;
-    Ok(sum)
+    let mut joined = JoinedResults { sum: before, room: RecordRoom::new(selection.most), reservation };
+    read_each(reads, candidates, selection, reservation, |one| joined.append(one)).await?;
+    let found = joined.finish();
+    // Nothing of what there is must not look like nothing.
+    if found.records.is_empty() && found.cut.lacks_memory {
+        return Err(OutOfMemory::TooLarge.into());
+    }
+    Ok(found)
 }
 
-/// Reads the records of these rays in each of these batches; passes what was found in each to `take`, in their order.
+/// Reads the records of these rays in each of these batches; passes what was found in each to `take`, in their order. What is too
+/// large to be read beside the rest is read after it, and what memory has no room for even then is left out.
 pub(crate) async fn read_each<'c>(
-    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    reads: (BatchStore<'_, impl Bucket>, &impl Turns),
     candidates: impl Iterator<Item = (&'c BTreeSet<RayKey>, &'c Candidate)>,
+    selection: RecordSelection<'_>,
+    reservation: &Reservation,
+    mut take: impl FnMut(LookupResult),
+) -> Result<(), LookupError> {
+    let candidates: Vec<_> = candidates.collect();
+    let mut taken = 0;
+    let take_next = |one| {
+        taken += 1;
+        take(one);
+    };
+    let all = ReadManner { at_once: CONCURRENT_CALLS, cuts: false };
+    match read_in(reads, (&candidates, all), selection, reservation, take_next).await {
+        Err(LookupError::OutOfMemory(OutOfMemory::TooLarge)) => {}
+        outcome => return outcome,
+    }
+    let one_by_one = ReadManner { at_once: 1, cuts: true };
+    let rest = candidates.get(taken..).unwrap_or_default();
+    read_in(reads, (rest, one_by_one), selection, reservation, take).await
+}
+
+/// How batches are read: how many at once, and whether what memory has no room for is left out.
+#[derive(Debug, Clone, Copy)]
+struct ReadManner {
+    at_once: usize,
+    cuts: bool,
+}
+
+async fn read_in(
+    (store, turns): (BatchStore<'_, impl Bucket>, &impl Turns),
+    (candidates, manner): (&[(&BTreeSet<RayKey>, &Candidate)], ReadManner),
     selection: RecordSelection<'_>,
     reservation: &Reservation,
     mut take: impl FnMut(LookupResult),
@@ -221,11 +276,16 @@ pub(crate) async fn read_each<'c>(
             let object = &candidate.object.key;
             let names = store.prefixes.key_names(object, candidate.dataset);
             let zone = store.prefixes.zone(object);
-            let target = LookupTarget::new((names, zone), (keys, selection), reservation);
-            batch_lookup::find_in_batch((store, turns), &target, candidate).await
+            let room = (reservation.budget().reservation(), manner.cuts);
+            let target = LookupTarget::new((names, zone), (keys, selection), room);
+            let found = batch_lookup::find_in_batch((store, turns), &target, candidate).await?;
+            let held = target.into_reservation();
+            held.shrink_to(found.records.iter().map(FoundRecord::held_bytes).sum());
+            Ok((found, held))
         })
-        .buffered(CONCURRENT_CALLS)
-        .try_for_each(|one| {
+        .buffered(manner.at_once)
+        .try_for_each(|(one, held)| {
+            reservation.take_over(&held);
             take(one);
             ready(Ok(()))
         })

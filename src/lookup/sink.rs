@@ -5,14 +5,15 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use super::record_room::RecordRoom;
 use super::target::LookupTarget;
 use super::{FoundRecord, MergedOrigin};
-use crate::access::inner_zone;
+use crate::access::{inner_zone, sender_zone_of};
 use crate::batch::BatchLine;
 use crate::index::ObjectVersion;
-use crate::limits::{FOUND_BYTES, LOOKUP_BYTES};
+use crate::limits::FOUND_BYTES;
 use crate::memory::OutOfMemory;
-use crate::record::RecordKey;
+use crate::record::{Dataset, RecordKey};
 use crate::span_reader::SpanLineSink;
 
 /// Which lines a sink examines.
@@ -34,23 +35,28 @@ pub(super) struct LookupSink<'a> {
     /// Number of the rays' records so far, hidden ones too.
     matched: usize,
     pub(super) records: Vec<FoundRecord>,
-    bytes: usize,
-    /// Whether there are more records than a lookup may return.
-    pub(super) truncated: bool,
+    /// What of it is taken, and what more there is than a lookup may return.
+    pub(super) room: RecordRoom,
     /// A matching line did not fit in memory, which ended the read.
     out_of_memory: Option<OutOfMemory>,
 }
 
 impl<'a> LookupSink<'a> {
-    pub(super) const fn new(target: &'a LookupTarget<'a>, mode: ScanMode, object: Rc<ObjectVersion>) -> Self {
-        Self { target, mode, object, matched: 0, records: Vec::new(), bytes: 0, truncated: false, out_of_memory: None }
+    pub(super) fn new(target: &'a LookupTarget<'a>, mode: ScanMode, object: Rc<ObjectVersion>) -> Self {
+        let room = RecordRoom::new(target.most());
+        Self { target, mode, object, matched: 0, records: Vec::new(), room, out_of_memory: None }
+    }
+
+    /// Whether nothing that follows has room. Among spans there may be those of other senders.
+    fn is_full(&self) -> bool {
+        self.room.cut.truncated && self.target.dataset() != Dataset::Traces
     }
 
     /// Returns whether all expected lines are found, or as many as a lookup may return.
-    pub(super) const fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         match self.mode {
             ScanMode::Full => false,
-            ScanMode::Expect { lines, .. } => self.truncated || self.matched >= lines,
+            ScanMode::Expect { lines, .. } => self.is_full() || self.matched >= lines,
         }
     }
 
@@ -105,8 +111,7 @@ impl LookupSink<'_> {
         let target = self.target;
         let room = target.cutting_room(record);
         if let Err(error) = target.reserve_line(room) {
-            self.out_of_memory = Some(error);
-            return ControlFlow::Break(());
+            return self.refuse(error, self.sender_of(record).as_deref());
         }
         let kept = self.keep(offset, &target.cut(zone, record), merged);
         target.release_line(room);
@@ -115,20 +120,37 @@ impl LookupSink<'_> {
 
     /// Keeps a record, as far as the limits and the memory allow.
     fn keep(&mut self, offset: u64, bytes: &[u8], merged: Option<&MergedOrigin>) -> ControlFlow<()> {
-        self.bytes += bytes.len();
-        let reserved = self.target.reserve_line(bytes.len() + FOUND_BYTES);
-        self.out_of_memory = reserved.err();
-        if reserved.is_err() {
-            return ControlFlow::Break(());
+        let (dataset, object, sender) = (self.target.dataset(), Rc::clone(&self.object), self.sender_of(bytes));
+        if !self.room.take(sender.as_deref(), bytes.len()) {
+            return self.go_on();
         }
-        if self.records.len() >= self.target.most() || self.bytes > LOOKUP_BYTES {
-            self.truncated = true;
-            return ControlFlow::Break(());
+        if let Err(error) = self.target.reserve_line(bytes.len() + FOUND_BYTES) {
+            return self.refuse(error, sender.as_deref());
         }
-        let (dataset, object) = (self.target.dataset(), Rc::clone(&self.object));
         let (line, zone, merged) = (bytes.to_vec(), self.target.zone.map(str::to_owned), merged.cloned());
         self.records.push(FoundRecord { dataset, object, offset, line, copies: Vec::new(), zone, merged });
         ControlFlow::Continue(())
+    }
+}
+
+impl LookupSink<'_> {
+    /// Returns the zone of the sender of a span, if it says one.
+    fn sender_of(&self, record: &[u8]) -> Option<String> {
+        if self.target.dataset() == Dataset::Traces { sender_zone_of(record) } else { None }
+    }
+
+    /// Leaves out a record that the memory has no room for, and what follows of its sender, or ends the read.
+    fn refuse(&mut self, error: OutOfMemory, sender: Option<&str>) -> ControlFlow<()> {
+        if error == OutOfMemory::TooLarge && self.target.cuts() {
+            self.room.close(sender);
+            return self.go_on();
+        }
+        self.out_of_memory = Some(error);
+        ControlFlow::Break(())
+    }
+
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

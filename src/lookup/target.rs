@@ -26,8 +26,10 @@ pub(super) struct LookupTarget<'a> {
     pub(super) zone: Option<&'a str>,
     keys: &'a BTreeSet<RayKey>,
     selection: RecordSelection<'a>,
-    /// The memory reservation of the lookup.
-    reservation: &'a Reservation,
+    /// The memory of what is found.
+    reservation: Reservation,
+    /// Whether what has no room in memory is left out, rather than an error.
+    cuts: bool,
     /// The usual spellings of the rays: lower case and upper case. `None` for too many rays.
     spellings: Option<Vec<Finder<'static>>>,
 }
@@ -36,10 +38,20 @@ impl<'a> LookupTarget<'a> {
     pub(super) fn new(
         (names, zone): (KeyNames, Option<&'a str>),
         (keys, selection): (&'a BTreeSet<RayKey>, RecordSelection<'a>),
-        reservation: &'a Reservation,
+        (reservation, cuts): (Reservation, bool),
     ) -> Self {
         let spellings = (keys.len() <= SPELLED_RAYS).then(|| keys.iter().flat_map(spellings_of).collect());
-        Self { names, zone, keys, selection, reservation, spellings }
+        Self { names, zone, keys, selection, reservation, cuts, spellings }
+    }
+
+    /// Whether what has no room in memory is left out, rather than an error.
+    pub(super) const fn cuts(&self) -> bool {
+        self.cuts
+    }
+
+    /// Returns the memory of what was found, and of what was found in vain.
+    pub(super) fn into_reservation(self) -> Reservation {
+        self.reservation
     }
 
     pub(super) const fn dataset(&self) -> Dataset {

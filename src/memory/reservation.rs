@@ -251,6 +251,19 @@ impl Reservation {
         }
     }
 
+    /// Parts this number of the reserved bytes from them, at most all.
+    #[must_use]
+    pub fn split_off(&self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes.get());
+        self.bytes.set(self.bytes.get() - bytes);
+        Self { budget: self.budget.clone(), bytes: Cell::new(bytes) }
+    }
+
+    /// Takes over all bytes of another reservation in the same budget.
+    pub fn take_over(&self, other: &Self) {
+        self.bytes.set(self.bytes.get() + other.bytes.take());
+    }
+
     /// Returns all reserved bytes but this number.
     pub fn shrink_to(&self, bytes: usize) {
         self.release(self.bytes.get().saturating_sub(bytes));
@@ -289,6 +302,19 @@ mod tests {
         assert_eq!(budget.available(), 60);
         drop((one, other));
         assert_eq!(budget.available(), 100);
+    }
+
+    #[test]
+    fn parts_of_a_reservation_add_up_to_it() {
+        let budget = MemoryBudget::new(100);
+        let whole = budget.reserve(60).unwrap();
+        let (part, more) = (whole.split_off(20), whole.split_off(1_000));
+        assert_eq!((whole.bytes(), part.bytes(), more.bytes(), budget.available()), (0, 20, 40, 40));
+        drop(more);
+        assert_eq!(budget.available(), 80);
+        whole.take_over(&part);
+        drop(part);
+        assert_eq!((whole.bytes(), budget.available()), (20, 80));
     }
 
     #[test]

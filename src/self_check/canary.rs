@@ -129,7 +129,7 @@ fn judge(found: &LookupResult, object: &ObjectVersion, record: &ChosenRecord) ->
         // Equal records of several batches are shown once, with the bytes of one of them.
         None if found.records.iter().any(has_copy) => CanaryOutcome::Found,
         // One ray may have more records than an answer shows.
-        None if found.truncated => CanaryOutcome::NothingToTry,
+        None if found.cut.is_any() => CanaryOutcome::NothingToTry,
         None => CanaryOutcome::NotFound,
     };
     if found.stats.full_scans > 0 { outcome.max(CanaryOutcome::ReadInFull) } else { outcome }

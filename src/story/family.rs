@@ -18,7 +18,9 @@ use super::place::FamilyPlace;
 use super::tree::{FamilyTree, TreeNode};
 use super::walk::{WalkEnd, WalkNeeds, WalkNode, WalkPlan, WalkedFamily, place_after, walk_family};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
-use crate::limits::{FAMILY_LEVELS, FAMILY_RAYS, FAMILY_SLICE, LOOKUP_BYTES, LOOKUP_RECORDS};
+use crate::limits::{
+    FAMILY_LEVELS, FAMILY_RAYS, FAMILY_SLICE, LOOKUP_BYTES, LOOKUP_RECORDS, SENDER_ZONES, ZONE_SPAN_BYTES, ZONE_SPANS,
+};
 use crate::lookup::{FoundRecord, LookupError, RecordSelection, merge_copies};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId};
@@ -69,6 +71,8 @@ pub struct FamilyPage {
     pub truncated: bool,
     /// Whether the ray itself has more records than these.
     pub is_cut_within: bool,
+    /// Rays, and zones of senders of whose spans some are missing there: whether that counts depends on whether they are foreign.
+    pub cut_senders: BTreeSet<(RayId, String)>,
     /// The work, with the batches that should hold records of the ray itself but are gone or unreadable.
     pub stats: ReadStats,
 }
@@ -114,6 +118,7 @@ pub async fn find_family(
     page.found.insert(query.ray);
     page.records = merged(store, std::mem::take(&mut page.records));
     page.truncated = search.is_cut;
+    page.cut_senders = search.cut_senders;
     page.stats = search.stats;
     Ok(page)
 }
@@ -155,11 +160,12 @@ async fn find_tree<B: Bucket, T: Turns, D: DurableObjects>(
             link,
             depth,
             records: facts.map(RayFacts::records).unwrap_or_default(),
+            senders: facts.map(RayFacts::senders).unwrap_or_default(),
             log_types: facts.map(|facts| facts.log_types.iter().copied().collect()).unwrap_or_default(),
         }
     };
     let nodes: Vec<TreeNode> = nodes.into_iter().map(node).collect();
-    search.is_cut |= search.is_any_cut(nodes.iter().map(|node| node.ray));
+    search.note_cuts(nodes.iter().map(|node| node.ray))?;
     Ok(FamilyTree { root: from.root, cyclic, nodes, more })
 }
 
@@ -188,7 +194,8 @@ async fn find_records<B: Bucket, T: Turns, D: DurableObjects>(
             break walk;
         }
     };
-    search.is_cut |= is_too_deep | search.is_any_cut(nodes.iter().map(|node| node.ray));
+    search.is_cut |= is_too_deep;
+    search.note_cuts(nodes.iter().map(|node| node.ray))?;
     for node in nodes.iter().skip(own) {
         page.records.extend(search.take_kept(node.ray));
     }
@@ -237,17 +244,26 @@ struct PageSize {
     /// Records that are no spans of exporters: each of them becomes several spans of a trace.
     requests: usize,
     bytes: usize,
+    /// Records of senders with zones, and their bytes.
+    of_zones: (usize, usize),
 }
 
 impl PageSize {
     fn add(&mut self, kin: &KinRecord) {
+        let bytes = kin.record.line.len();
+        if kin.sender.is_some() {
+            self.of_zones = (self.of_zones.0 + 1, self.of_zones.1 + bytes);
+            return;
+        }
         self.records += 1;
         self.requests += usize::from(kin.record.dataset != Dataset::Traces);
-        self.bytes += kin.record.line.len();
+        self.bytes += bytes;
     }
 
     const fn fits(&self, most: usize) -> bool {
-        self.records <= most && self.requests <= LOOKUP_RECORDS && self.bytes <= LOOKUP_BYTES
+        let of_zones = (SENDER_ZONES * ZONE_SPANS, SENDER_ZONES * ZONE_SPAN_BYTES);
+        let is_within = self.records <= most && self.requests <= LOOKUP_RECORDS && self.bytes <= LOOKUP_BYTES;
+        is_within && self.of_zones.0 <= of_zones.0 && self.of_zones.1 <= of_zones.1
     }
 }
 

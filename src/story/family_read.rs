@@ -10,21 +10,24 @@ use super::facts::{KinRecord, RayFacts};
 use super::reads::ReadGroup;
 use crate::backend::{BatchStore, Bucket};
 use crate::index::calls::Candidate;
-use crate::limits::LOOKUP_BYTES;
-use crate::lookup::{FoundRecord, LookupResult};
+use crate::lookup::{FoundRecord, LookupResult, RecordRoom};
 use crate::memory::Reservation;
 use crate::record::{RayId, RayKey};
 use crate::span_reader::ReadStats;
 
 /// The records of a ray as they are found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KeptRecords {
     /// Each with the number of its batch among those of the ray.
     records: Vec<(usize, KinRecord)>,
-    bytes: usize,
+    room: RecordRoom,
 }
 
 impl KeptRecords {
+    fn new(most: usize) -> Self {
+        Self { records: Vec::new(), room: RecordRoom::new(most) }
+    }
+
     /// Returns the records in the order of their batches.
     pub(super) fn in_order(mut self) -> Vec<KinRecord> {
         self.records.sort_by_key(|(nth, kin)| (*nth, kin.record.offset));
@@ -68,13 +71,13 @@ impl<'p> FamilyRead<'p> {
         group: Option<&ReadGroup>,
         reservation: &Reservation,
     ) {
-        let LookupResult { records, truncated, stats } = result;
+        let LookupResult { records, cut, stats } = result;
         self.is_lost |= stats.batches_gone + stats.batches_unreadable > 0;
         self.stats += ReadStats { batches_gone: 0, batches_unreadable: 0, ..stats };
-        if truncated {
+        if cut.is_any() {
             let rays = group.into_iter().flat_map(|group| &group.keys).filter_map(RayKey::ray);
             for ray in rays {
-                self.facts.entry(ray).or_default().is_cut = true;
+                self.facts.entry(ray).or_default().take_cut(cut.clone());
             }
         }
         for record in records {
@@ -91,13 +94,12 @@ impl<'p> FamilyRead<'p> {
         let Some(facts) = self.facts.get_mut(&kin.ray) else { return false };
         facts.take(&kin);
         let Some(most) = self.keeps else { return false };
-        let kept = self.kept.entry(kin.ray).or_default();
+        let kept = self.kept.entry(kin.ray).or_insert_with(|| KeptRecords::new(most));
         if kept.has(&kin.record) {
             return false;
         }
-        kept.bytes += kin.record.line.len();
-        if kept.records.len() >= most || kept.bytes > LOOKUP_BYTES {
-            facts.is_cut = true;
+        if !kept.room.take(kin.sender.as_deref(), kin.record.line.len()) {
+            facts.take_cut(std::mem::take(&mut kept.room.cut));
             return false;
         }
         let is_of =

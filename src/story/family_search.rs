@@ -14,7 +14,7 @@ use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FamilyStart, FindFamily, RayChildren, RayPlaces};
 use crate::limits::{
     FAMILY_CALLS, FAMILY_LEVELS, FAMILY_LINK_BYTES, FAMILY_OPERATIONS, FAMILY_PLACE_BYTES, FAMILY_RAYS, FAMILY_SPANS,
-    TREE_NODE_BYTES,
+    SENDER_CUT_BYTES, TREE_NODE_BYTES,
 };
 use crate::lookup::{LookupError, LookupResult, RecordSelection, batches_read, read_candidates, read_each};
 use crate::memory::{OutOfMemory, Reservation};
@@ -54,6 +54,8 @@ pub(super) struct FamilySearch<'s, B, T, D> {
     has_read: bool,
     /// Whether something is missing that no page has.
     pub(super) is_cut: bool,
+    /// Rays, and zones of senders of whose spans some are missing there.
+    pub(super) cut_senders: BTreeSet<(RayId, String)>,
     pub(super) stats: ReadStats,
     /// The memory of what is known.
     room: Reservation,
@@ -78,6 +80,7 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
             spans_left: FAMILY_SPANS,
             has_read: false,
             is_cut: false,
+            cut_senders: BTreeSet::new(),
             stats: ReadStats::default(),
             room,
         })
@@ -103,8 +106,10 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
                 self.own.push(kin);
             }
         }
+        facts.remove_foreign(&mut self.own, reservation);
         self.known.facts.insert(ray, facts);
-        Ok(found.truncated || counts_batches && own.len() > most)
+        self.cut_senders.extend(found.cut.senders.into_iter().map(|zone| (ray, zone)));
+        Ok(found.cut.truncated || counts_batches && own.len() > most)
     }
 
     /// Follows the parents that records name from the ray to the top; returns the ray there, and whether a circle ended the
@@ -221,7 +226,7 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
             let (mut again, mut nth): (Vec<ReadGroup>, _) = (Vec::new(), 0..);
             let take = |result: LookupResult| {
                 let group = nth.next().and_then(|nth| groups.get(nth));
-                match group.filter(|_| result.truncated).and_then(ReadGroup::halves) {
+                match group.filter(|_| result.cut.is_any()).and_then(ReadGroup::halves) {
                     Some(halves) => {
                         result.records.iter().for_each(|record| reservation.release(record.held_bytes()));
                         again.extend(halves);
@@ -241,7 +246,13 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
             self.places.remove(&ray);
             self.known.facts.insert(ray, facts);
         }
-        self.kept.extend(kept.into_iter().map(|(ray, kept)| (ray, kept.in_order())));
+        for (ray, kept) in kept {
+            let mut kept = kept.in_order();
+            if let Some(facts) = self.known.facts.get(&ray) {
+                facts.remove_foreign(&mut kept, reservation);
+            }
+            self.kept.insert(ray, kept);
+        }
         Ok(!plan.rays.is_empty())
     }
 
@@ -293,8 +304,15 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
         Ok(rays.iter().copied().filter(|ray| self.has_request(*ray) || is_placed(ray)).collect())
     }
 
-    /// Returns whether records of one of these rays are missing.
-    pub(super) fn is_any_cut(&self, mut rays: impl Iterator<Item = RayId>) -> bool {
-        rays.any(|ray| self.known.facts.get(&ray).is_some_and(|facts| facts.is_cut))
+    /// Notes what is missing of the records of these rays.
+    pub(super) fn note_cuts(&mut self, rays: impl Iterator<Item = RayId>) -> Result<(), OutOfMemory> {
+        for (ray, facts) in rays.filter_map(|ray| Some((ray, self.known.facts.get(&ray)?))) {
+            self.is_cut |= facts.is_cut;
+            for zone in facts.cut_senders() {
+                self.room.reserve(SENDER_CUT_BYTES)?;
+                self.cut_senders.insert((ray, zone.clone()));
+            }
+        }
+        Ok(())
     }
 }

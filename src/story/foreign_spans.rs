@@ -6,17 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memchr::memmem;
-
-use crate::access::{SENDER_ZONE, is_of_zone};
+use crate::access::RecordZone;
 use crate::backend::{BatchStore, Bucket};
 use crate::lookup::FoundRecord;
-use crate::record::fields::line_text;
-use crate::record::{Dataset, FieldValue, RayId, RecordMembers, read_key_by};
+use crate::record::{Dataset, RayId, read_key_by};
 
-/// The zone of a span's sender.
+/// What the records of a ray say of the zone of a span's sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum SpanStanding {
+pub(crate) enum SpanStanding {
     /// No record of the ray says a zone.
     Unknown,
     /// Records say other zones.
@@ -38,17 +35,22 @@ impl BoundSpans {
     pub(crate) fn find(store: BatchStore<'_, impl Bucket>, records: &[FoundRecord], ray: Option<RayId>) -> Self {
         let mut found = Self::default();
         for (nth, record) in records.iter().enumerate() {
-            let Some(zone) = sender_zone(record) else { continue };
+            let Some(zone) = record.sender_zone() else { continue };
             let Some(ray) = ray.or_else(|| ray_of(store, record)) else { continue };
-            found.standings.insert((ray, zone.clone()), SpanStanding::Unknown);
+            found.add(ray, &zone);
             found.spans.insert(nth, (ray, zone));
         }
         found
     }
 
+    /// Adds senders of a zone under a ray, of which none of the records may be.
+    pub(crate) fn add(&mut self, ray: RayId, zone: &str) {
+        self.standings.insert((ray, zone.to_owned()), SpanStanding::Unknown);
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.standings.is_empty()
     }
 
     /// Takes what records say of the zones of their rays.
@@ -58,13 +60,13 @@ impl BoundSpans {
         }
         for record in records.iter().filter(|record| record.dataset != Dataset::Traces) {
             let Some(ray) = ray_of(store, record) else { continue };
-            for ((_, zone), standing) in self.standings.iter_mut().filter(|((of, _), _)| *of == ray) {
-                let standing_now = match is_of_zone(record.dataset, record.unsaid_zone(), &record.line, zone) {
-                    None => SpanStanding::Unknown,
-                    Some(false) => SpanStanding::Foreign,
-                    Some(true) => SpanStanding::Own,
-                };
-                *standing = (*standing).max(standing_now);
+            let mut standings = self.standings.iter_mut().filter(|((of, _), _)| *of == ray).peekable();
+            if standings.peek().is_none() {
+                continue;
+            }
+            let Some(said) = RecordZone::of(record.dataset, record.unsaid_zone(), &record.line) else { continue };
+            for ((_, zone), standing) in standings {
+                *standing = (*standing).max(SpanStanding::of(&said, zone));
             }
         }
     }
@@ -77,22 +79,25 @@ impl BoundSpans {
 
     /// Returns the places of the spans that are foreign to their rays.
     pub(crate) fn foreign(&self) -> BTreeSet<usize> {
-        let is_foreign = |of: &(RayId, String)| self.standings.get(of) == Some(&SpanStanding::Foreign);
-        self.spans.iter().filter(|(_, of)| is_foreign(of)).map(|(nth, _)| *nth).collect()
+        self.spans.iter().filter(|(_, (ray, zone))| self.is_foreign(*ray, zone)).map(|(nth, _)| *nth).collect()
+    }
+
+    /// Returns whether the spans of a zone's senders are foreign to a ray.
+    pub(crate) fn is_foreign(&self, ray: RayId, zone: &str) -> bool {
+        self.standings.get(&(ray, zone.to_owned())) == Some(&SpanStanding::Foreign)
+    }
+
+    /// Returns the ray of the first span whose ray is of the zone of its sender.
+    pub(crate) fn first_own_ray(&self) -> Option<RayId> {
+        let is_own = |of: &&(RayId, String)| self.standings.get(*of) == Some(&SpanStanding::Own);
+        self.spans.values().find(is_own).map(|(ray, _)| *ray)
     }
 }
 
-/// Returns the zone of the sender of a span, if it says one.
-pub(crate) fn sender_zone(record: &FoundRecord) -> Option<String> {
-    if record.dataset != Dataset::Traces || memmem::find(&record.line, SENDER_ZONE.as_bytes()).is_none() {
-        return None;
-    }
-    let text = line_text(&record.line);
-    let members = RecordMembers::parse(&text).ok()?;
-    let (_, raw) = members.iter().find(|(name, _)| *name == SENDER_ZONE)?;
-    match FieldValue::from_json(raw) {
-        FieldValue::Text(zone) => Some(zone.into_owned()),
-        _ => None,
+impl SpanStanding {
+    /// What a record that says its own zone says of a sender's.
+    pub(crate) fn of(said: &RecordZone, zone: &str) -> Self {
+        if said.is(zone) { Self::Own } else { Self::Foreign }
     }
 }
 

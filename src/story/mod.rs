@@ -23,9 +23,10 @@ mod verdict;
 mod walk;
 
 pub use diff::{FieldPair, RecordDiff};
+pub(crate) use facts::remove_spans;
 pub use facts::{KinRecord, LinkKind};
 pub use family::{FamilyPage, FamilyPageStart, FamilyQuery, find_family};
-pub(crate) use foreign_spans::{BoundSpans, ray_of, sender_zone};
+pub(crate) use foreign_spans::{BoundSpans, ray_of};
 pub(crate) use har::{HarEntry, HarReader, started_ns};
 pub use log_type::LogType;
 pub use merge::{MergedRecord, merge_subrequests};

@@ -24,6 +24,8 @@ pub struct TreeNode {
     pub depth: usize,
     /// Number of its records, by dataset; none where others name it but no record of it is known.
     pub records: BTreeMap<Dataset, u64>,
+    /// The number of spans among these, by the zone of their sender, of senders with zones. They may turn out to be foreign.
+    pub senders: BTreeMap<String, u64>,
     /// The kinds of its request.
     pub log_types: Vec<LogType>,
 }

@@ -11,7 +11,7 @@ use super::support::records::{ndjson, ray};
 use super::traces::{JSON, TRACE, config, get, request, span};
 use super::{Ask, header, json as body, problem};
 
-fn text(key: &str, value: &str) -> OtlpKeyValue {
+pub(super) fn text(key: &str, value: &str) -> OtlpKeyValue {
     let value: OtlpAnyValue = OtlpValue::StringValue(value.into()).into();
     OtlpKeyValue { key: key.into(), value: Some(value) }
 }
@@ -22,7 +22,7 @@ fn planted(id: u64, number: u64, trace: u8) -> OtlpSpan {
     OtlpSpan { attributes, trace_id: vec![trace; 16], ..span(id, 0, 1) }
 }
 
-fn bring(fakes: &Fakes, token: &str, sent: &OtlpTrace) {
+pub(super) fn bring(fakes: &Fakes, token: &str, sent: &OtlpTrace) {
     fakes.bits.set(fakes.bits.get() + 1);
     let ask = Ask { body: serde_json::to_vec(sent).unwrap(), ..Ask::new("POST", "/v1/traces") };
     let reply = ask.with_header("content-type", JSON).by(token).of_deployment(fakes, &Ok(config()));
@@ -31,7 +31,7 @@ fn bring(fakes: &Fakes, token: &str, sent: &OtlpTrace) {
     assert_eq!(fakes.parse(&message, 1).verdict, ParseOutcome::Sealed);
 }
 
-fn record(number: u64, zone: &str) -> String {
+pub(super) fn record(number: u64, zone: &str) -> String {
     json!({ "RayID": ray(number).to_string(), "ZoneName": zone, "ClientRequestHost": zone }).to_string()
 }
 
@@ -77,7 +77,9 @@ fn shown(fakes: &Fakes, number: u64) -> Vec<bool> {
 #[test]
 fn bound_senders_span_stays_in_its_zone() {
     let fakes = world("a-sender");
-    assert_eq!([shown(&fakes, 1), shown(&fakes, 2), shown(&fakes, 3)], [vec![false; 7], vec![true; 7], vec![true; 7]]);
+    // Its own ID finds the span, which no answer about the ray has.
+    let foreign = vec![false, true, false, true, false, false, false];
+    assert_eq!([shown(&fakes, 1), shown(&fakes, 2), shown(&fakes, 3)], [foreign, vec![true; 7], vec![true; 7]]);
     let reply = get(&fakes, "forensics", &format!("/v1/rays/{}?dataset=traces", ray(1)));
     assert_eq!(problem(&reply), (404, "ray_not_found".into()), "as if there was none");
     // A sender without zones may name any ray.
@@ -99,6 +101,48 @@ fn bound_sender_chooses_no_tree() {
     assert_eq!(header(&reply, "raydex-truncated"), None);
 }
 
+/// The names and trace IDs of the spans that the ID of the trace finds, by both doors.
+fn found_by_trace(fakes: &Fakes, trace: &str) -> [Vec<(String, String)>; 2] {
+    let named = |found: &Value| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        spans_of(found).iter().map(|span| (text(&span["name"]), text(&span["traceId"]))).collect()
+    };
+    let otlp = get(fakes, "forensics", &format!("/v1/rays/{trace}?format=otlp"));
+    let tempo = get(fakes, "forensics", &format!("/tempo/api/v2/traces/{trace}"));
+    assert_eq!((otlp.status, tempo.status), (200, 200));
+    assert_eq!(header(&otlp, "raydex-truncated"), None);
+    [named(&body(&otlp)["resourceSpans"]), named(&body(&tempo)["trace"]["resourceSpans"])]
+}
+
+#[test]
+fn bound_span_leads_to_its_own_rays_alone() {
+    let trace = hex::encode(TRACE);
+    let spans = |names: &[&str], trace: &str| -> Vec<(String, String)> {
+        names.iter().map(|name| ((*name).to_owned(), trace.to_owned())).collect()
+    };
+    for (number, is_own) in [(1, false), (2, true), (3, false)] {
+        for has_others in [false, true] {
+            let fakes = Fakes::new();
+            fakes.index("logs/a", Dataset::HttpRequests, &ndjson([record(1, "b.example"), record(2, "a.example")]));
+            let planted = OtlpSpan { trace_id: TRACE.to_vec(), ..planted(20, number, 1) };
+            bring(&fakes, "a-sender", &request(vec![planted]));
+            if has_others {
+                bring(&fakes, "sender", &request(vec![span(21, 0, 1)]));
+            }
+            let [otlp, tempo] = found_by_trace(&fakes, &trace);
+            assert_eq!(otlp, tempo);
+            let alone: &[&str] = if has_others { &["span 20", "span 21"] } else { &["span 20"] };
+            if is_own {
+                let tree = format!("{:0>32}", ray(number).to_string());
+                assert!(otlp.len() > alone.len() && otlp.iter().all(|(_, trace)| *trace == tree), "{otlp:?}");
+                assert!(alone.iter().all(|name| otlp.iter().any(|(known, _)| known == name)), "{otlp:?}");
+            } else {
+                assert_eq!(otlp, spans(alone, &trace), "{number}");
+            }
+        }
+    }
+}
+
 #[test]
 fn batch_of_spans_names_its_bound_sender() {
     let upload = |token: &str, sender: &str| {
@@ -113,4 +157,28 @@ fn batch_of_spans_names_its_bound_sender() {
         [upload("a-sender", "a.example"), upload("a-sender", "b.example"), upload("sender", "")],
         [200, 403, 200]
     );
+}
+
+#[test]
+fn escapes_hide_no_sender_of_a_batch() {
+    for name in ["SpanSenderZone", r"Span\u0053enderZone", r"\u0053pan\u0053ender\u005Aone"] {
+        let fakes = Fakes::new();
+        fakes.index("logs/a", Dataset::HttpRequests, &ndjson([record(1, "b.example"), record(2, "a.example")]));
+        let line = |number: u64| {
+            let id = format!("{:016x}", 10 + number);
+            format!(
+                r#"{{"RayID":"{}","SpanHost":"a.example","SpanID":"{id}","TraceID":"{}","SpanName":"span {}",
+                "SpanStartTimestamp":1774687330000000000,"{name}":"a.example"}}"#,
+                ray(number),
+                format!("{number:02x}").repeat(16),
+                number + 10,
+            )
+            .replace('\n', "")
+        };
+        let ask = Ask { body: ndjson([line(1), line(2)]), ..Ask::new("POST", "/v1/ingest/traces") };
+        assert_eq!(ask.by("a-sender").of_deployment(&fakes, &Ok(config())).status, 200);
+        assert_eq!(fakes.parse(&fakes.queue.sent().pop().unwrap(), 1).verdict, ParseOutcome::Sealed);
+        let foreign = vec![false, true, false, true, false, false, false];
+        assert_eq!([shown(&fakes, 1), shown(&fakes, 2)], [foreign, vec![true; 7]], "{name}");
+    }
 }

@@ -60,6 +60,7 @@ mod page;
 mod pages;
 mod partitions;
 mod payloads;
+mod planted_spans;
 mod rays;
 mod reads;
 mod reasons;

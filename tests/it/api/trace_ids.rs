@@ -168,6 +168,12 @@ fn unknown_trace_is_absent_like_a_ray() {
             assert!(said["detail"].as_str().unwrap().contains("spans"), "{path}: {said}");
         }
     }
+    for query in ["", "?format=otlp", "?format=native", "?parts=tree", "?format=har"] {
+        for id in ["0".repeat(16), "9".repeat(16)] {
+            let reply = get(&fakes, "forensics", &format!("/v1/rays/{id}{query}"));
+            assert_eq!(problem(&reply), (404, "ray_not_found".into()), "{id}{query}");
+        }
+    }
     for id in ["0".repeat(32), "8".repeat(31)] {
         for query in ["", "?format=otlp"] {
             let reply = get(&fakes, "forensics", &format!("/v1/rays/{id}{query}"));

@@ -31,6 +31,7 @@ pub(super) fn config() -> Config {
     let rules = [
         rule("sender", &json!({ "scopes": ["ingest"] })),
         rule("a-sender", &json!({ "scopes": ["ingest"], "zones": ["a.example"] })),
+        rule("c-sender", &json!({ "scopes": ["ingest"], "zones": ["c.example"] })),
         rule("waf-sender", &json!({ "scopes": ["ingest"], "datasets": ["firewall_events"] })),
         rule("viewer", &json!({ "role": "viewer" })),
         rule("forensics", &json!({ "role": "forensics" })),

@@ -24,7 +24,7 @@ fn world(batches: usize, lines: usize, filler: usize) -> Fakes {
 fn records_are_truncated_only_beyond_the_limit() {
     for (batches, lines, truncated) in [(1, LOOKUP_RECORDS, false), (1, LOOKUP_RECORDS + 1, true), (4, 251, true)] {
         let found = world(batches, lines, 0).find(DATASET, &ray(1).to_string());
-        assert_eq!((found.records.len(), found.truncated), (LOOKUP_RECORDS, truncated));
+        assert_eq!((found.records.len(), found.cut.truncated), (LOOKUP_RECORDS, truncated));
     }
 }
 
@@ -33,7 +33,7 @@ fn bytes_beyond_the_limit_are_cut_between_records() {
     for (batches, lines) in [(1, 12), (4, 3)] {
         let found = world(batches, lines, 999_999).find(DATASET, &ray(1).to_string());
         let bytes: usize = found.records.iter().map(|record| record.line.len()).sum();
-        assert_eq!((found.records.len(), found.truncated), (8, true));
+        assert_eq!((found.records.len(), found.cut.truncated), (8, true));
         assert!(bytes <= LOOKUP_BYTES);
     }
 }
@@ -42,7 +42,7 @@ fn bytes_beyond_the_limit_are_cut_between_records() {
 fn batches_beyond_the_limit_are_not_opened() {
     for (batches, truncated) in [(LOOKUP_BATCHES, false), (LOOKUP_BATCHES + 1, true)] {
         let found = world(batches, 1, 0).find(DATASET, &ray(1).to_string());
-        assert_eq!((found.records.len(), found.truncated), (LOOKUP_BATCHES, truncated));
+        assert_eq!((found.records.len(), found.cut.truncated), (LOOKUP_BATCHES, truncated));
         assert_eq!(found.stats.objects_read, LOOKUP_BATCHES as u64);
         let keys: Vec<&String> = found.records.iter().map(|record| &record.object.key).collect();
         assert!(keys.is_sorted(), "in the order in which the batches were indexed");

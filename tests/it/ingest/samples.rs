@@ -58,7 +58,7 @@ fn every_ray_is_found(plan: &SamplePlan, dataset: Dataset) {
         assert!(texts.iter().eq(expected.iter().filter(|line| seen.insert(*line))), "{ray}");
         assert_eq!((found.stats.shards_asked, found.stats.full_scans), (1, 0));
         assert!(found.stats.objects_read <= expected.len() as u64);
-        assert!(!found.truncated);
+        assert!(!found.cut.truncated);
     }
 }
 

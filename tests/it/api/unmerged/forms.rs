@@ -29,7 +29,7 @@ fn found(dataset: Dataset, line: &[u8]) -> Vec<Vec<u8>> {
     let outcome = format!("{outcome:?}");
     assert!(outcome.contains("records: 1,") && outcome.contains("rejected: {}"), "{outcome}");
     let result = fakes.find(dataset, &ray(CHILD).to_string());
-    assert!(!result.truncated && result.stats.batches_unreadable == 0);
+    assert!(!result.cut.truncated && result.stats.batches_unreadable == 0);
     result.records.into_iter().map(|record| record.line).collect()
 }
 
