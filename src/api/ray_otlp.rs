@@ -70,11 +70,14 @@ pub(crate) async fn trace_ray(
     if form == TraceForm::Json {
         body.push(b"{\"resourceSpans\":[")?;
     }
-    records.write(services, (root, found.records, others), form, &mut body).await?;
+    let written = records.write(services, (root, found.records, others), form, &mut body).await?;
     if form == TraceForm::Json {
         body.push(b"]}\n")?;
     }
-    let warnings = records.unseen.warnings();
+    let (warnings, truncated) = (records.unseen.warnings(), truncated || written.is_cut);
+    if written.is_cut {
+        tag.add(b"cut");
+    }
     let reply = with_figures(Reply::new(200, media_type, body.finish()?), story.cost.as_ref(), truncated, &warnings);
     let reply = with_next_cursor(reply, next_cursor);
     Ok(reply.with_entity_tag(tag.finish(), request.header(IF_NONE_MATCH).as_deref()))

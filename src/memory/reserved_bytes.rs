@@ -116,6 +116,12 @@ impl ReservedWriter {
         self.list.push(bytes)
     }
 
+    /// Drops what was written beyond this number of bytes, also a value that was cut.
+    pub fn cut_to(&mut self, len: usize) {
+        self.list.cut_to(len);
+        self.out_of_memory = None;
+    }
+
     /// Writes bytes before all others, such as a length that is known when everything is written.
     ///
     /// # Errors
@@ -174,6 +180,22 @@ impl ChunkList {
         *len += bytes.len();
         Ok(())
     }
+
+    /// Drops what is beyond this number of bytes, and returns the memory of its chunks.
+    fn cut_to(&mut self, len: usize) {
+        while let Some(over) = self.len.checked_sub(len).filter(|over| *over > 0)
+            && let Some(last) = self.chunks.last_mut()
+        {
+            if let Some(kept) = last.len().checked_sub(over).filter(|kept| *kept > 0) {
+                last.truncate(kept);
+                self.len = len;
+            } else {
+                self.len -= last.len();
+                self.reservation.release(last.capacity());
+                self.chunks.pop();
+            }
+        }
+    }
 }
 
 impl io::Write for ReservedWriter {
@@ -211,6 +233,19 @@ mod tests {
             writer.push(&bytes).unwrap();
             let held = 64 * CHUNK_MAX - budget.available();
             assert!(held >= writer.len() && held <= 2 * writer.len().max(CHUNK_MIN), "{held} of {}", writer.len());
+        }
+        let mut none = ReservedWriter::new(&budget);
+        none.push(&expected).unwrap();
+        none.cut_to(0);
+        assert!(none.is_empty() && none.finish().unwrap().is_empty());
+        for len in [expected.len() - 1, CHUNK_MAX + 1] {
+            let (before, whole) = (64 * CHUNK_MAX - budget.available(), writer.len());
+            let rest = expected[len..].to_vec();
+            writer.cut_to(len);
+            let held = 64 * CHUNK_MAX - budget.available();
+            assert!(writer.len() == len && held <= before && held <= len + CHUNK_MAX, "{held} of {len}");
+            writer.push(&rest).unwrap();
+            assert_eq!(writer.len(), whole);
         }
         let bytes = writer.finish().unwrap();
         assert_eq!((bytes.len(), bytes.to_vec() == expected), (expected.len(), true));

@@ -64,10 +64,11 @@ pub(crate) async fn get_trace<D: Services + 'static>(
             TempoVersion::V2 => b"{\"trace\":{\"resourceSpans\":[",
         })?;
     }
-    let mut written =
+    let mut records_of =
         TraceRecords { views: &views, unseen: UnseenFields::default(), reservation, on_line: &mut |_| () };
-    let rays = written.write(services, (root, records, others), form, &mut out).await?;
-    let more = goes_on.then(|| more_words(root, rays));
+    let written = records_of.write(services, (root, records, others), form, &mut out).await?;
+    let is_cut = is_cut || written.is_cut;
+    let more = goes_on.then(|| more_words(root, written.rays));
     let cut = is_cut.then(cut_words);
     let missing = if root == NO_RAY { None } else { missing_words(services, &views, root).await };
     let words: Vec<String> = more.into_iter().chain(cut).chain(missing).collect();
@@ -109,8 +110,8 @@ fn more_words(root: RayId, rays: usize) -> String {
 /// Says that something of the trace is on no page.
 fn cut_words() -> String {
     format!(
-        "Spans are missing: an answer has at most {TRACE_RECORDS} of a request or a trace ID and {} MiB, and some records may \
-         not have been readable.",
+        "Spans are missing: an answer has at most {TRACE_RECORDS} of a request or a trace ID, {} MiB of their lines, and what \
+         memory has room for, and some records may not have been readable.",
         LOOKUP_BYTES / MIB
     )
 }

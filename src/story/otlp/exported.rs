@@ -12,7 +12,9 @@ use super::attributes::AttributeList;
 use super::place::{NO_SERVICE, ServiceSpans, SpanPlace};
 use super::record::{OtlpRecord, each_object, reserve_members, value_of};
 use super::span_ids::SpanIds;
-use crate::limits::{OTLP_PART_BYTES, OTLP_PART_SPANS, OTLP_PLANNED_BYTES, OTLP_SPAN_BYTES, RENDERING_ROOM};
+use crate::limits::{
+    OTLP_PART_BYTES, OTLP_PART_ROOM, OTLP_PART_SPANS, OTLP_PLANNED_BYTES, OTLP_SPAN_BYTES, RENDERING_ROOM,
+};
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::otlp::{OtlpEvent, OtlpKeyValue, OtlpKind, OtlpLink, OtlpSpan, OtlpStatus, SPAN_ERROR, SPAN_OK};
 use crate::record::RecordMembers;
@@ -28,18 +30,20 @@ const KINDS: [(&str, OtlpKind); 5] = [
 ];
 
 /// The spans of a ray that exporters brought, in their order, each with its place in the tree. One is made when it is written.
-pub(super) struct ExportedSpans<'t> {
-    planned: Vec<PlannedSpan<'t>>,
-    /// The number of spans that are written.
-    written: usize,
+pub(super) struct ExportedSpans {
+    planned: Vec<PlannedSpan>,
+    /// The number of spans that are made.
+    made: usize,
     room: Reservation,
+    /// The memory of the texts of those that are not made yet.
+    texts: Reservation,
 }
 
 /// What an exporter calls a span, and its place in the answer.
-struct PlannedSpan<'t> {
-    /// Which of the ray's records it is of, and the text of that.
+struct PlannedSpan {
+    /// Which of the ray's records it is of, and the text of that until the span is made.
     nth: usize,
-    text: &'t str,
+    text: String,
     name: SpanName,
     /// The IDs of it and its parent in the answer.
     ids: (Vec<u8>, Vec<u8>),
@@ -57,9 +61,9 @@ struct SpanName {
     parent: Vec<u8>,
 }
 
-impl<'t> ExportedSpans<'t> {
+impl ExportedSpans {
     pub(super) fn new(memory: &MemoryBudget) -> Self {
-        Self { planned: Vec::new(), written: 0, room: memory.reservation() }
+        Self { planned: Vec::new(), made: 0, room: memory.reservation(), texts: memory.reservation() }
     }
 
     /// Returns an empty reservation for spans.
@@ -67,12 +71,14 @@ impl<'t> ExportedSpans<'t> {
         self.room.budget().reservation()
     }
 
-    /// Takes the record of a span.
-    pub(super) fn take(&mut self, place: &SpanPlace<'_>, text: &'t str) -> Result<(), OutOfMemory> {
+    /// Takes the record of a span, with the memory of its text.
+    pub(super) fn take(&mut self, place: &SpanPlace<'_>, text: String, held: &Reservation) -> Result<(), OutOfMemory> {
         let room = self.room.budget().reservation();
-        reserve_members(text, &room)?;
-        let Ok(members) = RecordMembers::parse(text) else { return Ok(()) };
+        reserve_members(&text, &room)?;
+        let Ok(members) = RecordMembers::parse(&text) else { return Ok(()) };
         let name = SpanName::read(place, &OtlpRecord::new(&members));
+        drop(members);
+        self.texts.take_over(held);
         self.room.reserve(OTLP_PLANNED_BYTES + name.service.len() + name.name.len())?;
         self.planned.push(PlannedSpan { nth: place.nth, text, name, ids: (Vec::new(), Vec::new()) });
         Ok(())
@@ -98,7 +104,7 @@ impl<'t> ExportedSpans<'t> {
 
     /// Drops spans that are equal to the one before: what came with a ray and without it is one span.
     fn drop_repeated(&mut self, place: &SpanPlace<'_>) -> Result<(), OutOfMemory> {
-        let mut kept: Vec<PlannedSpan<'t>> = Vec::with_capacity(self.planned.len());
+        let mut kept: Vec<PlannedSpan> = Vec::with_capacity(self.planned.len());
         for planned in std::mem::take(&mut self.planned) {
             let is_repeated = match kept.last().filter(|last| last.name == planned.name) {
                 Some(last) => {
@@ -107,7 +113,9 @@ impl<'t> ExportedSpans<'t> {
                 }
                 None => false,
             };
-            if !is_repeated {
+            if is_repeated {
+                self.texts.release(planned.text.len());
+            } else {
                 kept.push(planned);
             }
         }
@@ -122,49 +130,50 @@ impl<'t> ExportedSpans<'t> {
             named.entry((&name.trace, &name.id)).or_insert(nth);
             of_service.entry((&name.trace, &name.id, &name.service)).or_insert(nth);
         }
-        let above = |PlannedSpan { name, .. }: &PlannedSpan<'_>| {
+        let above = |PlannedSpan { name, .. }: &PlannedSpan| {
             let of_service = of_service.get(&(&name.trace, &name.parent, &name.service));
             let found = of_service.or_else(|| named.get(&(&name.trace, &name.parent))).copied();
             found.filter(|_| name.parent != name.id)
         };
         let all: Vec<Option<usize>> = self.planned.iter().map(above).collect();
-        let id_of =
-            |(PlannedSpan { name, .. }, (named, above)): (&PlannedSpan<'_>, (&Option<usize>, Option<usize>))| {
-                if let Some(id) = above.and_then(|above| ids.get(above)) {
-                    return id.clone();
-                }
-                // A span that names itself, or is the first of a circle, has no parent that could be found elsewhere.
-                let is_own = name.parent == name.id || named.is_some();
-                place.request_id(if is_own { Vec::new() } else { name.parent.clone() })
-            };
+        let id_of = |(PlannedSpan { name, .. }, (named, above)): (&PlannedSpan, (&Option<usize>, Option<usize>))| {
+            if let Some(id) = above.and_then(|above| ids.get(above)) {
+                return id.clone();
+            }
+            // A span that names itself, or is the first of a circle, has no parent that could be found elsewhere.
+            let is_own = name.parent == name.id || named.is_some();
+            place.request_id(if is_own { Vec::new() } else { name.parent.clone() })
+        };
         self.planned.iter().zip(all.iter().zip(without_circles(all.clone()))).map(id_of).collect()
     }
 
     /// Adds the next spans to those of their services; returns whether there were any.
-    pub(super) fn write_part(&mut self, place: &SpanPlace<'_>, spans: &mut ServiceSpans) -> Result<bool, OutOfMemory> {
-        let first = self.written;
-        let mut bytes = 0;
-        for planned in self.planned.iter().skip(first).take(OTLP_PART_SPANS) {
+    pub(super) fn make_part(&mut self, place: &SpanPlace<'_>, spans: &mut ServiceSpans) -> Result<bool, OutOfMemory> {
+        let (mut count, mut bytes, before) = (0, 0, place.room.bytes());
+        for planned in self.planned.iter_mut().skip(self.made).take(OTLP_PART_SPANS) {
             bytes += planned.text.len();
-            if self.written > first && bytes > OTLP_PART_BYTES {
+            if count > 0 && (bytes > OTLP_PART_BYTES || place.room.bytes() - before > OTLP_PART_ROOM) {
                 break;
             }
             if let Some(span) = planned.make(place, place.room)? {
                 let (span_id, parent_span_id) = planned.ids.clone();
                 spans.push(&planned.name.service, OtlpSpan { span_id, parent_span_id, ..span }, place.room)?;
             }
-            self.written += 1;
+            self.texts.release(planned.text.len());
+            planned.text = String::new();
+            count += 1;
         }
-        Ok(self.written > first)
+        self.made += count;
+        Ok(count > 0)
     }
 }
 
-impl PlannedSpan<'_> {
+impl PlannedSpan {
     /// Makes the span, with the ID that its exporter gave it.
     fn make(&self, place: &SpanPlace<'_>, room: &Reservation) -> Result<Option<OtlpSpan>, OutOfMemory> {
         room.reserve(RENDERING_ROOM * self.text.len())?;
-        reserve_members(self.text, room)?;
-        let Ok(members) = RecordMembers::parse(self.text) else { return Ok(None) };
+        reserve_members(&self.text, room)?;
+        let Ok(members) = RecordMembers::parse(&self.text) else { return Ok(None) };
         let place = SpanPlace { nth: self.nth, room, ..*place };
         exported_span(&place, &OtlpRecord::new(&members), &self.name).map(Some)
     }

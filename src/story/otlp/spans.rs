@@ -17,13 +17,15 @@ use crate::otlp::{OtlpEvent, OtlpKind, OtlpResourceSpans, OtlpSpan};
 use crate::record::{Dataset, RayId, RecordMembers};
 
 /// The records of a ray, as the caller sees them.
-pub(crate) struct SpanRecords<'a> {
+pub(crate) struct SpanRecords {
     /// The ray.
     pub(crate) ray: RayId,
     /// The ray that caused it.
     pub(crate) parent: Option<RayId>,
     /// The texts of the records.
-    pub(crate) records: &'a [(Dataset, Cow<'a, str>)],
+    pub(crate) records: Vec<(Dataset, String)>,
+    /// The memory of the texts: each is returned once its spans are made.
+    pub(crate) held: Reservation,
 }
 
 /// What a record becomes.
@@ -47,12 +49,12 @@ const fn role_of(dataset: Dataset) -> SpanRole {
 }
 
 /// The spans of a ray, some at a time.
-pub(crate) struct RaySpanParts<'t> {
+pub(crate) struct RaySpanParts {
     /// The root of the trace, the ray and its parent.
     of: (RayId, RayId, Option<RayId>),
     /// What is made of the other records, until that is taken.
     requests: Option<RequestSpans>,
-    exported: ExportedSpans<'t>,
+    exported: ExportedSpans,
 }
 
 /// The spans that are not those of exporters, and events of the request.
@@ -63,31 +65,31 @@ struct RequestSpans {
     room: Reservation,
 }
 
-impl<'t> RaySpanParts<'t> {
+impl RaySpanParts {
     /// Begins to make the spans of a ray, of the trace whose root is `root`, with IDs that are not among `ids` yet.
     ///
     /// # Errors
     /// [`OutOfMemory`] if they do not fit.
     pub(crate) fn new(
         root: RayId,
-        of_ray: &SpanRecords<'t>,
+        of_ray: SpanRecords,
         ids: &mut SpanIds,
         memory: &MemoryBudget,
     ) -> Result<Self, OutOfMemory> {
-        let &SpanRecords { ray, parent, records } = of_ray;
+        let SpanRecords { ray, parent, mut records, held } = of_ray;
         let parent = parent.filter(|parent| ray != root && *parent != ray);
-        let mut ordered: Vec<&'t (Dataset, Cow<'t, str>)> = records.iter().collect();
-        ordered.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
+        records.sort_by_key(|(dataset, _)| (role_of(*dataset), *dataset));
         let (spans, events) = (ServiceSpans::default(), Vec::new());
         let mut requests = RequestSpans { spans, events, host: None, room: memory.reservation() };
         let mut exported = ExportedSpans::new(memory);
-        let held = memory.reservation();
-        let place = SpanPlace { root, ray, parent, nth: 0, room: &held };
-        for (nth, (dataset, text)) in ordered.into_iter().enumerate() {
-            if role_of(*dataset) == SpanRole::Exported {
-                exported.take(&SpanPlace { nth, ..place }, text)?;
+        let none = memory.reservation();
+        let place = SpanPlace { root, ray, parent, nth: 0, room: &none };
+        for (nth, (dataset, text)) in records.into_iter().enumerate() {
+            let of_text = held.split_off(text.len());
+            if role_of(dataset) == SpanRole::Exported {
+                exported.take(&SpanPlace { nth, ..place }, text, &of_text)?;
             } else {
-                requests.take((root, ray, parent, nth), *dataset, text)?;
+                requests.take((root, ray, parent, nth), dataset, &text)?;
             }
         }
         requests.spans.each(|span| ids.claim_bytes(&span.span_id).map(drop))?;
@@ -103,13 +105,13 @@ impl<'t> RaySpanParts<'t> {
         let of = self.of;
         let (mut spans, room) = match self.requests.take() {
             Some(RequestSpans { mut spans, events, host, room }) => {
-                self.exported.write_part(&place_in(of, &room), &mut spans)?;
+                self.exported.make_part(&place_in(of, &room), &mut spans)?;
                 attach(events, host.as_deref(), place_in(of, &room), &mut spans)?;
                 (spans, room)
             }
             None => (ServiceSpans::default(), self.exported.room()),
         };
-        if spans.first().is_none() && !self.exported.write_part(&place_in(of, &room), &mut spans)? {
+        if spans.first().is_none() && !self.exported.make_part(&place_in(of, &room), &mut spans)? {
             return Ok(None);
         }
         Ok(Some((spans.finish(), room)))

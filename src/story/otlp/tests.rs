@@ -1,7 +1,5 @@
 //! Spans of records, member by member.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use super::{RaySpanParts, SpanIds, SpanRecords};
@@ -15,11 +13,12 @@ const RAY: RayId = RayId::from_bits(0x9e35_56d9_016f_11d2);
 /// The spans of a ray with these records, as JSON.
 fn spans(parent: Option<RayId>, records: &[(Dataset, Value)]) -> Value {
     let budget = MemoryBudget::default();
-    let texts: Vec<_> = records.iter().map(|(dataset, record)| (*dataset, Cow::Owned(record.to_string()))).collect();
+    let texts: Vec<_> = records.iter().map(|(dataset, record)| (*dataset, record.to_string())).collect();
+    let held = budget.reserve(texts.iter().map(|(_, text)| text.len()).sum()).unwrap();
     let mut ids = SpanIds::new(&budget);
     ids.claim(RAY).unwrap();
-    let of_ray = SpanRecords { ray: RAY, parent, records: &texts };
-    let mut spans = RaySpanParts::new(ROOT, &of_ray, &mut ids, &budget).unwrap();
+    let of_ray = SpanRecords { ray: RAY, parent, records: texts, held };
+    let mut spans = RaySpanParts::new(ROOT, of_ray, &mut ids, &budget).unwrap();
     let mut parts = Vec::new();
     while let Some((made, room)) = spans.next_part().unwrap() {
         assert!(room.bytes() > serde_json::to_string(&made).unwrap().len() / 4);
@@ -174,10 +173,10 @@ fn span_that_does_not_fit_is_an_error() {
     let text = request().to_string();
     for bytes in [0, 1_000, 10_000] {
         let budget = MemoryBudget::new(bytes);
-        let records = [(Dataset::HttpRequests, Cow::Borrowed(&*text))];
-        let of_ray = SpanRecords { ray: RAY, parent: None, records: &records };
+        let records = vec![(Dataset::HttpRequests, text.clone())];
+        let of_ray = SpanRecords { ray: RAY, parent: None, records, held: budget.reservation() };
         let mut ids = SpanIds::new(&budget);
-        let made = RaySpanParts::new(ROOT, &of_ray, &mut ids, &budget).err();
+        let made = RaySpanParts::new(ROOT, of_ray, &mut ids, &budget).err();
         drop(ids);
         assert!(matches!(made, Some(OutOfMemory::Busy | OutOfMemory::TooLarge)), "{bytes}");
         assert_eq!(budget.available(), bytes);

@@ -45,6 +45,7 @@ mod large_traces;
 mod layout;
 mod logpull_switches;
 mod logs;
+mod long_traces;
 mod many;
 mod mcp;
 mod memory;
