@@ -17,7 +17,8 @@ fn the_stored_form_is_unchanged() {
     let many: Vec<Pair> = (0..256).map(|suffix| (1000 + suffix, 0)).chain([(1 << 40, 0)]).collect();
     assert_eq!(hex::encode(one_part(&many)), MANY);
     // Nine rays in spans 10 to 12, and one far behind: its span is escaped.
-    let late: Vec<Pair> = (0..9).map(|suffix| (1000 + suffix, 10 + suffix as u32 % 3)).chain([(1009, 400)]).collect();
+    let late: Vec<Pair> =
+        (0..9).map(|suffix| (1000 + u64::from(suffix), 10 + suffix % 3)).chain([(1009, 400)]).collect();
     assert_eq!(hex::encode(one_part(&late)), LATE);
 }
 
