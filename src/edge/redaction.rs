@@ -14,9 +14,11 @@ mod names;
 mod options;
 mod pairs;
 mod pem;
+mod places;
 mod scan;
 mod text;
 mod users;
+mod values;
 mod webhooks;
 mod words;
 

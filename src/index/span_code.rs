@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_of_any_size_is_read_without_a_panic() {
+    fn escape_of_any_size_panics_nowhere() {
         let code = SpanCode { width: 1, has_escapes: true };
         for zeros in 0..80 {
             let mut stream = PackedBitWriter::default();

@@ -12,8 +12,8 @@ use memchr::memmem;
 use super::lists::listed_values;
 use super::named::names_value;
 use super::pairs::{has_name, has_value};
+use super::places::replaced;
 use super::scan::named_values;
-use super::text::replaced;
 use super::{REDACTED, RedactionRules};
 
 /// What the name of a member with a value has.

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::options::{LineProgram, is_cookie, is_published_port, is_user_with_password};
+use super::values::bare_value;
 use super::words::{
     CODE_KINDS, COUNT_WORDS, IDENTIFIER_KINDS, KEY_KINDS, KEY_TRAITS, PASS_KINDS, PLAIN_STEMS, SECRET_CODES,
     SECRET_HEADERS, SECRET_NAMES, TEXT_WORDS,
@@ -24,8 +25,6 @@ const PASS_DIGITS: usize = 4;
 const MADE_MIN: usize = 16;
 /// Length from which letters alone are a signature: that of 16 bytes in base64.
 const MIXED_MIN: usize = 22;
-/// Most of a value that is looked at.
-const VALUE_MAX: usize = 128;
 
 impl RedactionRules {
     fn keeps(&self, name: &str) -> bool {
@@ -209,14 +208,6 @@ fn is_type(words: &[String], value: &str) -> bool {
     let is_urn = || urn && value.chars().all(|sign| is_kind(sign) || sign.is_ascii_digit() || sign == '%');
     let is_word = || value.len() <= KIND_MAX && value.chars().all(is_kind);
     has(&["type", "types"]) && has(&["token", "tokens", "assertion"]) && (is_word() || is_urn())
-}
-
-/// Returns the value that a text begins with, without quotes.
-pub(super) fn bare_value(text: &str) -> &str {
-    let text = text.trim_start_matches(['\\', '"', '\'', ' ']);
-    let text = text.get(..text.floor_char_boundary(VALUE_MAX)).unwrap_or_default();
-    let is_end = |sign: char| sign.is_whitespace() || "\"'\\,;&})]<>|".contains(sign);
-    text.split(is_end).next().unwrap_or_default()
 }
 
 fn is_number(value: &str) -> bool {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::REDACTED;
-use super::names::bare_value;
+use super::values::bare_value;
 use crate::mask::has_joined_credential;
 
 /// Signs around the words of a list that a program prints.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::escapes::Unescaped;
-use super::text::{all, replaced};
+use super::places::{all, replaced};
 
 /// What begins and ends a block, between dashes, and what the label of one with a private key has.
 const BEGIN: &str = "BEGIN";

@@ -5,7 +5,6 @@
 //! JSON that is not whole, everything that follows is redacted.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use super::escapes::Unescaped;
 use super::named::first_secret;
 use super::options::without_options;
 use super::pem::without_private_keys;
+use super::places::without;
 use super::scan::{next_credentials, next_token};
 use super::users::without_users;
 use super::webhooks::next_webhook;
@@ -22,36 +22,6 @@ use crate::mask::next_known_token;
 
 /// Times that a text is redacted until it stays as it is: ordinary ones do after the first.
 const PASSES: usize = 5;
-
-/// Finds a secret in the part of a text from a place.
-type NextSecret = fn(&str, usize) -> Option<Range<usize>>;
-
-/// Returns the places of all secrets that a finder finds.
-pub(super) fn all(text: &str, next: NextSecret) -> Vec<Range<usize>> {
-    let mut from = 0;
-    let found = std::iter::from_fn(|| next(text, from).inspect(|secret| from = secret.end));
-    found.collect()
-}
-
-/// Returns a text without what is at these places.
-pub(super) fn replaced<'t>(text: Cow<'t, str>, secrets: &[Range<usize>]) -> Cow<'t, str> {
-    let (mut out, mut kept_until) = (String::new(), 0);
-    for secret in secrets {
-        out.push_str(text.get(kept_until..secret.start).unwrap_or_default());
-        out.push_str(REDACTED);
-        kept_until = secret.end;
-    }
-    if secrets.is_empty() {
-        return text;
-    }
-    out.push_str(text.get(kept_until..).unwrap_or_default());
-    out.into()
-}
-
-fn without(text: Cow<'_, str>, next: NextSecret) -> Cow<'_, str> {
-    let found = all(&text, next);
-    replaced(text, &found)
-}
 
 /// Returns a text without the secrets that are known by their form.
 pub(super) fn without_forms(text: Cow<'_, str>) -> Cow<'_, str> {
