@@ -24,12 +24,14 @@ import { ROOT, startRuntime } from "../local/runtime.mjs";
 
 const text = (value) => ({ type: "string", default: value });
 const { values: options } = parseArgs({
-  options: { seconds: text("60"), program: text(""), tokens: text("1"), against: text(""), rounds: text("5") },
+  options: { seconds: text("60"), program: text(""), tokens: text("16"), against: text(""), rounds: text("5") },
 });
 const CONNECTIONS = 64;
 const TOKENS = Array.from({ length: Number(options.tokens) }, (_, at) => `a-token-for-the-load-${at}`);
 /** One in so many requests streams a range instead of looking a ray up. */
 const STREAMS = 20;
+/** Streams of a caller at a time. */
+const SCANS = 8;
 /** Requests that each connection goes through, again and again. */
 const ROUND = 2_000;
 
@@ -89,9 +91,9 @@ async function measure(build, seconds, withHello = false) {
   return mixed.requests.average;
 }
 
-/** The entry of API_TOKENS for a token. */
+/** The entry of API_TOKENS for a token. Four connections share one, and a stream of any of them must not wait for ten seconds. */
 function entryOf(token, at) {
-  return { id: `load-${at}`, sha256: createHash("sha256").update(token).digest("hex"), scopes: ["read"], role: "forensics" };
+  return { id: `load-${at}`, sha256: createHash("sha256").update(token).digest("hex"), scopes: ["read"], role: "forensics", scans: SCANS };
 }
 
 /** The headers of the connection with this number. */
