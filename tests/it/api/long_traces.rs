@@ -94,3 +94,26 @@ fn long_trace_has_as_much_as_fits() {
         assert_eq!(fakes.memory.available(), MEMORY_BUDGET);
     }
 }
+
+#[test]
+fn large_spans_of_a_ray_are_cut_alike() {
+    let fakes = world(0, false, None);
+    for request in 0..4 {
+        let large = |nth: u64| {
+            let attributes = (0..10).map(|number| text(&format!("large.{number}"), &"x y".repeat(2_000)));
+            OtlpSpan { attributes: attributes.collect(), ..span(1 + request * 45 + nth, 0, nth) }
+        };
+        let mut made: Vec<OtlpSpan> = (0..45).map(large).collect();
+        made[0].attributes.insert(0, text("cloudflare.ray_id", &ray(1).to_string()));
+        fakes.bits.set(fakes.bits.get() + 1);
+        bring(&fakes, made);
+    }
+    for id in [hex::encode(TRACE), ray(1).to_string()] {
+        for (form, found, is_cut) in answers(&fakes, &id) {
+            let named = |span: &&Value| span["name"].as_str().unwrap().starts_with("span ");
+            let there = spans_of(&found).iter().filter(named).count();
+            assert!((50..180).contains(&there) && is_cut, "{form} of {id}: {there}");
+        }
+    }
+    assert_eq!(fakes.memory.available(), MEMORY_BUDGET);
+}
