@@ -82,7 +82,7 @@ fn nothing_is_lost_or_doubled_without_a_reason() {
 }
 
 #[test]
-fn ten_times_the_load_drains_without_a_dead_letter() {
+fn ten_times_the_load_drains() {
     let figures = simulate_load(Load { times: 10, minutes: 12 }).unwrap();
     println!("{figures:?}");
     assert_eq!((figures.files, figures.payloads), (118, 4_952));

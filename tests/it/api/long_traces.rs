@@ -96,7 +96,7 @@ fn long_trace_has_as_much_as_fits() {
 }
 
 #[test]
-fn large_spans_of_a_ray_are_cut_alike() {
+fn large_spans_of_a_ray_are_never_refused() {
     let fakes = world(0, false, None);
     for request in 0..4 {
         let large = |nth: u64| {
@@ -112,7 +112,8 @@ fn large_spans_of_a_ray_are_cut_alike() {
         for (form, found, is_cut) in answers(&fakes, &id) {
             let named = |span: &&Value| span["name"].as_str().unwrap().starts_with("span ");
             let there = spans_of(&found).iter().filter(named).count();
-            assert!((50..180).contains(&there) && is_cut, "{form} of {id}: {there}");
+            // By the trace's ID, the spans that the tree lacks are held as well, so fewer fit.
+            assert!((15..180).contains(&there) && is_cut, "{form} of {id}: {there}");
         }
     }
     assert_eq!(fakes.memory.available(), MEMORY_BUDGET);
