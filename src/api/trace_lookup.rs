@@ -12,6 +12,7 @@ use super::ray_story::{RayStory, find_spans_of, find_trace, in_even_steps};
 use super::record_view::DatasetViews;
 use crate::config::Config;
 use crate::http::{Problem, problems};
+use crate::limits::TREE_BESIDE_BYTES;
 use crate::lookup::{FoundRecord, LookupResult, copy_key};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
@@ -104,12 +105,9 @@ async fn find_spans(
     } else if has_spans && !goes_on && story.is_cut() {
         // The ray may have more spans of other traces than a tree has.
         release_some(&mut records, |_| true, reservation);
-        records = match find_spans_of(services, &of_spans, trace, reservation).await {
-            Ok((found, _)) => found.records,
-            // The tree alone has the memory that there is, and says that it is cut.
-            Err(problem) if problem.status == 413 => Vec::new(),
-            Err(problem) => return Err(problem),
-        };
+        if reservation.bytes() < TREE_BESIDE_BYTES {
+            records = find_spans_of(services, &of_spans, trace, reservation).await?.0.records;
+        }
     }
     remove_known(&mut records, &story.found, reservation);
     let senders = cut.senders.iter().map(|zone| (ray, zone.clone())).collect();

@@ -39,6 +39,10 @@ pub const OTLP_PART_BYTES: usize = 256 * 1_024;
 /// than their lines say. What is left out of a trace without room in memory is so much at most that would have fitted, and one span.
 pub const OTLP_PART_ROOM: usize = 2 * MIB;
 
+/// Memory of a tree that is cut up to which the spans of the trace that was asked for are read again beside it, in bytes: half of what
+/// one caller may hold, of which the answer needs the rest. A tree of more has no room for spans that it lacks.
+pub const TREE_BESIDE_BYTES: usize = MEMORY_BUDGET / CALLER_SHARES / 2;
+
 const _: () = assert!(TRACE_RECORDS >= LOOKUP_RECORDS);
 const _: () = assert!(
     LOOKUP_BYTES
