@@ -2,7 +2,6 @@
 
 use super::faults::{Fault, Plan};
 use super::judge::{Figures, simulate};
-use super::partner::Moods;
 use super::setting::{Changes, Setting};
 
 /// The part of a batch's life in which things go wrong.
@@ -36,25 +35,7 @@ impl Case {
             Life::Delivered => (1, Changes::None),
             Life::Moved => (2, Changes::OneMove),
         };
-        Setting {
-            seed: 3,
-            steps: 100_000,
-            plan: Plan::At(faults.to_vec()),
-            park: self.park,
-            exclude: false,
-            whole: false,
-            batch_size: 2,
-            moods: Moods::default(),
-            batches: Some(batches),
-            violation: None,
-            changes,
-            starts_first: true,
-            loses_bodies: false,
-            repeats: false,
-            repartitions: false,
-            rates: None,
-            load: None,
-        }
+        Setting { plan: Plan::At(faults.to_vec()), park: self.park, changes, ..Setting::calm(3, batches) }
     }
 
     /// The first effect of this part of the life, and the end of all, when the given ones go wrong.

@@ -9,11 +9,9 @@ use std::fmt::{self, Display, Formatter};
 
 use raydex::services::IsolateMemory;
 
-use super::faults::Plan;
 use super::judge::judge;
-use super::partner::Moods;
 use super::run::Run;
-use super::setting::{Changes, Setting};
+use super::setting::Setting;
 use super::world::{ISOLATES, Isolate, Platform};
 
 /// The reference load: files and payloads of so many minutes.
@@ -53,25 +51,8 @@ impl Load {
     }
 
     fn setting(self) -> Setting {
-        Setting {
-            seed: self.times,
-            steps: u64::MAX,
-            plan: Plan::Never,
-            park: false,
-            exclude: false,
-            whole: true,
-            batch_size: 1,
-            moods: Moods::default(),
-            batches: Some(usize::try_from(self.files()).unwrap()),
-            violation: None,
-            changes: Changes::None,
-            starts_first: true,
-            loses_bodies: false,
-            repeats: false,
-            repartitions: false,
-            rates: None,
-            load: Some(self),
-        }
+        let files = usize::try_from(self.files()).unwrap();
+        Setting { steps: u64::MAX, whole: true, batch_size: 1, load: Some(self), ..Setting::calm(self.times, files) }
     }
 }
 

@@ -3,11 +3,10 @@
 
 use raydex::limits::BREAKER_MIN_MS;
 
-use super::faults::Plan;
 use super::judge::{missing, simulate};
 use super::partner::{Moods, Outage, OutageKind};
 use super::run::Run;
-use super::setting::{Changes, Setting};
+use super::setting::Setting;
 use super::traffic::BEGIN_MS;
 
 /// After the partner's recovery everything that was due is out within this time.
@@ -19,25 +18,7 @@ const BATCHES: usize = 16;
 fn setting(seed: u64, kind: OutageKind, minutes: i64) -> Setting {
     let from_ms = BEGIN_MS + 60_000;
     let outage = Some(Outage { from_ms, until_ms: from_ms + minutes * 60_000, kind });
-    Setting {
-        seed,
-        steps: 100_000,
-        plan: Plan::Never,
-        park: false,
-        exclude: false,
-        whole: false,
-        batch_size: 2,
-        moods: Moods { outage, ..Moods::default() },
-        batches: Some(BATCHES),
-        violation: None,
-        changes: Changes::None,
-        starts_first: true,
-        loses_bodies: false,
-        repeats: false,
-        repartitions: false,
-        rates: None,
-        load: None,
-    }
+    Setting { moods: Moods { outage, ..Moods::default() }, ..Setting::calm(seed, BATCHES) }
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use raydex::backend::SqlDatabase;
 use raydex::ledger::ids::{PARTNER, REGISTRY};
 
-use super::faults::Plan;
 use super::judge::simulate;
 use super::partner::{Moods, Outage, OutageKind};
 use super::run::Run;
-use super::setting::{Changes, Rates, Setting};
+use super::setting::{Rates, Setting};
 use super::traffic::BEGIN_MS;
 
 /// What was due goes out at its rate, and within this time more.
@@ -18,25 +17,7 @@ const BATCHES: usize = 30;
 /// Batches arrive, go out at these rates, and the partner fails at first.
 fn setting(seed: u64, rates: Rates, outage: Option<OutageKind>) -> Setting {
     let outage = outage.map(|kind| Outage { from_ms: BEGIN_MS + 5_000, until_ms: BEGIN_MS + 1_800_000, kind });
-    Setting {
-        seed,
-        steps: 100_000,
-        plan: Plan::Never,
-        park: false,
-        exclude: false,
-        whole: false,
-        batch_size: 2,
-        moods: Moods { outage, ..Moods::default() },
-        batches: Some(BATCHES),
-        violation: None,
-        changes: Changes::None,
-        starts_first: true,
-        loses_bodies: false,
-        repeats: false,
-        repartitions: false,
-        rates: Some(rates),
-        load: None,
-    }
+    Setting { moods: Moods { outage, ..Moods::default() }, rates: Some(rates), ..Setting::calm(seed, BATCHES) }
 }
 
 /// Payloads that are not at the partner yet.

@@ -106,6 +106,29 @@ impl Setting {
         }
     }
 
+    /// A world in which nothing goes wrong, unless more is set: this number of batches, none of which changes.
+    pub(crate) fn calm(seed: u64, batches: usize) -> Self {
+        Self {
+            seed,
+            steps: 100_000,
+            plan: Plan::Never,
+            park: false,
+            exclude: false,
+            whole: false,
+            batch_size: 2,
+            moods: Moods::default(),
+            batches: Some(batches),
+            violation: None,
+            changes: Changes::None,
+            starts_first: true,
+            loses_bodies: false,
+            repeats: false,
+            repartitions: false,
+            rates: None,
+            load: None,
+        }
+    }
+
     /// The Worker's configuration.
     pub(crate) fn config(&self) -> Config {
         let token = hex::encode(Sha256::digest("token"));
