@@ -14,6 +14,7 @@ use super::named::names_value;
 use super::pairs::{has_name, has_value};
 use super::places::replaced;
 use super::scan::named_values;
+use super::values::unquoted;
 use super::{REDACTED, RedactionRules};
 
 /// What the name of a member with a value has.
@@ -56,7 +57,7 @@ fn paired_values(text: &str, redacts: impl Fn(&str, &str) -> bool) -> Vec<Range<
             value = Some(at).filter(|_| pair.is_none());
             pair
         } else if has_name(member) {
-            let text = text.get(at..).unwrap_or_default().trim_start_matches(['\\', '"', '\'']);
+            let text = unquoted(text.get(at..).unwrap_or_default());
             name = Some(at).filter(|_| names_value(text, &redacts));
             name.zip(value.take())
         } else {
@@ -74,7 +75,7 @@ fn apart(text: &str, name: usize, value: usize) -> Option<Range<usize>> {
     let between = text.get(name.min(value)..name.max(value))?;
     let is_object = !between.contains(['<', '>', '{', '}'])
         && !between.lines().skip(1).any(|line| line.trim_start().starts_with("- "));
-    let rest = text.get(value..)?.trim_start_matches(['\\', '"', '\'']);
+    let rest = unquoted(text.get(value..)?);
     let is_left = !rest.is_empty() && !rest.starts_with(REDACTED);
     (between.contains('\n') && is_object && is_left).then(|| value_of_line(text, value))
 }

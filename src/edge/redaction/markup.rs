@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::named::{first_named, names_value};
 use super::pairs::has_value;
 use super::scan::named_values;
+use super::values::unquoted;
 use super::{REDACTED, RedactionRules, is_word};
 
 /// Longest name of an element that is looked at.
@@ -69,7 +70,7 @@ impl RedactionRules {
         }
         let (mut is_named, mut has_own_value) = (false, false);
         for (name, at) in named_values(element.attributes) {
-            let value = element.attributes.get(at..).unwrap_or_default().trim_start_matches(['\\', '"', '\'']);
+            let value = unquoted(element.attributes.get(at..).unwrap_or_default());
             has_own_value |= has_value(name);
             is_named |= NAME_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known))
                 && names_value(value, |name, rest| self.surely_redacts(name, rest));

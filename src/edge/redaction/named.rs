@@ -7,6 +7,7 @@ use super::escapes::decoded;
 use super::lists::listed_values;
 use super::pairs::{has_name, has_value};
 use super::scan::named_values;
+use super::values::unquoted;
 use super::{REDACTED, RedactionRules, is_word};
 
 /// Parts of names of passwords, which may be before a quote alone: `PASSWORD 'x'`. A parser's message has tokens in quotes.
@@ -31,7 +32,7 @@ pub(super) fn first_named(text: &str, redacts: impl Fn(&str, &str) -> bool) -> O
     let (mut is_named, mut value_before) = (false, None);
     for (name, value_at) in named_values(text) {
         let rest = text.get(value_at..)?;
-        let bare = rest.trim_start_matches(['\\', '"', '\'']);
+        let bare = unquoted(rest);
         let is_left = !bare.is_empty() && !bare.starts_with(REDACTED) && !rest.starts_with("//");
         if is_left && (redacts(&decoded(name), rest) || is_named && has_value(name)) {
             return Some(value_at);
