@@ -255,6 +255,11 @@ impl LedgerTotals {
 /// The reason for records of payloads dropped by a person.
 pub(super) const DROPPED: &str = "dropped";
 
+/// Adds counts by step to `to`.
+pub(super) fn add_each(to: &mut [u64], counts: &[u64]) {
+    to.iter_mut().zip(counts).for_each(|(count, more)| *count += more);
+}
+
 /// Adds counts by reason to `to`.
 pub(super) fn add_all(to: &mut BTreeMap<String, u64>, counts: BTreeMap<String, u64>) {
     for (reason, count) in counts {

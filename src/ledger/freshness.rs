@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::books::add_each;
 use super::tables::LedgerRow;
 use crate::backend::{BackendError, SqlDatabase};
 
@@ -28,7 +29,7 @@ impl LagCounts {
 
     /// Adds other numbers.
     pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(number, more)| *number += more);
+        add_each(&mut self.0, &other.0);
     }
 
     /// Returns how many there are.

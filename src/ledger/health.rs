@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::books::{LedgerTotals, PayloadView};
+use super::books::{LedgerTotals, PayloadView, add_each};
 use super::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use super::edge_sums::EdgeTotals;
 use super::freshness::Freshness;
@@ -97,7 +97,7 @@ impl PostTimes {
     }
 
     fn join(&mut self, other: Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        add_each(&mut self.counts, &other.counts);
         self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::books::add_each;
 use super::freshness::case_of_steps;
 use super::state::BatchState;
 use super::tables::LedgerRow;
@@ -33,7 +34,7 @@ pub struct InflatedSizes {
 impl InflatedSizes {
     /// Adds the batches of another ledger.
     pub fn add(&mut self, other: &Self) {
-        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        add_each(&mut self.counts, &other.counts);
         self.sum = self.sum.saturating_add(other.sum);
     }
 }
