@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::record_view::DatasetViews;
 use crate::http::{Problem, problems};
 use crate::limits::BOUND_RAYS_ASKED;
-use crate::lookup::{FoundRecord, LookupError, RecordSelection, lookup_for};
+use crate::lookup::{FoundRecord, LookupError, RecordSelection, lookup_for, release_records};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
@@ -51,13 +51,7 @@ pub(super) async fn remove_foreign_spans(
         look_up_zones(services, views, &mut bound).await?;
     }
     let (foreign, mut nth) = (bound.foreign(), 0..);
-    records.retain(|record| {
-        let is_foreign = nth.next().is_some_and(|nth| foreign.contains(&nth));
-        if is_foreign {
-            reservation.release(record.held_bytes());
-        }
-        !is_foreign
-    });
+    release_records(records, |_| nth.next().is_some_and(|nth| foreign.contains(&nth)), reservation);
     Ok(bound)
 }
 

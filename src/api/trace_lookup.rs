@@ -13,7 +13,7 @@ use super::record_view::DatasetViews;
 use crate::config::Config;
 use crate::http::{Problem, problems};
 use crate::limits::TREE_BESIDE_BYTES;
-use crate::lookup::{FoundRecord, LookupResult, copy_key};
+use crate::lookup::{FoundRecord, LookupResult, copy_key, release_records};
 use crate::memory::Reservation;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::services::Services;
@@ -96,15 +96,15 @@ async fn find_spans(
     // The tree has those of the ray, where it has spans: they are not held twice.
     let has_spans = views.datasets().contains(&Dataset::Traces);
     let is_in_tree = |record: &FoundRecord| has_spans && named_ray(record) == Some(ray);
-    release_some(&mut records, is_in_tree, reservation);
+    release_records(&mut records, is_in_tree, reservation);
     let (root, mut story) = find_trace((config, services), views, ray, page, reservation).await?;
     let [_, goes_on] = story.goes_on();
     if page.1.is_some() {
         // A later page has its rays' spans alone.
-        release_some(&mut records, |_| true, reservation);
+        release_records(&mut records, |_| true, reservation);
     } else if has_spans && !goes_on && story.is_cut() {
         // The ray may have more spans of other traces than a tree has.
-        release_some(&mut records, |_| true, reservation);
+        release_records(&mut records, |_| true, reservation);
         if reservation.bytes() < TREE_BESIDE_BYTES {
             records = find_spans_of(services, &of_spans, trace, reservation).await?.0.records;
         }
@@ -121,16 +121,5 @@ async fn find_spans(
 fn remove_known(spans: &mut Vec<FoundRecord>, tree: &LookupResult, reservation: &Reservation) {
     let in_tree = tree.records.iter().filter(|record| record.dataset == Dataset::Traces);
     let known: BTreeSet<_> = in_tree.map(copy_key).collect();
-    release_some(spans, |record| known.contains(&copy_key(record)), reservation);
-}
-
-/// Removes records, and returns their memory.
-fn release_some(records: &mut Vec<FoundRecord>, is_gone: impl Fn(&FoundRecord) -> bool, reservation: &Reservation) {
-    records.retain(|record| {
-        let is_gone = is_gone(record);
-        if is_gone {
-            reservation.release(record.held_bytes());
-        }
-        !is_gone
-    });
+    release_records(spans, |record| known.contains(&copy_key(record)), reservation);
 }

@@ -137,6 +137,21 @@ impl JoinedResults<'_> {
     }
 }
 
+/// Removes records, and returns their memory.
+pub(crate) fn release_records(
+    records: &mut Vec<FoundRecord>,
+    mut is_gone: impl FnMut(&FoundRecord) -> bool,
+    reservation: &Reservation,
+) {
+    records.retain(|record| {
+        let is_gone = is_gone(record);
+        if is_gone {
+            reservation.release(record.held_bytes());
+        }
+        !is_gone
+    });
+}
+
 /// The reason why a lookup failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
