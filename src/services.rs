@@ -41,6 +41,10 @@ pub struct IsolateMemory {
     pub cursor_keys: CursorKeys,
     /// Unix milliseconds of the first start, once it is known.
     pub first_start_ms: Rc<Cell<Option<i64>>>,
+    /// When the registry last said so, in Unix milliseconds.
+    pub first_start_asked_ms: Rc<Cell<Option<i64>>>,
+    /// Whether that follows the loss of a registry.
+    pub is_after_loss: Rc<Cell<bool>>,
     /// The partner's last answer.
     pub partner_pulse: PartnerPulse,
     /// The events that wait for the audit log.

@@ -9,6 +9,7 @@
 //! raydex/payloads/v1/{source}/{plan}/{first}-{digest}            the bodies of payloads
 //! raydex/windows/v1/{source}                                     the windows of a batch's access points
 //! raydex/summaries/v1/{source}                                   the summaries of a batch's spans
+//! raydex/first-start/v1                                          that there was a first start, and when
 //! raydex/audit/v1/{first}-{last}-{hash}.ndjson.gz                a segment of the audit log
 //! raydex/audit/v1/chain-{chain}-{first}-{last}-{hash}.ndjson.gz  one of another chain than the first
 //! ```
@@ -37,6 +38,9 @@ const WINDOWS: &str = "raydex/windows/v1/";
 
 /// The folder of the summaries of spans.
 pub const SUMMARIES: &str = "raydex/summaries/v1/";
+
+/// The object that says that there was a first start.
+pub const FIRST_START: &str = "raydex/first-start/v1";
 
 /// The folder of the segments of the audit log.
 pub const AUDIT_SEGMENTS: &str = "raydex/audit/v1/";

@@ -42,3 +42,12 @@ pub const REPETITIONS_SHOWN: usize = 10;
 /// Number of backfills that one answer about deliveries asks the registry about, each in a call of its own; of others it has the
 /// number alone.
 pub const REPETITION_BACKFILLS: usize = 20;
+
+/// Time by which the clocks of two Durable Objects may differ, in milliseconds: machines keep it to fractions of a second, so a minute
+/// is ample. A ledger that began so much later than the registry says was lost; one that is lost within a minute of its first batch
+/// is not recognised.
+pub const LEDGER_CLOCKS_MS: i64 = 60_000;
+
+/// Time for which an isolate believes what the registry said of the first start, in milliseconds: a call a minute. If the registry is
+/// lost, a batch that was delivered may be delivered again for so long, if it is announced again just then.
+pub const FIRST_START_KNOWN_MS: i64 = 60_000;

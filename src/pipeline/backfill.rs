@@ -22,6 +22,7 @@ use crate::ledger::backfills::{
     BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, FindUnfinishedBackfills,
     RecordBackfillStep, StartBackfill, SwitchAnswer, SwitchBackfill,
 };
+use crate::ledger::first_start::FirstStart;
 use crate::ledger::ids::{PARTNER, REGISTRY};
 use crate::ledger::pacer::{BackfillHold, HoldBackfills};
 use crate::limits::{
@@ -54,8 +55,8 @@ pub async fn drive_backfills(services: &impl Services, config: &Config) -> Resul
     if config.is_meant_to_deliver() {
         let start = first_start(services).await?;
         driven.first_start_ms = start.new.then_some(start.at_ms);
+        start_from_push_time(services, config, start).await?;
     }
-    start_from_push_time(services, config).await?;
     let call = FindUnfinishedBackfills { limit: BACKFILL_JOBS };
     let jobs = rpc::call(services.ledgers(), REGISTRY, &call).await?.jobs;
     hold_stopped(services, &jobs).await?;
@@ -111,9 +112,17 @@ pub async fn start_backfill(
     .await
 }
 
-/// Starts a backfill from a `PUSH_START_TIME` in the past until now, once per value.
-async fn start_from_push_time(services: &impl Services, config: &Config) -> Result<(), BackendError> {
+/// Starts a backfill from a `PUSH_START_TIME` in the past until now, once per value. After a loss, of which values it was started is
+/// not known, so what is before it is delivered only where a person starts a backfill.
+async fn start_from_push_time(
+    services: &impl Services,
+    config: &Config,
+    start: FirstStart,
+) -> Result<(), BackendError> {
     let now_ms = services.now_ms();
+    if start.after_loss && config.push_start_ms.is_some_and(|push_ms| push_ms < start.at_ms) {
+        return Ok(());
+    }
     let Some(start_ms) = config.push_start_ms.filter(|start| *start < now_ms && config.delivery.is_some()) else {
         return Ok(());
     };
