@@ -56,6 +56,9 @@ pub struct EventBackfill {
     /// Whether the job has a filter, which the registry knows: messages are to stay short.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub filtered: bool,
+    /// Whether to index the object once more whatever its ledger says.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub rebuild: bool,
 }
 
 /// The change of the object that an event reports.

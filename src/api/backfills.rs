@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::filter::Filter;
 use crate::http::{Problem, Reply, parse_instant, problems};
 use crate::ledger::backfill_sums::BackfillSums;
-use crate::ledger::backfills::{BackfillJob, BackfillList, BackfillRequest, BackfillState, ListBackfills};
+use crate::ledger::backfills::{BackfillJob, BackfillList, BackfillRequest, BackfillState, ListBackfills, RebuildSums};
 use crate::ledger::ids::REGISTRY;
 use crate::limits::{BACKFILL_JOBS, BACKFILL_RANGE_MS, BACKFILL_RATE};
 use crate::mask::{Disclosure, shown};
@@ -29,14 +29,30 @@ struct BackfillBody {
     end: Value,
     #[serde(default = "yes")]
     index: bool,
-    #[serde(default = "yes")]
-    deliver: bool,
+    deliver: Option<bool>,
     #[serde(default = "rate")]
     lines_per_second: u64,
     #[serde(default)]
     again: bool,
     filter: Option<String>,
     reason: Option<Value>,
+    #[serde(default)]
+    rebuild: bool,
+}
+
+impl BackfillBody {
+    /// Whether to deliver, which a rebuild never does.
+    fn delivers(&self) -> bool {
+        self.deliver.unwrap_or(!self.rebuild)
+    }
+
+    /// Whether it asks for some work, and for nothing that excludes it.
+    fn is_sound(&self) -> bool {
+        let is_for_delivery = self.again || self.filter.is_some();
+        let is_idle = !self.delivers() && (!self.index || is_for_delivery);
+        let is_odd_rebuild = self.rebuild && (self.delivers() || !self.index);
+        !is_idle && !is_odd_rebuild && self.lines_per_second > 0
+    }
 }
 
 const fn yes() -> bool {
@@ -48,6 +64,7 @@ const fn rate() -> u64 {
 }
 
 /// The settings and the progress of a backfill.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Serialize)]
 struct BackfillResponse {
     id: i64,
@@ -61,12 +78,17 @@ struct BackfillResponse {
     filter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rebuild: bool,
     state: BackfillState,
     created_at: String,
     updated_at: String,
     objects: ObjectCounts,
     /// Number of lines in the announced objects, estimated from their sizes.
     estimated_lines: u64,
+    /// What is in the index now; absent if it is no rebuild.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebuilt: Option<RebuildSums>,
     /// Its lines as its ledgers counted them; absent if it delivers none.
     #[serde(flatten)]
     counted: Option<CountedLines>,
@@ -110,12 +132,14 @@ impl BackfillResponse {
             estimated_lines,
             processed,
             quarantined,
+            rebuilt,
             sums,
             counted_ms,
             created_ms,
             updated_ms,
         } = job;
-        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason } = request;
+        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason, rebuild } =
+            request;
         let filter = shown_filter(caller, filter);
         let remaining = announced.saturating_sub(processed);
         Self {
@@ -128,11 +152,13 @@ impl BackfillResponse {
             again,
             filter,
             reason,
+            rebuild,
             state,
             created_at: rfc3339(created_ms),
             updated_at: rfc3339(updated_ms),
             objects: ObjectCounts { considered, announced, processed, quarantined, remaining },
             estimated_lines,
+            rebuilt: rebuild.then_some(rebuilt),
             counted: deliver.then(|| CountedLines { sums, counted_at: counted_ms.map(rfc3339) }),
             folders_remaining: cursor.folders.len(),
             list_cursor: cursor.after.or_else(|| cursor.folders.last().cloned()),
@@ -154,28 +180,30 @@ pub(crate) async fn create_backfill(
 ) -> Result<Reply, Problem> {
     let wanted: BackfillBody = serde_json::from_slice(body).map_err(|_| problems::not_a_backfill())?;
     let (start_ms, end_ms) = (instant_ms("start", &wanted.start)?, instant_ms("end", &wanted.end)?);
-    check_range(start_ms, end_ms, services.now_ms())?;
-    let is_for_delivery = wanted.again || wanted.filter.is_some();
-    let is_idle = !wanted.deliver && (!wanted.index || is_for_delivery);
-    if is_idle || wanted.lines_per_second == 0 {
+    // A rebuild asks no ledger for lines, so its range may be all times.
+    let range_ms = if wanted.rebuild { i64::MAX } else { BACKFILL_RANGE_MS };
+    check_range((start_ms, end_ms), range_ms, services.now_ms())?;
+    if !wanted.is_sound() {
         return Err(problems::not_a_backfill());
     }
-    if wanted.deliver && config.delivery.is_none() {
+    let deliver = wanted.delivers();
+    if deliver && config.delivery.is_none() {
         let is_stopped = !config.delivery_faults.is_empty();
         return Err(if is_stopped { problems::delivery_stopped() } else { problems::delivery_off() });
     }
-    let BackfillBody { index, deliver, lines_per_second, again, filter, reason, .. } = wanted;
+    let BackfillBody { index, lines_per_second, again, filter, reason, rebuild, .. } = wanted;
     check_filter(caller, filter.as_deref())?;
-    // Nothing goes to the partner twice without a reason.
-    let reason = if again || reason.is_some() { Some(check_reason(reason)?) } else { None };
-    let request = BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason };
+    // Nothing goes to the partner twice, and nothing is indexed twice, without a reason.
+    let reason = if again || rebuild || reason.is_some() { Some(check_reason(reason)?) } else { None };
+    let request =
+        BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason, rebuild };
     let started = start_backfill(services, config, request, None).await.map_err(|_| problems::unavailable())?;
     let reply = get_backfill(services, caller, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
 }
 
 /// Checks that a range is one of the past, and not too long.
-fn check_range(start_ms: i64, end_ms: i64, now_ms: i64) -> Result<(), Problem> {
+fn check_range((start_ms, end_ms): (i64, i64), range_ms: i64, now_ms: i64) -> Result<(), Problem> {
     if start_ms > end_ms {
         return Err(problems::start_after_end());
     }
@@ -185,7 +213,7 @@ fn check_range(start_ms: i64, end_ms: i64, now_ms: i64) -> Result<(), Problem> {
     if end_ms > now_ms {
         return Err(problems::end_in_future());
     }
-    if end_ms - start_ms > BACKFILL_RANGE_MS { Err(problems::range_too_long(BACKFILL_RANGE_MS)) } else { Ok(()) }
+    if end_ms.saturating_sub(start_ms) > range_ms { Err(problems::range_too_long(BACKFILL_RANGE_MS)) } else { Ok(()) }
 }
 
 /// Checks that the filter parses, and reads only fields that the caller sees as they are: it is applied to whole

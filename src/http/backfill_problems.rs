@@ -11,7 +11,7 @@ pub fn not_a_backfill() -> Problem {
     Problem::new(400, "not_a_backfill", "The body does not describe a backfill.").with_hint(
         "Send JSON: start and end (RFC 3339 or Unix time, start before end). Optional: index and deliver (true or \
          false, at least one true), lines_per_second (at least 1), again (true to deliver once more, with a reason) and filter (as in Logpush); both \
-         of these need deliver.",
+         of these need deliver. Or rebuild (true to index again what is indexed, with a reason), without deliver, again and filter.",
     )
 }
 

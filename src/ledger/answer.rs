@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, attempts, backfill_sums, completeness, deliveries, newest_batches, outage, partitions, payloads, plans,
-    replays, sources, tables, views, wake,
+    absence, attempts, backfill_sums, completeness, deliveries, loss, newest_batches, outage, partitions, payloads,
+    plans, replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -71,7 +71,7 @@ pub fn answer(
         .on(|call| completeness::find_missing(sql, *call))
         .on(|call| newest_batches::newest_batches(sql, *call))
         .on(|call| absence::find_absence(sql, ledger, call))
-        .on(|registered| sources::mark_registered(sql, *registered))
+        .on(|registered| loss::mark_registered(sql, *registered))
         .on_timed(|claim| attempts::claim(sql, claim, now_ms))
         .on_timed(|claims| attempts::claim_several(sql, claims, now_ms))
         .on_timed(|commit| attempts::commit(sql, commit, now_ms))

@@ -6,6 +6,8 @@
 //! through the ledgers of its batches, so no line is delivered twice unless it is to be. It is done once every object that it announced
 //! was processed, and no ledger that was asked after that has a line of its window that waits.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::backfill_ledgers::{self, BackfillLedgers, ListBackfillLedgers, RecordBackfillSums};
@@ -53,6 +55,7 @@ pub struct BackfillCursor {
 }
 
 /// The range and the work of a backfill.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillRequest {
     /// Start of the range in Unix milliseconds, inclusive.
@@ -74,6 +77,9 @@ pub struct BackfillRequest {
     /// The reason that the person gave.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// Whether to index once more whatever the ledgers say is indexed, after a loss. It delivers nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub rebuild: bool,
 }
 
 impl BackfillRequest {
@@ -107,6 +113,9 @@ pub struct BackfillJob {
     pub processed: u64,
     /// Number of processed objects that are no valid batches.
     pub quarantined: u64,
+    /// What a rebuild has indexed; nothing for any other backfill.
+    #[serde(skip_serializing_if = "RebuildSums::is_empty", default)]
+    pub rebuilt: RebuildSums,
     /// The lines of its range, as its ledgers last counted them.
     pub sums: BackfillSums,
     /// Unix milliseconds at which a ledger last counted; `None` before that.
@@ -115,6 +124,55 @@ pub struct BackfillJob {
     pub created_ms: i64,
     /// Unix milliseconds of its last step.
     pub updated_ms: i64,
+}
+
+/// What the objects of a rebuild came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RebuildSums {
+    /// Number of objects that are now in the index.
+    pub objects: u64,
+    /// Number of lines that were read of them.
+    pub lines: u64,
+    /// Number of these that are records.
+    pub records: u64,
+    /// Number of objects that are not in the index, by the code of the reason; those that are no valid batches are counted elsewhere.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+impl RebuildSums {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(mut self, object: RebuiltObject) -> Self {
+        match object {
+            RebuiltObject::Indexed { lines, records } => {
+                self.objects += 1;
+                self.lines += lines;
+                self.records += records;
+            }
+            RebuiltObject::Skipped { code } => *self.skipped.entry(code).or_default() += 1,
+        }
+        self
+    }
+}
+
+/// What an object of a rebuild came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuiltObject {
+    /// The index has it.
+    Indexed {
+        /// Number of its lines.
+        lines: u64,
+        /// Number of these that are records.
+        records: u64,
+    },
+    /// The index does not have it.
+    Skipped {
+        /// The code of the reason.
+        code: String,
+    },
 }
 
 impl BackfillJob {
@@ -229,6 +287,9 @@ pub struct CountEndedObject {
     /// Whether it is no valid batch.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub quarantined: bool,
+    /// What it came to, if the backfill is a rebuild.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rebuilt: Option<RebuiltObject>,
 }
 
 impl CountEndedObject {
@@ -268,6 +329,7 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
         estimated_lines: 0,
         processed: 0,
         quarantined: 0,
+        rebuilt: RebuildSums::default(),
         sums: BackfillSums::default(),
         counted_ms: None,
         created_ms: now_ms,
@@ -375,6 +437,7 @@ fn ended(sql: &impl SqlDatabase, ended: &CountEndedObject) -> Result<StepAnswer,
     let job = BackfillJob {
         processed: known.processed + counted,
         quarantined: known.quarantined + u64::from(ended.quarantined),
+        rebuilt: ended.rebuilt.clone().map_or(known.rebuilt.clone(), |object| known.rebuilt.clone().add(object)),
         ..known
     };
     keep(sql, ended.id, job)?;

@@ -31,7 +31,7 @@ calls! {
     "v1/replay": ReplayBatch => ReplayAnswer,
     "v1/forget-object": ForgetDeletedObject => DeletedObjectVersions,
     "v1/find-unfinished": FindUnfinished => UnfinishedSources,
-    "v1/mark-registered": MarkRegistered => CallAck,
+    "v1/mark-registered": MarkRegistered => MarkedRegistered,
     "v1/split": SplitPayload => SplitAnswer,
     "v1/list-expired-packs": ListExpiredPacks => ExpiredPacks,
     "v1/mark-removed": MarkRemoved => CallAck,
@@ -62,6 +62,17 @@ pub struct BeginBatch {
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
+    /// How the index is rebuilt, whatever the ledger says of it; `None` for work that is done once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rebuild: Option<RebuildRequest>,
+}
+
+/// How the index of a source is rebuilt. Nothing is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebuildRequest {
+    /// Unix milliseconds; an object that was written before, and that the ledger does not know, is held back from delivery for
+    /// ever. `None` where live traffic delivers such objects anyway, or nothing is delivered.
+    pub written_from_ms: Option<i64>,
 }
 
 /// The work that remains on a source.
@@ -105,6 +116,9 @@ pub struct RemainingWork {
     /// The replay step that this work belongs to, if any: existing index entries are rewritten.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayStep>,
+    /// The sealed plans whose claims of lines a rebuild makes again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claims: Vec<u32>,
 }
 
 /// A step of the replay of a sealed source.
@@ -307,7 +321,19 @@ pub struct UnfinishedSources {
 
 /// A request to record that the registry knows this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MarkRegistered {}
+pub struct MarkRegistered {
+    /// Unix milliseconds since which the registry knows it; `None` from a version that did not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since_ms: Option<i64>,
+}
+
+/// A ledger's answer to [`MarkRegistered`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkedRegistered {
+    /// Whether the registry knew a ledger of this name before this one began: begin the batch again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub lost: bool,
+}
 
 /// A request to replace a payload that is too large for the partner with two smaller ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! version of one object; a *plan* selects the lines that are delivered, and is pinned by the first attempt; a
 //! *delivery* is one payload of a plan. Reading order: [`ids`], [`plan`], [`calls`] (the wire forms), [`delivery`] and
 //! [`breaker`] (the state machines, without SQL), [`partner`] (the object that has the breaker), [`pacer`] (in the same object), [`waiting`] and [`health`] (what users see of both), then the calls
-//! over SQL: `sources`, `plans`, `replays`, [`outage`], `deliveries`, [`payloads`], `packs`, `wake`,
+//! over SQL: `sources`, `loss`, `plans`, `replays`, [`outage`], `deliveries`, [`payloads`], `packs`, `wake`,
 //! `views`.
 //!
 //! # Invariants
@@ -37,6 +37,7 @@ pub mod ids;
 pub mod inflated_sizes;
 pub mod known;
 pub mod layout_doubts;
+mod loss;
 pub mod newest_batches;
 pub mod occupancy;
 pub mod outage;

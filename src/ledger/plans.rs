@@ -171,6 +171,13 @@ pub(super) fn owes_lines(sql: &impl SqlDatabase, source: &SourceId) -> Result<bo
     Ok(!owing(&plans(sql, source)?, u32::MAX).is_empty())
 }
 
+/// Returns the numbers of a source's sealed plans.
+pub(super) fn sealed_plans(sql: &impl SqlDatabase, source: &SourceId) -> Result<Vec<u32>, BackendError> {
+    let plans = plans(sql, source)?;
+    let sealed = plans.iter().filter(|stored| stored.standing == PlanStanding::Sealed);
+    Ok(sealed.map(|stored| stored.plan.number).collect())
+}
+
 /// Seals a plan; returns whether it was open before.
 pub(super) fn seal_plan(
     sql: &impl SqlDatabase,

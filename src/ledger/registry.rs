@@ -58,7 +58,7 @@ const SCHEMA: [&str; 14] = [
 ];
 
 calls! {
-    "v1/register": RegisterLedger => CallAck,
+    "v1/register": RegisterLedger => LedgerRegistered,
     "v1/ledgers": ListLedgers => LedgerList,
     "v1/find-ledgers": FindLedgers => LedgerNames,
     "v1/dead-letter": DeadLetter => CallAck,
@@ -76,6 +76,14 @@ pub struct RegisterLedger {
     pub name: String,
     /// Times of its batches that its name does not imply, in Unix milliseconds.
     pub times: Option<(i64, i64)>,
+}
+
+/// The registry's answer to [`RegisterLedger`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRegistered {
+    /// Unix milliseconds since which the registry knows the ledger; `None` from a version that did not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since_ms: Option<i64>,
 }
 
 /// A request for the names of ledgers, latest hours first.
@@ -252,7 +260,8 @@ pub struct SweepMark {
     pub finished_ms: Option<i64>,
 }
 
-/// Registers a ledger, and records times of its batches that its name does not imply. Repeating the call changes nothing.
+/// Registers a ledger, and records times of its batches that its name does not imply; says since when it is registered. Repeating the
+/// call changes nothing.
 ///
 /// # Errors
 /// [`BackendError`] if the registry cannot be reached.
@@ -260,8 +269,8 @@ pub async fn register(
     ledgers: &impl DurableObjects,
     name: &str,
     times: Option<(i64, i64)>,
-) -> Result<(), BackendError> {
-    rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned(), times }).await.map(drop)
+) -> Result<LedgerRegistered, BackendError> {
+    rpc::call(ledgers, REGISTRY, &RegisterLedger { name: name.to_owned(), times }).await
 }
 
 /// Answers a call to the registry, whose tables may not exist yet; `is_open` keeps whether they are known to.
@@ -307,7 +316,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
     occupancy::dispatch(sql, self_check::dispatch(sql, layout_doubts::dispatch(sql, calls))).finish()
 }
 
-fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<CallAck, BackendError> {
+fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Result<LedgerRegistered, BackendError> {
     let parameters = [SqlValue::text(&*call.name), SqlValue::Integer(now_ms)];
     sql.run("INSERT OR IGNORE INTO ledger_v1 (name, since_ms) VALUES (?, ?)", &parameters)?;
     if let Some((first_ms, last_ms)) = call.times {
@@ -318,7 +327,8 @@ fn keep_ledger(sql: &impl SqlDatabase, call: &RegisterLedger, now_ms: i64) -> Re
             &[SqlValue::Integer(first_ms), SqlValue::Integer(last_ms), SqlValue::text(&*call.name)],
         )?;
     }
-    Ok(CallAck {})
+    let known = sql.run("SELECT since_ms FROM ledger_v1 WHERE name = ?", &[SqlValue::text(&*call.name)])?;
+    Ok(LedgerRegistered { since_ms: known.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)) })
 }
 
 fn ledgers(sql: &impl SqlDatabase, call: &ListLedgers, now_ms: i64) -> Result<LedgerList, BackendError> {

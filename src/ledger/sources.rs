@@ -5,27 +5,25 @@
 //! sealed.
 
 use super::calls::{
-    BeginAnswer, BeginBatch, CallAck, DeletedObjectVersions, FindUnfinished, ForgetDeletedObject, MarkRegistered,
-    QuarantineAnswer, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep, SealAnswer, SealBatch,
+    BeginAnswer, BeginBatch, CallAck, DeletedObjectVersions, FindUnfinished, ForgetDeletedObject, QuarantineAnswer,
+    QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep, SealAnswer, SealBatch,
     UnfinishedSources,
 };
 use super::delivery::{Delivery, DeliveryState};
 use super::delivery_rows::{deliveries, is_same_group};
 use super::edge_sums::add_label;
 use super::ids::{DeliveryGroup, DeliveryId};
+use super::loss::{self, HELD_AFTER_LOSS, is_registered};
 use super::partitions;
 use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
-use super::plans::{has_plans_left, next_plan, seal_plan};
+use super::plans::{has_plans_left, next_plan, seal_plan, sealed_plans};
 use super::replays::is_due;
 use super::source_id::SourceId;
 use super::state::BatchState;
-use super::tables::{LedgerRow, json, maybe, note};
+use super::tables::{LedgerRow, json, maybe};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::index::LineCounts;
 use crate::record::Dataset;
-
-/// The name of the note that records that the registry knows this ledger.
-const REGISTERED: &str = "registered";
 
 /// The row of an object version.
 struct StoredVersion {
@@ -89,8 +87,9 @@ pub(super) fn begin(
             }
         }
     }
-    let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && is_due(*replay));
-    let before_start = is_before_start(sql, call)?;
+    let is_rebuild = call.rebuild.is_some();
+    let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && !is_rebuild && is_due(*replay));
+    let before_start = is_kept_back(sql, call, mine.is_some())?;
     let (plan, more) = match &call.deliver {
         // A plan that an earlier attempt left open is finished, and a replay's repairs are made.
         Some(request) if before_start => {
@@ -103,12 +102,13 @@ pub(super) fn begin(
     let is_step = plan.as_ref().is_none_or(|plan| plan.repair.is_some());
     let replay = due.filter(|_| is_step).map(|number| ReplayStep { number, is_last: !more });
     let more = more || due.is_some() && replay.is_none();
-    let index = call.index && (replay.is_some() || !mine.as_ref().is_some_and(|mine| mine.indexed));
+    let index = call.index && (is_rebuild || replay.is_some() || !mine.as_ref().is_some_and(|mine| mine.indexed));
     let replaced: Vec<_> = others.into_iter().filter(|version| !version.shards.is_empty()).map(replaced).collect();
     let sealed = mine.is_some_and(|mine| mine.state == BatchState::Sealed);
     if sealed && !index && plan.is_none() && replaced.is_empty() {
         return Ok(BeginAnswer::Complete);
     }
+    let claims = if is_rebuild { sealed_plans(sql, &call.source)? } else { Vec::new() };
     Ok(BeginAnswer::Work(RemainingWork {
         index,
         plan,
@@ -117,21 +117,30 @@ pub(super) fn begin(
         registered: is_registered(sql)?,
         more,
         replay,
+        claims,
     }))
 }
 
-/// Returns whether a source lay in the bucket before the instant from which objects are delivered, and records it. So
-/// does a copy of the same bytes under the same file name, whenever it was made.
-fn is_before_start(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<bool, BackendError> {
-    let Some(from_ms) = call.deliver.as_ref().and_then(|request| request.written_from_ms) else { return Ok(false) };
-    let etag = [SqlValue::text(&*call.object.etag)];
-    let is_before = call.object.uploaded_ms < from_ms
-        || !sql.run("SELECT 1 FROM source_v1 WHERE etag = ? AND before_start = 1 LIMIT 1", &etag)?.rows.is_empty();
-    if is_before {
-        let statement = "UPDATE source_v1 SET before_start = 1 WHERE id = ? AND before_start = 0";
-        sql.run(statement, &[SqlValue::text(call.source.as_str())])?;
+/// Returns whether a source is only indexed, and records it: it lay in the bucket before the instant from which objects are delivered, or
+/// is held back because of a loss. So is a copy of the same bytes under the same file name, whenever it was made. `is_known`: whether
+/// the ledger knew the source before this call.
+fn is_kept_back(sql: &impl SqlDatabase, call: &BeginBatch, is_known: bool) -> Result<bool, BackendError> {
+    let live = call.deliver.as_ref().filter(|request| request.backfill.is_none());
+    if live.is_none() && call.rebuild.is_none() {
+        return Ok(false);
     }
-    Ok(is_before)
+    let copies =
+        sql.run("SELECT max(before_start) FROM source_v1 WHERE etag = ?", &[SqlValue::text(&*call.object.etag)])?;
+    let marked = copies.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)).unwrap_or_default();
+    let mark = if marked == HELD_AFTER_LOSS || loss::holds(sql, call, is_known)? {
+        HELD_AFTER_LOSS
+    } else {
+        let from_ms = live.and_then(|request| request.written_from_ms);
+        from_ms.is_some_and(|from_ms| marked != 0 || call.object.uploaded_ms < from_ms).into()
+    };
+    let statement = "UPDATE source_v1 SET before_start = ?1 WHERE id = ?2 AND before_start < ?1";
+    sql.run(statement, &[SqlValue::Integer(mark), SqlValue::text(call.source.as_str())])?;
+    Ok(mark != 0)
 }
 
 fn replaced(version: StoredVersion) -> ReplacedVersion {
@@ -350,8 +359,9 @@ fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinishe
     let statement = "SELECT dataset, uploaded_ms, before_start FROM source_v1 WHERE id = ?";
     let known = sql.run(statement, &[SqlValue::text(source.as_str())])?;
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(true) };
-    let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)? != 0);
-    let is_kept_back = call.written_from_ms.is_some_and(|from_ms| before_start || uploaded_ms < from_ms);
+    let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)?);
+    let is_kept_back = before_start == HELD_AFTER_LOSS
+        || call.written_from_ms.is_some_and(|from_ms| before_start != 0 || uploaded_ms < from_ms);
     let dataset = Dataset::from_name(&row.text(0)?);
     let is_delivered = dataset.is_some_and(|dataset| delivers(dataset, call.edge_records)) && !is_kept_back;
     has_plans_left(sql, source, call.deliver.filter(|_| is_delivered))
@@ -361,14 +371,4 @@ fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinishe
 fn standing(sql: &impl SqlDatabase, source: &SourceId) -> Result<Option<(BatchState, u32)>, BackendError> {
     let known = sql.run("SELECT state, replay FROM source_v1 WHERE id = ?", &[SqlValue::text(source.as_str())])?;
     known.rows.first().map(|row| Ok((LedgerRow(row).batch_state(0)?, LedgerRow(row).number(1)?))).transpose()
-}
-
-/// Records that the registry knows this ledger.
-pub(super) fn mark_registered(sql: &impl SqlDatabase, _ask: MarkRegistered) -> Result<CallAck, BackendError> {
-    sql.run("INSERT OR IGNORE INTO note_v1 (name, value) VALUES (?, '')", &[SqlValue::text(REGISTERED)])?;
-    Ok(CallAck {})
-}
-
-fn is_registered(sql: &impl SqlDatabase) -> Result<bool, BackendError> {
-    Ok(note(sql, REGISTERED)?.is_some())
 }

@@ -135,6 +135,7 @@ async fn start_from_push_time(
         again: false,
         filter: None,
         reason: None,
+        rebuild: false,
     };
     start_backfill(services, config, request, Some(format!("push-start-{start_ms}"))).await.map(drop)
 }
@@ -253,10 +254,10 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
 
 /// Builds the message of an object, with the job's options.
 fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &BackfillRequest, now_ms: i64) -> R2Event {
-    let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, .. } = *request;
+    let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, rebuild, .. } = *request;
     let filtered = request.filter.is_some();
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
-    let backfill = EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered };
+    let backfill = EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered, rebuild };
     R2Event { backfill: Some(backfill), ..event }
 }
 

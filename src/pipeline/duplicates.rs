@@ -85,6 +85,24 @@ impl LineClaims {
     }
 }
 
+/// Makes the claims of sealed plans of an object version again, if their shards lost them. What others claimed first matters no more.
+/// Lines without a ray are claimed by what the partner gets of them, which is not read again.
+pub(super) async fn claim_again(
+    services: &impl Services,
+    plans: &[u32],
+    (key, etag): (&str, &str),
+    claims: &LineClaims,
+) -> Result<(), BackendError> {
+    for plan in plans {
+        let plan = PlanName { key: key.to_owned(), etag: etag.to_owned(), plan: *plan };
+        for (prefix, parts) in &claims.parts {
+            let call = ClaimLines { plan: plan.clone(), parts: parts.clone() };
+            rpc::call(services.shards(), &ShardName::for_prefix(*prefix).to_string(), &call).await?;
+        }
+    }
+    Ok(())
+}
+
 /// An earlier plan that shares lines.
 #[derive(Debug)]
 struct EarlierPlan {

@@ -15,6 +15,7 @@
 mod attempt;
 pub mod backfill;
 mod backfill_counts;
+mod begin;
 mod bodies;
 pub mod dataset_choice;
 mod delivery_status;

@@ -14,8 +14,8 @@ use crate::backend::{BackendError, Bucket, Queue};
 use crate::bucket_keys::{DatasetClaim, IgnoreReason, KeyClass, classify};
 use crate::config::{Config, ConfigFault, LogLevel};
 use crate::index::{LineCounts, forget_entries, remove_claims};
-use crate::ledger::backfills::{CountEndedObject, ListBackfills};
-use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject};
+use crate::ledger::backfills::{BackfillRequest, CountEndedObject, ListBackfills, RebuiltObject};
+use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject, RebuildRequest};
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::unknown_folders::keep_unknown_folder;
@@ -29,6 +29,9 @@ use crate::services::Services;
 const NOT_AN_EVENT: &str = "not_an_event";
 /// The reason for an event of a bucket other than `BUCKET_NAME`.
 const OTHER_BUCKET: &str = "other_bucket";
+
+/// The reason for an object of a backfill that the registry does not have, which was to deliver it.
+const NO_SUCH_BACKFILL: &str = "no_such_backfill";
 
 /// The reason for indexing a batch without delivering it.
 const BEFORE_START: &str = "before_start";
@@ -264,20 +267,31 @@ impl<S: Services> AnnouncedObject<'_, S> {
         if backfill.is_some_and(|backfill| backfill.deliver) && config.delivery.is_none() {
             return Ok(stopped(config, key));
         }
+        let job = match &backfill {
+            Some(backfill) if backfill.deliver => match job_of(services, backfill).await? {
+                Some(job) => Some(job),
+                None => return Ok(orphaned(backfill, key)),
+            },
+            _ => None,
+        };
         if backfill.is_some_and(|backfill| backfill.filtered) {
             // Its plan would cover what live traffic has not come to yet, and leave lines out for good.
             let live = work_of(config, key, claim, delivered_from(services, config).await?);
             process_batch(services, key, &live).await?;
         }
         let request = match &backfill {
-            Some(backfill) => backfill_work(config, key, claim, (backfill, filter_of(services, backfill).await?)),
+            Some(EventBackfill { rebuild: true, .. }) => {
+                rebuild_work(config, key, claim, delivered_from(services, config).await?)
+            }
+            Some(backfill) => backfill_work(config, key, claim, (backfill, job.and_then(|job| job.filter))),
             None => work_of(config, key, claim, delivered_from(services, config).await?),
         };
         let outcome = process_batch(services, key, &request).await?;
-        if let Some(EventBackfill { id, .. }) = backfill {
+        if let Some(EventBackfill { id, rebuild, .. }) = backfill {
             let quarantined = matches!(outcome, BatchOutcome::Quarantined(_) | BatchOutcome::AlreadyQuarantined);
             let ledger = services.ledger_of(key).await?;
-            let ended = CountEndedObject { id, key: key.into(), ledger: Some(ledger), quarantined };
+            let rebuilt = if rebuild { rebuilt_object(&outcome) } else { None };
+            let ended = CountEndedObject { id, key: key.into(), ledger: Some(ledger), quarantined, rebuilt };
             rpc::call(services.ledgers(), REGISTRY, &ended).await?;
         }
         match outcome {
@@ -307,15 +321,39 @@ async fn ignore_unknown(services: &impl Services, config: &Config, key: &str) ->
     Ok(ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(IgnoreReason::UnknownDataset.code(), reason))
 }
 
-/// Returns the filter of a backfill, if it has one.
-async fn filter_of(services: &impl Services, backfill: &EventBackfill) -> Result<Option<String>, BackendError> {
-    if !backfill.filtered {
-        return Ok(None);
-    }
+/// Returns what was asked of the backfill that announced an object; `None` if the registry does not have it.
+async fn job_of(services: &impl Services, backfill: &EventBackfill) -> Result<Option<BackfillRequest>, BackendError> {
     let list = ListBackfills { id: Some(backfill.id), limit: 1 };
     let job = rpc::call(services.ledgers(), REGISTRY, &list).await?.jobs.pop();
-    let lacking = || BackendError::new("reading a backfill", "the registry does not have its filter");
-    job.and_then(|(_, job)| job.request.filter).map(Some).ok_or_else(lacking)
+    let EventBackfill { start_ms, end_ms, deliver, filtered, .. } = *backfill;
+    let request = job.map(|(_, job)| job.request);
+    // Numbers begin again where the registry was lost.
+    Ok(request.filter(|request| {
+        (request.start_ms, request.end_ms, request.deliver, request.filter.is_some())
+            == (start_ms, end_ms, deliver, filtered)
+    }))
+}
+
+/// Ignores an object that a backfill of a lost registry was to deliver: nobody could say any more what it has delivered.
+fn orphaned(backfill: &EventBackfill, key: &str) -> ParseVerdict {
+    let words = format!("backfill {} was to deliver it, and the registry does not have that one", backfill.id);
+    ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(NO_SUCH_BACKFILL, Some(words))
+}
+
+/// Returns what an object of a rebuild came to; `None` if it is no valid batch.
+fn rebuilt_object(outcome: &BatchOutcome) -> Option<RebuiltObject> {
+    let skipped = |code: &str| Some(RebuiltObject::Skipped { code: code.to_owned() });
+    match outcome {
+        BatchOutcome::Sealed(report) if !report.superseded => {
+            let LineCounts { lines, records, .. } = report.counts;
+            Some(RebuiltObject::Indexed { lines, records })
+        }
+        BatchOutcome::Sealed(_) | BatchOutcome::Superseded => skipped(ParseOutcome::Superseded.name()),
+        BatchOutcome::AlreadySealed => skipped(ParseOutcome::AlreadySealed.name()),
+        BatchOutcome::Gone => skipped(ParseOutcome::Gone.name()),
+        BatchOutcome::Ignored(why) => skipped(why.code()),
+        BatchOutcome::Quarantined(_) | BatchOutcome::AlreadyQuarantined => None,
+    }
 }
 
 /// Returns the work that a backfill with this filter requests.
@@ -325,12 +363,19 @@ fn backfill_work(
     claim: DatasetClaim,
     (backfill, filter): (&EventBackfill, Option<String>),
 ) -> BatchRequest {
-    let EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered: _ } = *backfill;
+    let EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, .. } = *backfill;
     let window = DeliveryWindow { start_ms, end_ms };
     let backfill = Some(PlanBackfill { id, lines_per_second, again });
     let options = PlanOptions { backfill_filter: filter, ..options_of(config) };
     let wish = || DeliveryRequest { backfill, ..DeliveryRequest::new(window, options) };
     BatchRequest { index, deliver: deliver.then(wish), ..BatchRequest::new(key, claim, &config.log_prefix) }
+}
+
+/// Returns the work of a rebuild: everything is indexed, and nothing delivered, nor what the ledger does not know and was written before
+/// this instant.
+fn rebuild_work(config: &Config, key: &str, claim: DatasetClaim, written_from_ms: Option<i64>) -> BatchRequest {
+    let rebuild = Some(RebuildRequest { written_from_ms });
+    BatchRequest { rebuild, ..BatchRequest::new(key, claim, &config.log_prefix) }
 }
 
 /// Returns the work for live traffic: everything is indexed, and delivered as the settings say, if it was written from
@@ -390,7 +435,9 @@ fn verdict_of(outcome: BatchOutcome, key: &str) -> ParseVerdict {
         BatchOutcome::Sealed(report) => {
             let verdict = if report.superseded { ParseOutcome::Superseded } else { ParseOutcome::Sealed };
             let code = report.before_start.then_some(BEFORE_START);
-            let reason = code.map(|_| "it lay in the bucket before the first start, so it is only indexed".to_owned());
+            let reason = code.map(|_| {
+                "it lay in the bucket before the first start, or before a loss, so it is only indexed".to_owned()
+            });
             let warning = report.is_layout_doubtful.then(|| BatchWarning::of_doubt(&report.counts));
             ParseVerdict { batch: Some(report), code, reason, warning, ..ParseVerdict::new(verdict, key) }
         }

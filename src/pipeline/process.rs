@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
+use super::begin::begin_batch;
 use super::dataset_choice::{DatasetChoice, choose_dataset, possible_datasets};
-use super::duplicates::{DuplicateFinder, LineClaims};
+use super::duplicates::{DuplicateFinder, LineClaims, claim_again};
 use super::edge_label::edge_label;
 use super::head::peek_batch;
 use super::known_lines::KnownLines;
@@ -32,11 +33,12 @@ use crate::bucket_keys::{DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, su
 use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
-    BeginAnswer, BeginBatch, MarkRegistered, QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep,
+    BeginAnswer, BeginBatch, QuarantineBatch, RebuildRequest, RecordShards, RemainingWork, ReplacedVersion, ReplayStep,
     SealAnswer, SealBatch, SealedPlan,
 };
 use crate::ledger::completeness::times_beyond_ledger;
 use crate::ledger::layout_doubts::{NoteSkew, note_skew};
+use crate::ledger::occupancy::mark_occupied;
 use crate::ledger::plan::DeliveryRequest;
 use crate::ledger::{BatchId, DeliveryGroup, DeliveryPlan, registry};
 use crate::limits::PLANS_AT_ONCE;
@@ -57,13 +59,15 @@ pub struct BatchRequest {
     pub index: bool,
     /// The delivery requested if the batch is of a dataset that it delivers; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
+    /// How to index the batch although its ledger may say that it is indexed; `None` to do what is left.
+    pub rebuild: Option<RebuildRequest>,
 }
 
 impl BatchRequest {
     /// Creates a request to index the object at `key`, whose key makes this dataset claim.
     #[must_use]
     pub fn new(key: &str, claim: DatasetClaim, prefixes: &LogPrefixes) -> Self {
-        Self { claim, rule: prefixes.rule(key).cloned(), index: true, deliver: None }
+        Self { claim, rule: prefixes.rule(key).cloned(), index: true, deliver: None, rebuild: None }
     }
 
     /// Returns the names of the members with ray and time in records of the dataset.
@@ -128,7 +132,7 @@ pub struct BatchFigures {
     /// Whether it is the first batch of its dataset and hour whose rays have other times than their records; the verdict warns.
     #[serde(skip)]
     pub is_layout_doubtful: bool,
-    /// Whether it is only indexed, since it lay in the bucket before the first start; the verdict says so.
+    /// Whether it is only indexed, since it lay in the bucket before the first start, or before a loss; the verdict says so.
     #[serde(skip)]
     pub before_start: bool,
 }
@@ -199,23 +203,18 @@ async fn process_version(
         times,
         index: request.index,
         deliver: request.deliver.clone().filter(|deliver| deliver.options.delivers(dataset)),
+        rebuild: request.rebuild,
     };
-    let work = match rpc::call(services.ledgers(), &id.ledger, &begin).await? {
+    let work = match begin_batch(services, &id, &begin).await? {
         BeginAnswer::Complete => return Ok((BatchOutcome::AlreadySealed, false)),
         BeginAnswer::Quarantined { .. } => return Ok((BatchOutcome::AlreadyQuarantined, false)),
         BeginAnswer::Superseded => return Ok((BatchOutcome::Superseded, false)),
         BeginAnswer::Work(work) => work,
     };
-    let beyond = times_beyond_ledger(&object, times);
-    if !work.registered || beyond.is_some() {
-        registry::register(services.ledgers(), &id.ledger, beyond).await?;
-    }
-    if !work.registered {
-        rpc::call(services.ledgers(), &id.ledger, &MarkRegistered {}).await?;
-    }
-    let RemainingWork { index, plan, replaced, before_start, more, replay, .. } = work;
-    let plan = plan.as_ref();
-    let writer = BatchWriter { services, permit, id: &id, object: &object, replaced, names, index, replay };
+    let RemainingWork { index, plan, replaced, before_start, more, replay, claims, .. } = work;
+    let (plan, rebuilds) = (plan.as_ref(), request.rebuild.is_some());
+    let (id, object) = (&id, &object);
+    let writer = BatchWriter { services, permit, id, object, replaced, names, index, replay, rebuilds, claims };
     if let Some(why) = contradiction {
         return Ok((writer.quarantine(why).await?, false));
     }
@@ -254,6 +253,10 @@ struct BatchWriter<'a, S> {
     index: bool,
     /// The current step of a replay, if any: existing index entries are rewritten.
     replay: Option<ReplayStep>,
+    /// Whether the batch is indexed whatever was known of it: existing index entries are rewritten.
+    rebuilds: bool,
+    /// The sealed plans whose claims are made again.
+    claims: Vec<u32>,
 }
 
 impl<S: Services> BatchWriter<'_, S> {
@@ -278,9 +281,13 @@ impl<S: Services> BatchWriter<'_, S> {
     /// Writes the index, seals the batch, and announces its payloads.
     async fn commit(&self, mut scan: BatchScan, plan: Option<&DeliveryPlan>) -> Result<BatchFigures, BackendError> {
         // Copies the packed rays, which the index consumes; needed only for delivery.
-        let claims = plan.map(|_| LineClaims::new(&scan.entries, &scan.digests));
+        let is_claimed = plan.is_some() || !self.claims.is_empty();
+        let claims = is_claimed.then(|| LineClaims::new(&scan.entries, &scan.digests));
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
         let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
+        if let Some(claims) = claims.as_ref().filter(|_| self.rebuilds) {
+            claim_again(self.services, &self.claims, (&self.object.key, &self.object.etag), claims).await?;
+        }
         let superfluous = match plan.zip(claims) {
             Some((plan, claims)) => self.leave_out_duplicates(&mut scan, plan, &claims).await?,
             None => Vec::new(),
@@ -295,7 +302,9 @@ impl<S: Services> BatchWriter<'_, S> {
         if !answer.already && !superfluous.is_empty() {
             self.services.data_bucket().delete(&superfluous).await?;
         }
-        self.announce(&answer.send).await;
+        if !self.rebuilds {
+            self.announce(&answer.send).await;
+        }
         Ok(report)
     }
 
@@ -350,7 +359,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let prefixes: Vec<u32> = entries.iter().filter_map(|entry| entry.shard.prefix()).collect();
         self.mark_occupied(&prefixes).await?;
         self.call_ledger(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
-        let rewrites = self.replay.is_some();
+        let rewrites = self.replay.is_some() || self.rebuilds;
         let rows = put_entries(
             self.services.shards(),
             (self.names.dataset(), self.object),
@@ -401,7 +410,7 @@ impl<S: Services> BatchWriter<'_, S> {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.replay.is_some() {
+        if self.replay.is_some() || self.rebuilds {
             return self.services.data_bucket().put(&key, bytes).await.map(drop);
         }
         self.services.data_bucket().put_new(&key, bytes).await.map(drop)
@@ -411,6 +420,10 @@ impl<S: Services> BatchWriter<'_, S> {
     /// processing is interrupted.
     async fn mark_occupied(&self, prefixes: &[u32]) -> Result<(), BackendError> {
         let Self { services, names, .. } = self;
+        if self.rebuilds {
+            // The registry may lack what the isolate remembers.
+            return mark_occupied(services.ledgers(), names.dataset(), prefixes).await;
+        }
         services.isolate().marks.mark(services.ledgers(), names.dataset(), prefixes).await
     }
 

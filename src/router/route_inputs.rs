@@ -36,7 +36,7 @@ pub(super) const DECISION: &[&str] =
 
 /// The members of a backfill's body.
 pub(super) const BACKFILL: &[&str] =
-    &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason"];
+    &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason", "rebuild"];
 
 /// The members of a new token's body.
 pub(super) const TOKEN: &[&str] =

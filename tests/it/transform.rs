@@ -35,7 +35,13 @@ fn transform(fakes: &Fakes, stored: &[u8], settings: &[(&str, &str)], window: De
 /// Has the object read as it is.
 fn again(fakes: &Fakes, settings: &[(&str, &str)], window: DeliveryWindow) -> BatchDetails {
     let wish = DeliveryRequest::new(window, options_of(&delivering(settings)));
-    let work = BatchRequest { claim: Dataset::HttpRequests.into(), rule: None, index: true, deliver: Some(wish) };
+    let work = BatchRequest {
+        claim: Dataset::HttpRequests.into(),
+        rule: None,
+        index: true,
+        deliver: Some(wish),
+        rebuild: None,
+    };
     assert!(matches!(run(process_batch(fakes, KEY, &work)), Ok(BatchOutcome::Sealed(_) | BatchOutcome::AlreadySealed)));
     let kept = fakes.kept(KEY);
     assert_eq!(kept.totals.lines.unaccounted, 0, "{:?}", kept.totals);
@@ -257,6 +263,7 @@ fn second_attempt_under_other_settings_makes_equal_bodies() {
         rule: None,
         index: true,
         deliver: Some(wish(settings)),
+        rebuild: None,
     };
     assert!(run(process_batch(&fakes, KEY, &work(&SETTINGS))).is_err());
     assert!(fakes.faults.clear());

@@ -93,6 +93,11 @@ impl MemoryLedgers {
         self.objects.borrow().keys().filter(|name| ![REGISTRY, PARTNER].contains(&name.as_str())).cloned().collect()
     }
 
+    /// Loses the objects whose names are so, with their alarms.
+    pub fn lose(&self, is_lost: impl Fn(&str) -> bool) {
+        self.objects.borrow_mut().retain(|name, _| !is_lost(name));
+    }
+
     /// The ledger `name`, which comes to be with its first call.
     pub fn ledger(&self, name: &str) -> MemoryLedger {
         let fresh =

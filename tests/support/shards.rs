@@ -34,6 +34,11 @@ impl MemoryShards {
         objects.iter().filter(|(_, sql)| sql.has_tables()).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Loses every object of the index.
+    pub fn lose(&self) {
+        self.objects.borrow_mut().clear();
+    }
+
     /// Runs a statement in every object that has tables, as no call of ours does.
     pub fn run_in_all(&self, statement: &str) {
         for sql in self.objects.borrow().values().filter(|sql| sql.has_tables()) {

@@ -252,7 +252,11 @@ impl Fakes {
 
     /// Indexes the object at `key`.
     pub fn ingest(&self, key: &str, dataset: Dataset) -> Result<BatchOutcome, BackendError> {
-        run(process_batch(self, key, &BatchRequest { claim: dataset.into(), rule: None, index: true, deliver: None }))
+        run(process_batch(
+            self,
+            key,
+            &BatchRequest { claim: dataset.into(), rule: None, index: true, deliver: None, rebuild: None },
+        ))
     }
 
     /// Looks for an id as a log line spells it.

@@ -76,6 +76,11 @@ fn invalid_backfill_bodies_are_refused_with_help() {
         r#"{"start":1774569600,"end":1774656000,"deliver":false,"filter":"{}"}"#,
         r#"{"start":1774569600,"end":1774656000,"filter":7}"#,
         "[0,1774656000]",
+        r#"{"start":0,"end":1774656000,"rebuild":true,"reason":"why","deliver":true}"#,
+        r#"{"start":0,"end":1774656000,"rebuild":true,"reason":"why","index":false}"#,
+        r#"{"start":0,"end":1774656000,"rebuild":true,"reason":"why","again":true}"#,
+        r#"{"start":0,"end":1774656000,"rebuild":true,"reason":"why","filter":"{}"}"#,
+        r#"{"start":0,"end":1774656000,"rebuild":1,"reason":"why"}"#,
     ] {
         assert_eq!(problem(&start(bad).of(&fakes)), (400, "not_a_backfill".into()), "{bad}");
     }
@@ -182,9 +187,10 @@ fn a_backfill_is_stopped_and_resumed() {
         if state == BackfillState::Announced {
             fakes.ledgers.ask(REGISTRY, &step);
         } else {
-            fakes
-                .ledgers
-                .ask(REGISTRY, &CountEndedObject { id, key: "logs/a".into(), ledger: None, quarantined: false });
+            fakes.ledgers.ask(
+                REGISTRY,
+                &CountEndedObject { id, key: "logs/a".into(), ledger: None, quarantined: false, rebuilt: None },
+            );
         }
         for what in ["stop", "resume"] {
             assert_eq!(problem(&switch(what)), (409, code.into()), "{what}");
@@ -197,4 +203,21 @@ fn a_backfill_is_stopped_and_resumed() {
     }
     assert_eq!(problem(&Ask::new("DELETE", "/v1/backfills").of(&fakes)).0, 405);
     assert_eq!(problem(&Ask::new("DELETE", "/v1/backfills/1").of(&fakes)).0, 405);
+}
+
+#[test]
+fn rebuild_needs_a_reason_and_no_partner() {
+    let fakes = Fakes::new();
+    let all_times = |more: &str| start(&format!(r#"{{"start":0,"end":1774656000,"rebuild":true{more}}}"#)).of(&fakes);
+    assert_eq!(all_times("").status, 400);
+    assert_eq!(all_times(r#","reason":" ""#).status, 400);
+    let reply = all_times(r#","reason":"the index is gone""#);
+    let job = body(&reply);
+    let shown = [&job["index"], &job["deliver"], &job["rebuild"], &job["reason"], &job["start"]];
+    assert_eq!(
+        shown,
+        [&json!(true), &json!(false), &json!(true), &json!("the index is gone"), &json!("1970-01-01T00:00:00.000Z")]
+    );
+    assert_eq!(job["rebuilt"], json!({"objects": 0, "lines": 0, "records": 0, "skipped": {}}));
+    assert_eq!((reply.status, job.get("lines")), (201, None));
 }

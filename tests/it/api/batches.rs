@@ -205,6 +205,7 @@ fn quarantined_wrongly() -> (Fakes, String) {
         times: None,
         index: true,
         deliver: None,
+        rebuild: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::RegisterLedger { name: id.ledger.clone(), times: None });

@@ -204,6 +204,7 @@ fn plan_in_progress_is_reported_as_pending() {
         times: None,
         index: false,
         deliver: Some(wish()),
+        rebuild: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     let found = of_ray(&fakes, 0).remove(0);

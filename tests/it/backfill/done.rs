@@ -128,7 +128,9 @@ fn announced(fakes: &Fakes, before: &[&str], keys: &[&str]) -> i64 {
 }
 
 fn process(fakes: &Fakes, id: i64, key: &str) {
-    fakes.ledgers.ask(REGISTRY, &CountEndedObject { id, key: key.into(), ledger: None, quarantined: false });
+    fakes
+        .ledgers
+        .ask(REGISTRY, &CountEndedObject { id, key: key.into(), ledger: None, quarantined: false, rebuilt: None });
 }
 
 /// What every ledger of a backfill counts: nothing.

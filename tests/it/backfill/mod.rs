@@ -121,6 +121,7 @@ pub(crate) fn ask(start_ms: i64, end_ms: i64) -> BackfillRequest {
         again: false,
         filter: None,
         reason: None,
+        rebuild: false,
     }
 }
 

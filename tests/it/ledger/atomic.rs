@@ -208,7 +208,7 @@ fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
         ("seal, a replay", begun_again, doing(seal_of_replay())),
         ("quarantined, a replay", replaying, doing(quarantine())),
         ("gone", sealed, doing(ForgetDeletedObject { key: KEY.into(), forgotten: true })),
-        ("registered", new, doing(MarkRegistered {})),
+        ("registered", new, doing(MarkRegistered { since_ms: None })),
     ]
 }
 

@@ -104,9 +104,9 @@ fn partly_sealed_source_is_asked_for_the_rest() {
 fn the_registry_is_asked_once() {
     let ledger = Ledger::new();
     assert!(!work(ledger.ask(&begin())).registered);
-    ledger.ask(&MarkRegistered {});
+    ledger.ask(&MarkRegistered { since_ms: None });
     let rows = ledger.sql.rows();
-    ledger.again_is_the_same(&MarkRegistered {}, &rows);
+    ledger.again_is_the_same(&MarkRegistered { since_ms: None }, &rows);
     assert!(work(ledger.ask(&begin())).registered);
 }
 

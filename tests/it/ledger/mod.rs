@@ -10,6 +10,7 @@ mod begin;
 mod breaker;
 mod groups;
 mod lifecycle;
+mod loss;
 mod occupancy;
 mod pacer;
 mod packs;
@@ -203,6 +204,7 @@ fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
         times: None,
         index: true,
         deliver: Some(wish(DeliveryWindow::EVER)),
+        rebuild: None,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::DeliveryState;
+use raydex::ledger::backfills::{BackfillRequest, StartBackfill};
 use raydex::ledger::calls::GetTotals;
-use raydex::ledger::ids::PARTNER;
+use raydex::ledger::ids::{PARTNER, REGISTRY};
 use raydex::ledger::outage::LearnPartner;
 use raydex::ledger::pacer::{LaneRate, TakeTurn, TurnAnswer};
 use raydex::ledger::partner::GetPartner;
@@ -49,6 +50,9 @@ fn book(scene: &Scene, lines: u64) {
 fn backfill(consumers: &Consumers, key: &str, first: u64, records: u64, id: i64, lines_per_second: u64) {
     let text = ndjson((first..first + records).map(|number| http(&ray(number).to_string(), 0)));
     let head = consumers.fakes.bucket.store(key, &gzip(&text));
+    let request = BackfillRequest { lines_per_second, ..crate::backfill::ask(0, i64::MAX) };
+    let start = StartBackfill { request, folders: Vec::new(), name: None };
+    assert_eq!(consumers.fakes.ledgers.ask(REGISTRY, &start).id, id);
     let mut event = serde_json::to_value(R2Event::put_object(BUCKET_NAME, key, head.size, &head.etag, NOW_MS)).unwrap();
     event["backfill"] = json!({"id": id, "start_ms": 0, "end_ms": i64::MAX, "index": true, "deliver": true,
         "lines_per_second": lines_per_second});

@@ -82,6 +82,7 @@ fn event_members_are_the_ones_read() {
         lines_per_second: 5,
         again: true,
         filtered: true,
+        rebuild: true,
     };
     let event =
         R2Event { account: Some("a".into()), backfill: Some(backfill), ..R2Event::put_object("b", "k", 1, "e", 0) };
