@@ -10,6 +10,7 @@ mod backfill;
 mod batch;
 mod datasets;
 mod decoding;
+mod disaster;
 mod duplicates;
 mod entry;
 mod family;
