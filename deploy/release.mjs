@@ -10,7 +10,7 @@ import { billOfMaterials, cratesOf, licenceText, sha256 } from "./third_party.mj
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const WORKER = ["build/index.js", "build/edge.js", "build/index_bg.wasm"];
 const SOURCES = [
-  ...["carry_out", "by_hand", "choices", "doctor", "environment", "main", "name_frames", "own_findings", "platform_findings", "smoke", "states", "steps", "wrangler"].map((name) => `deploy/${name}.mjs`),
+  ...["carry_out", "by_hand", "choices", "doctor", "environment", "main", "name_frames", "own_findings", "platform_findings", "rebuild", "smoke", "states", "steps", "wrangler"].map((name) => `deploy/${name}.mjs`),
   "build/names.wasm",
   "schemas/config.json", "schemas/http_requests_fields.json", "schemas/partner_v3.toml",
   "wrangler.toml", "package.json", "package-lock.json", "LICENSE", "CHANGELOG.md", "docs/deploy.md", "docs/configuration.md",
@@ -19,6 +19,7 @@ const SOURCES = [
 const COMMANDS = {
   "scripts/deploy": ["Deploys raydex with Node.js alone. See docs/deploy.md, and --help.", 'deploy/main.mjs "$@"'],
   "scripts/doctor": ["Examines a deployment. See --help.", 'deploy/doctor.mjs "$@"'],
+  "scripts/rebuild": ["Rebuilds a deployment's index from its bucket. See --help.", 'deploy/rebuild.mjs "$@"'],
   "scripts/name-frames": ["Names the functions in the stack of a trap, from standard input.", "deploy/name_frames.mjs build/names.wasm"],
 };
 const launcher = ([what, command]) => `#!/bin/sh
