@@ -334,7 +334,7 @@ async fn job_of(services: &impl Services, backfill: &EventBackfill) -> Result<Op
     }))
 }
 
-/// Ignores an object that a backfill of a lost registry was to deliver: nobody could say any more what it has delivered.
+/// Ignores an object that a backfill of a lost registry was to deliver: what it has delivered is not known any more.
 fn orphaned(backfill: &EventBackfill, key: &str) -> ParseVerdict {
     let words = format!("backfill {} was to deliver it, and the registry does not have that one", backfill.id);
     ParseVerdict::new(ParseOutcome::Ignored, Some(key.into())).because(NO_SUCH_BACKFILL, Some(words))
