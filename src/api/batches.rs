@@ -173,7 +173,8 @@ pub(crate) async fn get_batch(services: &impl Services, caller: &Caller, argumen
     let id = BatchId::from_handle(argument).ok_or_else(problems::no_such_batch)?;
     check_registered(services, &id.ledger, problems::no_such_batch).await?;
     let details = payload_page(services, &id, None, PAYLOADS_PAGE).await?;
-    let (BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads }, held) = details.into_parts();
+    let (BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads, .. }, held) =
+        details.into_parts();
     let batch = batch.filter(|batch| exists_for(caller, batch)).ok_or_else(problems::no_such_batch)?;
     let uploader = services.bucket().uploader(&batch.object.key, &batch.object.etag).await;
     let uploader = uploader.map_err(|_| problems::unavailable())?;

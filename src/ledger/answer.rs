@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, attempts, backfill_sums, completeness, deliveries, loss, newest_batches, outage, partitions, payloads,
-    plans, replays, sources, tables, views, wake,
+    absence, attempts, backfill_sums, completeness, deliveries, erased_lines, loss, newest_batches, outage, partitions,
+    payloads, plans, replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -77,6 +77,7 @@ pub fn answer(
         .on_timed(|commit| attempts::commit(sql, commit, now_ms))
         .on_timed(|commits| attempts::commit_several(sql, commits, now_ms))
         .on_timed(|split| with_next(sql, deliveries::split(sql, split, now_ms)?))
+        .on_timed(|erase| with_next(sql, erased_lines::erase(sql, erase, now_ms)?))
         .on_timed(|decide| with_next(sql, deliveries::decide(sql, decide, now_ms)?))
         .on(|list| payloads::list(sql, ledger, list, now_ms))
         .on(|count| payloads::count(sql, count))

@@ -156,7 +156,7 @@ fn own(sql: &impl SqlDatabase, id: i64) -> Result<BackfillLines, BackendError> {
             DeliveryState::Confirmed => lines.confirmed += count,
             DeliveryState::Parked => lines.parked += count,
             DeliveryState::Dropped => *lines.filtered.entry(DROPPED.into()).or_default() += count,
-            // Counted by the two payloads that replace it.
+            // Counted by the payloads that replace it, and as filtered.
             DeliveryState::Split => {}
         }
     }

@@ -12,6 +12,7 @@ pub use super::health::{GetTotals, LedgerReport};
 use super::books::{BatchSummary, ChangedLines, LedgerTotals, PayloadView};
 use super::delivery::Payload;
 use super::duplicates::PlanDuplicates;
+use super::erased_lines::ErasedBody;
 pub use super::ids::{DeliveryGroup, DeliveryId, PackId};
 use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
@@ -442,4 +443,7 @@ pub struct BatchDetails {
     pub duplicates: Vec<PlanDuplicates>,
     /// Its payloads, by plan and index.
     pub payloads: Vec<PayloadView>,
+    /// The erased lines of its payloads whose body is erased.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub erased: Vec<ErasedBody>,
 }

@@ -44,4 +44,7 @@ pub struct DecisionAnswer {
     pub state: Option<DeliveryState>,
     /// The payload whose message must be sent now, if any.
     pub send: Vec<DeliveryId>,
+    /// Whether its body is erased, so that it cannot be sent again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub erased: bool,
 }

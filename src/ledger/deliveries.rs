@@ -66,7 +66,7 @@ pub(super) fn decide(
     now_ms: i64,
 ) -> Result<DecisionAnswer, BackendError> {
     let Some(mut delivery) = packs::find(sql, &call.id)? else {
-        return Ok(DecisionAnswer { before: None, state: None, send: Vec::new() });
+        return Ok(DecisionAnswer { before: None, state: None, send: Vec::new(), erased: false });
     };
     let before = delivery.state;
     let mut send = Vec::new();
@@ -76,16 +76,16 @@ pub(super) fn decide(
             send.push(id_of(&call.id.ledger, &delivery));
         }
     }
-    Ok(DecisionAnswer { before: Some(before), state: Some(delivery.state), send })
+    let erased = delivery.payload.pack.as_ref().is_some_and(|place| place.erased);
+    Ok(DecisionAnswer { before: Some(before), state: Some(delivery.state), send, erased })
 }
 
 /// Applies a person's decision to a payload with the location of its body; returns whether its state allows it.
 pub(super) fn apply(delivery: &mut Delivery, decision: DeliveryDecision, reason: &str, now_ms: i64) -> bool {
     // A payload whose body was removed cannot be sent again.
-    if delivery.payload.pack.is_none() {
-        return false;
-    }
+    let Some(place) = &delivery.payload.pack else { return false };
     match (decision, delivery.state) {
+        (DeliveryDecision::Release | DeliveryDecision::Resend, _) if place.erased => return false,
         (DeliveryDecision::Drop, DeliveryState::Parked) => delivery.drop_for(reason, now_ms),
         (DeliveryDecision::Confirm, DeliveryState::Parked) => delivery.confirm_for(reason, now_ms),
         (DeliveryDecision::Release, DeliveryState::Parked)

@@ -62,7 +62,7 @@ pub enum DeliveryState {
     Dropped,
     /// A person said that the partner has it; the partner itself never did.
     Confirmed,
-    /// It was too large: two smaller payloads replaced it.
+    /// Smaller payloads replaced it: two, since it was too large, or one without the lines that an erasure took out.
     Split,
 }
 
@@ -122,6 +122,9 @@ pub struct BodyLocation {
     pub digest: String,
     /// Offset of the body in the pack, in bytes.
     pub offset: u64,
+    /// Whether an erasure overwrote it: it is never sent again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub erased: bool,
 }
 
 /// The outcome of an attempt to send a payload.

@@ -16,6 +16,9 @@ use crate::limits::GROUP_PAYLOADS;
 pub const REGISTRY: &str = "v1/registry";
 /// The name of the object for the partner, which belongs to no ledger.
 pub const PARTNER: &str = "v1/partner";
+/// The last number in the index of a payload without the lines that an erasure took out; the two before it are those of a
+/// split.
+pub const FIRST_WITHOUT_ERASED: u32 = 2;
 /// Number of digits in a payload's index.
 const INDEX_DIGITS: usize = 6;
 
@@ -34,7 +37,8 @@ pub struct DeliveryId {
     pub source: SourceId,
     /// The number of the plan.
     pub plan: u32,
-    /// The payload's number in the plan, `000003`; the two that replace a split one are `000003.0` and `000003.1`.
+    /// The payload's number in the plan, `000003`; the two that replace a split one are `000003.0` and `000003.1`, that
+    /// without its erased lines `000003.2`.
     pub index: String,
 }
 
@@ -50,6 +54,17 @@ impl DeliveryId {
     #[must_use]
     pub fn split_indexes(&self) -> [String; 2] {
         [format!("{}.0", self.index), format!("{}.1", self.index)]
+    }
+
+    /// Returns the index of the payload that replaces this one once an erasure took lines out of it: of `000003` it is
+    /// `000003.2`, of that `000003.3`.
+    #[must_use]
+    pub fn index_without_erased(&self) -> String {
+        let parts = self.index.rsplit_once('.');
+        match parts.and_then(|(whole, part)| Some((whole, part.parse::<u32>().ok()?))) {
+            Some((whole, part)) if part >= FIRST_WITHOUT_ERASED => format!("{whole}.{}", part.saturating_add(1)),
+            _ => format!("{}.{FIRST_WITHOUT_ERASED}", self.index),
+        }
     }
 
     /// Returns the handle that names the payload in the API; it contains no key.
@@ -228,6 +243,10 @@ mod tests {
         let id = DeliveryId { ledger, source, plan: 2, index: "000003.0.1".into() };
         assert_eq!(DeliveryId::from_handle(&id.handle()), Some(id.clone()));
         assert_eq!(id.split_indexes(), ["000003.0.1.0", "000003.0.1.1"]);
+        for (index, next) in [("000003", "000003.2"), ("000003.2", "000003.3"), ("000003.11", "000003.12")] {
+            assert_eq!(DeliveryId { index: index.into(), ..id.clone() }.index_without_erased(), next);
+        }
+        assert_eq!(id.index_without_erased(), "000003.0.1.2");
         let digits = "a".repeat(64);
         assert_eq!(BatchId::from_handle(&format!("registry.{digits}")), None);
         for bad in [

@@ -29,6 +29,7 @@ mod delivery_rows;
 mod directory;
 pub mod duplicates;
 pub mod edge_sums;
+pub mod erased_lines;
 pub mod first_start;
 pub mod freshness;
 pub mod health;

@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //!
-//! Every body is in a pack. A pack holds consecutive payloads of one plan, or the two that replace a split payload,
-//! each body directly after the previous one. A pack is listed for removal only once all its payloads have been
+//! Every body is in a pack. A pack holds consecutive payloads of one plan, the two that replace a split payload, or the one
+//! that replaces a payload with erased lines, each body directly after the previous one. A pack is listed for removal only once all its payloads have been
 //! terminal for the retention time of bodies.
 
 use itertools::Itertools;
@@ -23,7 +23,8 @@ struct StoredPack {
     plan: u32,
     first: String,
     digest: String,
-    ats: Vec<u64>,
+    /// The offset of each body; of one that is erased, the complement of that.
+    ats: Vec<i64>,
 }
 
 /// The columns that [`StoredPack::read`] expects, in order.
@@ -39,7 +40,8 @@ impl StoredPack {
     fn place(&self, index: &str) -> Option<BodyLocation> {
         let nth = offset_of(index, &self.first)?;
         let at = *self.ats.get(nth)?;
-        Some(BodyLocation { first: self.first.clone(), digest: self.digest.clone(), offset: at })
+        let offset = u64::try_from(if at < 0 { !at } else { at }).ok()?;
+        Some(BodyLocation { first: self.first.clone(), digest: self.digest.clone(), offset, erased: at < 0 })
     }
 }
 
@@ -102,9 +104,10 @@ fn places(payloads: &[&Payload]) -> Option<Vec<u64>> {
 /// Returns one payload with the location of its body.
 pub(super) fn find(sql: &impl SqlDatabase, id: &DeliveryId) -> Result<Option<Delivery>, BackendError> {
     let Some(mut delivery) = delivery_rows::find(sql, id)? else { return Ok(None) };
-    // Both payloads of a split are in one pack, whatever packs precede it by name.
+    // Both payloads of a split are in one pack, whatever packs precede it by name; what an erasure left has a pack of its own.
     let (first, digits) = match id.index.rsplit_once('.') {
-        Some((whole, _)) => (format!("{whole}.0"), 0),
+        Some((whole, "0" | "1")) => (format!("{whole}.0"), 0),
+        Some(_) => (id.index.clone(), 0),
         None => (id.index.clone(), id.index.len()),
     };
     let [source, plan, _] = delivery_rows::place(id);
@@ -137,6 +140,22 @@ pub(super) fn locate(
         delivery.payload.pack = of_plan.find_map(|pack| pack.place(&delivery.payload.index));
     }
     Ok(())
+}
+
+/// Notes that the body of a payload is erased.
+pub(super) fn erase_body(sql: &impl SqlDatabase, delivery: &Delivery) -> Result<(), BackendError> {
+    let Some(place) = &delivery.payload.pack else { return Ok(()) };
+    let pack =
+        [SqlValue::text(delivery.source.as_str()), SqlValue::number(delivery.plan), SqlValue::text(&*place.first)];
+    let of_pack = "WHERE source = ? AND plan = ? AND first = ?";
+    let rows = sql.run(&format!("SELECT {COLUMNS} FROM pack_v1 {of_pack}"), &pack)?;
+    let Some(mut kept) = rows.rows.first().map(StoredPack::read).transpose()? else { return Ok(()) };
+    let nth = offset_of(&delivery.payload.index, &place.first);
+    if let Some(at) = nth.and_then(|nth| kept.ats.get_mut(nth)).filter(|at| **at >= 0) {
+        *at = !*at;
+    }
+    let changed = [&[json(&kept.ats)], pack.as_slice()].concat();
+    sql.run(&format!("UPDATE pack_v1 SET ats = ? {of_pack}"), &changed).map(drop)
 }
 
 /// Returns the packs whose payloads all became terminal before this instant. Indexes of equal depth have equal length.

@@ -66,7 +66,7 @@ pub(super) const SCHEMA: [&str; 8] = [
     WHERE NOT EXISTS (SELECT 1 FROM delivery_v1 AS alone
         WHERE alone.source = whole.source AND alone.plan = whole.plan AND alone.number = member.value ->> 0)",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    // `ats` has the offset of each body, in the order of the payloads.
+    // `ats` has the offset of each body, in the order of the payloads; of one that is erased, the complement of that.
     "CREATE TABLE IF NOT EXISTS pack_v1 (
         source TEXT NOT NULL, plan INTEGER NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
         digest TEXT NOT NULL, ats TEXT NOT NULL, removed INTEGER NOT NULL,

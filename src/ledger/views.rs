@@ -17,6 +17,7 @@ use super::delivery::{Delivery, DeliveryState};
 use super::delivery_rows::deliveries;
 use super::duplicates::PlanDuplicates;
 use super::edge_sums::edge_totals;
+use super::erased_lines::erased_bodies;
 use super::freshness::freshness;
 use super::health::{DeliveryHealth, PendingPayload, PostTimes};
 use super::ids::BatchId;
@@ -179,7 +180,7 @@ fn add_payloads(totals: &mut LedgerTotals, state: DeliveryState, row: &LedgerRow
         DeliveryState::Confirmed => *confirmed += lines,
         DeliveryState::Parked => *parked += lines,
         DeliveryState::Dropped => *filtered.entry(DROPPED.into()).or_default() += lines,
-        // Counted by the two payloads that replace it.
+        // Counted by the payloads that replace it, and as filtered.
         DeliveryState::Split => {}
     }
     Ok(())
@@ -257,7 +258,8 @@ pub(super) fn batch(
     let known = outage::standing(sql)?;
     let payloads = payloads.iter().map(|delivery| view_of(ledger, delivery, &known, now_ms)).collect();
     let (totals, rejected) = (books(sql, "id = ?", &source)?, rejected.first(REJECTED_LISTED));
-    Ok(BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads })
+    let erased = erased_bodies(sql, &call.source)?;
+    Ok(BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads, erased })
 }
 
 /// Returns the duplicates in the plans of a source.

@@ -33,5 +33,13 @@ pub const PARTITIONS_KNOWN: usize = 1_000;
 /// Maximum number of prefixes that an isolate remembers to be marked as occupied: those of a month in one dataset.
 pub const MARKS_KNOWN: usize = 4_096;
 
+/// Maximum number of erased lines of a batch that are taken out of its payloads together. In three plans, each in a payload of its
+/// own, they are 6,000 rows of an answer of 700 bytes each: 4 MB.
+pub const ERASED_TOGETHER: usize = 2_000;
+
+/// How often an erasure looks again at payloads, or at a pack, that others change meanwhile. Each such change is one attempt to send,
+/// or another erasure.
+pub const ERASURE_ROUNDS: usize = 8;
+
 const _: () = assert!(2 * SWEEP_HOURS * PARTITIONS_MAX as u64 <= 10_000);
 const _: () = assert!(COMPLETENESS_HOURS * PARTITIONS_MAX as u64 <= 10_000);

@@ -211,7 +211,7 @@ mod tests {
     fn batch(plans: Vec<DeliveryPlan>, payloads: Vec<PayloadView>) -> BatchDetails {
         let (totals, duplicates) = (LedgerTotals::default(), Vec::new());
         let (batch, shards, rejected) = (None, Vec::new(), Vec::new());
-        BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads }
+        BatchDetails { batch, shards, totals, rejected, plans, duplicates, payloads, erased: Vec::new() }
     }
 
     fn ids(found: &DeliveryStatus<'_>) -> Vec<String> {

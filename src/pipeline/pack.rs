@@ -66,7 +66,8 @@ impl PackBuilder {
         let digest = pack_digest(payloads.iter().map(|payload| payload.sha256.as_str()));
         let mut at = 0;
         for payload in &mut payloads {
-            payload.pack = Some(BodyLocation { first: first.clone(), digest: digest.clone(), offset: at });
+            payload.pack =
+                Some(BodyLocation { first: first.clone(), digest: digest.clone(), offset: at, erased: false });
             at += payload.bytes;
         }
         Some(PayloadPack { payloads, bytes })

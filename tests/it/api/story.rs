@@ -105,7 +105,7 @@ pub(crate) fn park(fakes: &Fakes, id: &DeliveryId) {
 pub(crate) fn split(fakes: &Fakes, id: &DeliveryId) -> Vec<DeliveryId> {
     let (token, whole) = claimed(fakes, id);
     let indexes = id.split_indexes();
-    let place = |at| Some(BodyLocation { first: indexes[0].clone(), digest: "5a".into(), offset: at });
+    let place = |at| Some(BodyLocation { first: indexes[0].clone(), digest: "5a".into(), offset: at, erased: false });
     let half = |index: &String, at| Payload { index: index.clone(), lines: 1, pack: place(at), ..whole.clone() };
     let halves = vec![half(&indexes[0], 0), half(&indexes[1], whole.bytes)];
     fakes.ledgers.ask(&id.ledger, &SplitPayload { id: id.clone(), token, split_into: halves }).send

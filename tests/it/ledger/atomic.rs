@@ -8,12 +8,14 @@ use raydex::ledger::calls::{
     MarkRemoved, QuarantineBatch, RecordShards, ReplayBatch, ReplayStep, SealBatch, SplitPayload,
 };
 use raydex::ledger::delivery::BodyLocation;
+use raydex::ledger::erased_lines::PayloadRest;
 use raydex::ledger::ids::PackId;
 use raydex::ledger::outage::LearnPartner;
 use raydex::ledger::payloads::{CountPayloads, DecidePayloads, PayloadFilter};
 use raydex::ledger::{AttemptFacts, AttemptOutcome, DeliveryState};
 use raydex::rpc::Call;
 
+use super::erased::{erase, goes};
 use super::support::faults::DETAIL;
 use super::support::{Fault, Kind, LEASE_MS};
 use super::{
@@ -159,7 +161,7 @@ fn planless() -> Ledger {
 fn seal_in_a_pack() -> SealBatch {
     let mut seal = seal(1, 8);
     for (nth, payload) in (0..).zip(&mut seal.plan.as_mut().unwrap().payloads) {
-        payload.pack = Some(BodyLocation { first: index(0), digest: "5a".into(), offset: 500 * nth });
+        payload.pack = Some(BodyLocation { first: index(0), digest: "5a".into(), offset: 500 * nth, erased: false });
     }
     seal
 }
@@ -254,6 +256,11 @@ fn of_payloads() -> Vec<(&'static str, Maker, Doing)> {
             },
             doing(split()),
         ),
+        ("erase, what waits", sealed, doing(erase(&sealed(), goes(7), 3))),
+        ("erase, all of what waits", packed, doing(erase(&packed(), PayloadRest::Nothing, 10))),
+        ("erase, what is parked", parked, doing(erase(&parked(), goes(9), 1))),
+        ("erase, what was delivered", packed_at_rest, doing(erase(&packed_at_rest(), PayloadRest::Stays, 2))),
+        ("erase, what is being sent", claimed, doing(erase(&claimed(), goes(7), 3))),
         ("release", parked, decide(DeliveryDecision::Release)),
         ("resend", parked, decide(DeliveryDecision::Resend)),
         ("drop", parked, decide(DeliveryDecision::Drop)),

@@ -8,6 +8,7 @@ mod atomic;
 mod backoff;
 mod begin;
 mod breaker;
+mod erased;
 mod groups;
 mod lifecycle;
 mod loss;
@@ -224,7 +225,7 @@ fn payload(number: usize) -> Payload {
 
 /// The place of a body of 500 bytes, the nth in the pack that begins with that payload.
 fn place(first: usize, nth: usize) -> BodyLocation {
-    BodyLocation { first: index(first), digest: format!("{first:064x}"), offset: 500 * nth as u64 }
+    BodyLocation { first: index(first), digest: format!("{first:064x}"), offset: 500 * nth as u64, erased: false }
 }
 
 /// The halves of the nth payload with so many lines each, in a pack of their own.
@@ -235,7 +236,7 @@ fn halves(number: usize, lines: [u64; 2]) -> Vec<Payload> {
 /// The same of any payload.
 fn halves_of(id: &DeliveryId, lines: [u64; 2]) -> Vec<Payload> {
     let [first, second] = id.split_indexes();
-    let place = |at| Some(BodyLocation { first: first.clone(), digest: "5a".into(), offset: at });
+    let place = |at| Some(BodyLocation { first: first.clone(), digest: "5a".into(), offset: at, erased: false });
     let half = |index: &str, lines, at| Payload { index: index.into(), lines, pack: place(at), ..payload(0) };
     vec![half(&first, lines[0], 0), half(&second, lines[1], 500)]
 }

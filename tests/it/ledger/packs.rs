@@ -198,6 +198,7 @@ fn payload_of_a_removed_pack_is_not_resent() {
     assert_eq!(
         resend(0),
         DecisionAnswer {
+            erased: false,
             before: Some(DeliveryState::Delivered),
             state: Some(DeliveryState::Delivered),
             send: Vec::new()

@@ -14,8 +14,8 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, first_start, layout_doubts, newest_batches, occupancy, outage, pacer, partitions, partner,
-    payloads, registry, self_check, sweep_round, tokens, unknown_folders,
+    cursor_keys, decisions, erased_lines, first_start, layout_doubts, newest_batches, occupancy, outage, pacer,
+    partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
@@ -327,6 +327,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         absence: FindAbsence;
         outage: LearnPartner;
         backfill_sums: SumBackfill;
+        erased_lines: ErasePayload;
     );
     check_forms!("partner", partner: AskPartner GetPartner ReportAttempt TryPartner; pacer: HoldBackfills TakeTurn;);
     check_forms!(
@@ -370,6 +371,7 @@ fn every_call_is_in_a_story() {
                 partitions::NAMES,
                 outage::NAMES,
                 backfill_sums::NAMES,
+                erased_lines::NAMES,
             ]),
         ),
         ("partner", names(&[partner::NAMES])),
