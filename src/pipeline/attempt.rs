@@ -12,6 +12,7 @@
 use sha2::{Digest, Sha256};
 
 use super::bodies::ReadBody;
+use super::erased_bodies::{is_erased, is_overwritten};
 use super::pace::{self, FIRST_PLACE_MS, PaceOutcome};
 use super::pack::PackBuilder;
 use super::payload::{PackedPayload, halve};
@@ -81,9 +82,14 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
     async fn try_body(&self, claimed: &ClaimedPayload, body: ReadBody) -> AttemptResult {
         let body = match body {
             Ok(Some(body)) => body,
+            Ok(None) if is_erased(&claimed.payload) => return refused("payload_erased"),
             Ok(None) => return refused("payload_missing"),
             Err(_) => return AttemptResult::Ended(released()),
         };
+        // An erasure overwrote it, and is about to replace its payload: what is refused would wait for a person.
+        if is_overwritten(&body) {
+            return AttemptResult::Ended(released());
+        }
         if hex::encode(Sha256::digest(&body)) != claimed.payload.sha256 {
             return refused("payload_damaged");
         }

@@ -6,18 +6,18 @@
 
 use std::ops::Range;
 
-use super::remake::remake_pack;
+use super::remake::{erases_nothing, remake_pack};
 use super::sender::{ClaimedPayload, PayloadSender};
 use crate::backend::{BackendError, Bucket, ByteStream, PartnerClient, RangedRead};
 use crate::ledger::delivery::BodyLocation;
 use crate::services::Services;
 
-/// A body; `None` if its payload has no pack, or its pack is gone and cannot be made again.
+/// A body; `None` if its payload has no pack, its body is erased, or its pack is gone and cannot be made again.
 pub(super) type ReadBody = Result<Option<Vec<u8>>, BackendError>;
 
-/// Returns the bytes of a payload in its pack; `None` if it has no pack.
+/// Returns the bytes of a payload in its pack; `None` if it has no pack, or its body is erased.
 fn place_of(claimed: &ClaimedPayload) -> Option<(&BodyLocation, Range<u64>)> {
-    let place = claimed.payload.pack.as_ref()?;
+    let place = claimed.payload.pack.as_ref().filter(|place| !place.erased)?;
     Some((place, place.offset..place.offset.saturating_add(claimed.payload.bytes)))
 }
 
@@ -49,7 +49,7 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         let [first, .., last] = run else { return None };
         let ((pack, bytes), (_, last_bytes)) = (place_of(first)?, place_of(last)?);
         let key = pack.key(&first.id.source, first.id.plan);
-        let mut rest = self.cut(&key, bytes.start..last_bytes.end).await.ok()??;
+        let mut rest = cut(self.services.data_bucket(), &key, bytes.start..last_bytes.end).await.ok()??;
         if rest.len() as u64 != last_bytes.end - bytes.start {
             return None;
         }
@@ -65,35 +65,35 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
 
     /// Returns the body of a payload, made again if its pack does not exist; `None` if it has no pack, or cannot be made.
     async fn body(&self, claimed: &ClaimedPayload) -> ReadBody {
-        let ClaimedPayload { id, payload, .. } = claimed;
-        let Some(place) = &payload.pack else { return Ok(None) };
-        let bytes = place.offset..place.offset.saturating_add(payload.bytes);
-        if let Some(body) = self.cut(&place.key(&id.source, id.plan), bytes.clone()).await? {
+        let Some((place, bytes)) = place_of(claimed) else { return Ok(None) };
+        let ClaimedPayload { id, .. } = claimed;
+        let bucket = self.services.data_bucket();
+        if let Some(body) = cut(bucket, &place.key(&id.source, id.plan), bytes.clone()).await? {
             return Ok(Some(body));
         }
-        let pack = remake_pack(self.services, id, place).await?;
+        let pack = remake_pack(self.services, id, place, &erases_nothing).await?;
         let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         Ok(pack.and_then(|pack| pack.get(within(bytes.start)..within(bytes.end)).map(<[u8]>::to_vec)))
     }
+}
 
-    /// Returns these bytes of a pack; fewer if it ends earlier, `None` if it does not exist.
-    async fn cut(&self, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
-        let read = match self.services.data_bucket().get_range(key, None, bytes.clone()).await {
-            Ok(RangedRead::Body(body)) => body.all().await,
-            Ok(RangedRead::Changed | RangedRead::Gone) => return Ok(None),
-            Err(error) => Err(error),
-        };
-        let (came, asked) = (read.as_ref().map_or(0, Vec::len) as u64, bytes.end - bytes.start);
-        if came == asked {
-            return read.map(Some);
-        }
-        // Either the pack ends earlier, which no retry changes, or the connection broke.
-        match self.services.data_bucket().get(key).await? {
-            None => Ok(None),
-            Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
-            Some(_) => Err(read
-                .err()
-                .unwrap_or_else(|| BackendError::new("reading a payload", format!("{came} bytes came of {asked}")))),
-        }
+/// Returns these bytes of a pack; fewer if it ends earlier, `None` if it does not exist.
+pub(super) async fn cut(bucket: &impl Bucket, key: &str, bytes: Range<u64>) -> Result<Option<Vec<u8>>, BackendError> {
+    let read = match bucket.get_range(key, None, bytes.clone()).await {
+        Ok(RangedRead::Body(body)) => body.all().await,
+        Ok(RangedRead::Changed | RangedRead::Gone) => return Ok(None),
+        Err(error) => Err(error),
+    };
+    let (came, asked) = (read.as_ref().map_or(0, Vec::len) as u64, bytes.end - bytes.start);
+    if came == asked {
+        return read.map(Some);
+    }
+    // Either the pack ends earlier, which no retry changes, or the connection broke.
+    match bucket.get(key).await? {
+        None => Ok(None),
+        Some((head, _)) if head.size < bytes.end => Ok(Some(read.unwrap_or_default())),
+        Some(_) => Err(read
+            .err()
+            .unwrap_or_else(|| BackendError::new("reading a payload", format!("{came} bytes came of {asked}")))),
     }
 }

@@ -26,6 +26,7 @@ use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanN
 use crate::index::entry::{self, PartView, RayLocation};
 use crate::index::{ShardEntry, ShardName};
 use crate::ledger::BatchId;
+use crate::ledger::books::PayloadView;
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PayloadSelection, PlanStanding};
 use crate::ledger::duplicates::{DuplicateLine, PlanDuplicates};
 use crate::memory::ReadPermit;
@@ -256,8 +257,11 @@ impl<S: Services> DuplicateFinder<'_, S> {
     ) -> Result<bool, BackendError> {
         // A split payload has all the lines of those that replace it.
         let of_plan = details.payloads.iter().filter(|view| view.plan == plan && !view.payload.index.contains('.'));
-        let packs: Option<BTreeSet<String>> =
-            of_plan.map(|view| Some(view.payload.pack.as_ref()?.key(&id.source, plan))).collect();
+        // A pack with an erased body is no text any more.
+        let kept = |view: &PayloadView| {
+            view.payload.pack.as_ref().filter(|place| !place.erased).map(|place| place.key(&id.source, plan))
+        };
+        let packs: Option<BTreeSet<String>> = of_plan.map(kept).collect();
         for key in packs.iter().flatten() {
             let Some((_, body)) = self.services.data_bucket().get(key).await? else { return Ok(false) };
             self.read_lines(body, |_, line| {

@@ -5,7 +5,7 @@
 //! [`dataset_choice`] chooses its dataset, [`scan`] reads it once, [`mod@process`] processes it by the ledger's
 //! protocol, [`message`] is a message of either queue, `parse` and [`send`] handle one
 //! (the latter by what [`partner_watch`] knows of the partner; `attempt` is that of one payload), [`mod@sweep`] finds whatever
-//! they lost, `delivery_status` finds the payload of one record.
+//! they lost, `delivery_status` finds the payload of one record, [`erase_payloads`] takes erased lines out of payloads.
 //!
 //! # Invariants
 //!
@@ -21,6 +21,8 @@ pub mod dataset_choice;
 mod delivery_status;
 mod duplicates;
 mod edge_label;
+pub mod erase_payloads;
+mod erased_bodies;
 mod first_start;
 pub mod head;
 mod known_lines;

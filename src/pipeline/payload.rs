@@ -149,23 +149,25 @@ pub fn halve(whole: &Payload, body: &[u8], indexes: [String; 2]) -> Option<[Pack
     }
     let (first, second) = lines.split_at_checked(lines.len() / 2)?;
     let [first_index, second_index] = indexes;
-    let pack = |lines: &[&[u8]], index: String| {
-        let mut packer = PayloadPacker::new(u32::MAX);
-        let mut full = None;
-        for line in lines {
-            packer.text().extend_from_slice(line);
-            full = packer.end_line(whole.first_offset).or(full);
-        }
-        let PackedPayload { payload, body } = packer.finish().or(full)?;
-        // The offset of the cut in the source is unknown here; both payloads cover the full range.
-        let lines = lines.len() as u64;
-        Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
-    };
-    Some([pack(first, first_index)?, pack(second, second_index)?])
+    Some([repack(whole, first, first_index)?, repack(whole, second, second_index)?])
+}
+
+/// Makes a payload of some lines of another one, each with its line feed; `None` without any. Where they are in the source is
+/// unknown here, so it covers the full range.
+pub(super) fn repack(whole: &Payload, lines: &[&[u8]], index: String) -> Option<PackedPayload> {
+    let mut packer = PayloadPacker::new(u32::MAX);
+    let mut full = None;
+    for line in lines {
+        packer.text().extend_from_slice(line);
+        full = packer.end_line(whole.first_offset).or(full);
+    }
+    let PackedPayload { payload, body } = packer.finish().or(full)?;
+    let lines = lines.len() as u64;
+    Some(PackedPayload { payload: Payload { index, lines, last_offset: whole.last_offset, ..payload }, body })
 }
 
 /// Inflates a body made by raydex, within the bounds of a payload.
-fn inflated(body: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn inflated(body: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut inflater = crate::batch::Inflater::new();
     let sink = |piece: &[u8], _: &[crate::batch::AccessPoint]| {

@@ -6,6 +6,7 @@ use crate::support;
 mod answers;
 mod breaker;
 mod commits;
+mod erased;
 mod groups;
 mod keys;
 mod large;

@@ -11,7 +11,7 @@ use super::support::{Consumers, NOW_MS, Reply};
 use super::{BUCKET_NAME, KEY, Scene};
 
 /// Removes every pack; their keys and bytes.
-fn lose_packs(scene: &Scene) -> Vec<(String, Vec<u8>)> {
+pub(super) fn lose_packs(scene: &Scene) -> Vec<(String, Vec<u8>)> {
     let bucket = &scene.consumers.fakes.bucket;
     let id = scene.id();
     let packs = scene.payloads().into_iter().filter_map(|view| view.payload.pack);
