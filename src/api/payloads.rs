@@ -395,7 +395,8 @@ pub(crate) async fn decide_payload(
         return Err(problems::no_such_payload());
     };
     if before == state {
-        return Err(problems::not_parked(state));
+        let sends = matches!(decision, DeliveryDecision::Resend | DeliveryDecision::Release);
+        return Err(if sends && decided.erased { problems::body_erased(state) } else { problems::not_parked(state) });
     }
     if decision == DeliveryDecision::Resend {
         super::partner::make_probe_due(config, services).await?;

@@ -10,6 +10,7 @@ use crate::ledger::books::{BatchSummary, LedgerTotals, PayloadView};
 use crate::ledger::breaker::{BreakerState, PartnerRefusal, PartnerStanding};
 use crate::ledger::delivery::Payload;
 use crate::ledger::duplicates::{DuplicateLine, DuplicateSource, PlanDuplicates};
+use crate::ledger::erased_lines::ERASED;
 use crate::ledger::health::{DeliveryHealth, PendingPayload};
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::waiting::WaitCause;
@@ -251,7 +252,8 @@ impl PayloadResponse {
 
 impl From<PayloadView> for PayloadResponse {
     fn from(view: PayloadView) -> Self {
-        let split_into = (view.state == DeliveryState::Split).then(|| split_handles(&view.id)).flatten();
+        let is_split = view.state == DeliveryState::Split && view.code.as_deref() != Some(ERASED);
+        let split_into = is_split.then(|| split_handles(&view.id)).flatten();
         let is_decided = matches!(view.state, DeliveryState::Dropped | DeliveryState::Confirmed);
         let (code, reason) = if is_decided { (None, view.code) } else { (view.code, None) };
         let [last_attempt_at, next_attempt_at, waits_until, completed_at] = [

@@ -415,6 +415,13 @@ pub fn not_parked(state: DeliveryState) -> Problem {
     .with_hint("You can release, drop or confirm a parked payload, and resend a parked, delivered or confirmed one.")
 }
 
+/// The payload's body has erased lines, so it cannot be sent again.
+#[must_use]
+pub fn body_erased(state: DeliveryState) -> Problem {
+    let detail = format!("The payload is {}, and its body was erased: it cannot be sent again.", state.name());
+    Problem::new(409, "not_parked", detail).with_hint("You can drop or confirm a parked payload.")
+}
+
 /// No known batch has the handle.
 #[must_use]
 pub fn no_such_batch() -> Problem {

@@ -110,7 +110,8 @@ fn exclusion_words(reason: Option<&str>) -> &'static str {
 
 impl PayloadTrail {
     fn new(payload: &AnswerPayload, now_ms: i64) -> Self {
-        let (state, tone) = state_words(&payload.state);
+        let is_erased = payload.state == "split" && payload.code.as_deref() == Some("erased");
+        let (state, tone) = if is_erased { ("Replaced: lines were erased", "") } else { state_words(&payload.state) };
         Self { state: state.to_owned(), tone, facts: facts_of(payload, now_ms) }
     }
 }

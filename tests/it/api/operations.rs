@@ -1,6 +1,7 @@
 //! What a person can do about payloads: each for a reason, each with the books in balance.
 
-use raydex::ledger::{AttemptOutcome, DeliveryId, DeliveryState};
+use raydex::ledger::erased_lines::{ErasePayload, PayloadRest};
+use raydex::ledger::{AttemptOutcome, BatchId, DeliveryId, DeliveryState};
 use raydex::limits::{OPERATION_BODY_MAX, REASON_CHARS};
 use serde_json::json;
 
@@ -71,6 +72,22 @@ fn payload_not_parked_is_left_alone() {
             assert_eq!(fakes.everything(), before, "{state} {what}");
             assert!(fakes.sends.sent().is_empty());
         }
+    }
+}
+
+#[test]
+fn erased_body_is_why_nothing_is_resent() {
+    let (fakes, id) = world();
+    deliver(&fakes, &id);
+    let known =
+        fakes.ledgers.batch(&BatchId { ledger: id.ledger.clone(), source: id.source.clone() }).payloads.remove(0);
+    let (sha256, state, rest) = (known.payload.sha256, known.state, PayloadRest::Stays);
+    let call = ErasePayload { id: id.clone(), sha256, state, lines: [0].into_iter().collect(), rest };
+    assert!(fakes.ledgers.ask(&id.ledger, &call).erased);
+    for (what, words) in [("resend", "was erased"), ("release", "was erased"), ("drop", "does not apply")] {
+        let reply = Ask::post(&path(&id, what), "why not").of(&fakes);
+        assert_eq!(problem(&reply), (409, "not_parked".into()), "{what}");
+        assert!(body(&reply)["detail"].as_str().unwrap().contains(words), "{what}");
     }
 }
 

@@ -55,7 +55,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         records_of_other_dataset(Dataset::HttpRequests, Dataset::DnsLogs) empty_body() other_zone(50, 3, &[0, 214, 900])
         not_a_batch(BatchError::Form(BatchForm::GluedRecords)) too_large() body_broken() body_timeout() too_many_scans()
         unreadable_body() unsupported_media_type() not_an_export() export_too_large()
-        reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) no_such_batch()
+        reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) body_erased(DeliveryState::Delivered) no_such_batch()
         nothing_to_replay() object_gone() not_a_backfill() start_after_end() end_in_future() already_stopped() already_running()
         already_announced() already_done() delivery_off() delivery_stopped() not_a_decision() expected_missing() payloads_changed() no_such_backfill() no_such_dead_letter()
         not_redrivable() key_missing() no_such_object() not_a_batch_key(IgnoreReason::OtherPrefix)
