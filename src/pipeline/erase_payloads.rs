@@ -119,7 +119,9 @@ impl<S: Services> LineEraser<'_, S> {
             if !has_changed {
                 self.overwrite(&details, &plans).await?;
                 into.waits |= self.has_open_plan(&details, &plans).await?;
-                plans.iter().for_each(|plan| plan.report(&details.payloads, into));
+                for plan in &plans {
+                    plan.report(&details.payloads, into);
+                }
                 return Ok(());
             }
         }
