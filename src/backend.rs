@@ -18,6 +18,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::bucket_keys::{LogPrefixes, version_digest};
+use crate::erasure::KnownErasures;
 use crate::limits::ANSWER_ROOM;
 use crate::memory::{OutOfMemory, Reservation};
 
@@ -123,6 +124,15 @@ pub enum RangedRead<B> {
     Gone,
 }
 
+/// The version of an object that is rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RewrittenVersion {
+    /// Its entity tag.
+    pub etag: String,
+    /// The tag of the version that it was first rewritten from; its own, if it was not.
+    pub origin: String,
+}
+
 /// A bucket: that of Logpush, or that of raydex's own objects.
 pub trait Bucket {
     /// The stream of an object's stored bytes.
@@ -161,6 +171,28 @@ pub trait Bucket {
     fn uploader(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
     /// Returns the label of the edge logger with this version of an object; `None` if there is none, or it is no longer there.
     fn edge_label(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
+    /// Writes an object in the place of this version, with its metadata and the note of where it came from. Returns whether it
+    /// wrote: another version stays.
+    fn replace(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        version: &RewrittenVersion,
+    ) -> impl Future<Output = Result<bool, BackendError>>;
+    /// Begins a multipart upload of an object that takes the place of this version, whatever is there when it completes, with its
+    /// metadata and the note of where it came from.
+    fn rewrite(
+        &self,
+        key: &str,
+        version: &RewrittenVersion,
+    ) -> impl Future<Output = Result<Self::Upload, BackendError>>;
+    /// Returns the tag of the version that this one was first rewritten from; `None` if it was not rewritten, or is no longer
+    /// there.
+    fn origin(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
+    /// Completes once the reader may read: a request that is admitted, anything else at once.
+    fn admitted(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 }
 
 /// Lets the other requests of an isolate go first.
@@ -185,6 +217,8 @@ pub struct BatchStore<'a, B> {
     pub bucket_name: &'a str,
     /// The folders of the log bucket, with the settings for the batches in them.
     pub prefixes: &'a LogPrefixes,
+    /// The lines that no reader shows.
+    pub erasures: &'a KnownErasures,
 }
 
 impl<B> Clone for BatchStore<'_, B> {

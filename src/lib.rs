@@ -27,6 +27,8 @@ pub mod limits;
 pub mod memory;
 pub mod time;
 
+pub mod hmac;
+
 pub mod record;
 
 pub mod filter;
@@ -36,6 +38,8 @@ pub mod mask;
 pub mod bucket_keys;
 
 pub mod batch;
+
+pub mod erasure;
 
 pub mod backend;
 

@@ -12,6 +12,7 @@ mod canary;
 mod collect;
 mod deadlines;
 mod edge;
+mod erasure;
 mod family;
 mod form;
 mod ledgers;
@@ -33,6 +34,7 @@ pub use canary::*;
 pub use collect::*;
 pub use deadlines::*;
 pub use edge::*;
+pub use erasure::*;
 pub use family::*;
 pub use form::*;
 pub use ledgers::*;
@@ -418,9 +420,9 @@ pub const MAX_PAYLOADS: usize = 20_000;
 /// quarter.
 pub const SEND_RETRY_S: [u32; 5] = [8, 45, 120, 240, 480];
 
-/// Maximum size of a POST's body other than an upload, in bytes: a reason of [`REASON_CHARS`] characters is 2 KB, and
-/// JSON may escape each character in 12 bytes.
-pub const OPERATION_BODY_MAX: usize = 16 * KIB;
+/// Maximum size of a POST's body other than an upload, in bytes: a reason of [`REASON_CHARS`] characters is 6 KB where JSON
+/// escapes each in 12 bytes, and [`ERASURE_VALUES`] rays in quotes are 19 KB.
+pub const OPERATION_BODY_MAX: usize = 32 * KIB;
 
 /// Maximum length of a reason given by a person, in characters.
 pub const REASON_CHARS: usize = 500;

@@ -53,6 +53,9 @@ pub struct EventBackfill {
     /// Whether to deliver the range once more, whatever was delivered.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub again: bool,
+    /// The number of the erasure whose lines are looked for, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erasure: Option<u64>,
     /// Whether the job has a filter, which the registry knows: messages are to stay short.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub filtered: bool,

@@ -17,6 +17,7 @@ use crate::audit::chains::KnownChains;
 use crate::audit::waiting::{GroupHost, WaitingEvents};
 use crate::backend::{BackendError, BatchStore, Bucket, DurableObjects, Queue, Turns};
 use crate::bucket_keys::LogPrefixes;
+use crate::erasure::KnownErasures;
 use crate::ledger::known::KnownFacts;
 use crate::ledger::occupancy::KnownMarks;
 use crate::ledger::partitions::KnownPartitions;
@@ -55,6 +56,8 @@ pub struct IsolateMemory {
     pub partitions: KnownPartitions,
     /// The prefixes that are known to be marked as occupied.
     pub marks: KnownMarks,
+    /// The lines that are erased.
+    pub erasures: KnownErasures,
 }
 
 /// When the partner last answered for a payload: took it, or refused it as such.
@@ -121,6 +124,7 @@ pub trait Services {
             data: self.data_bucket(),
             bucket_name: self.bucket_name(),
             prefixes: self.log_prefixes(),
+            erasures: &self.isolate().erasures,
         }
     }
     /// Returns the shards of the index, by name.

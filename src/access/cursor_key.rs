@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::hmac::hmac;
+use crate::hmac::hmac;
 
 /// The version of the form.
 const FORM: u8 = 2;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::completeness::RangeLedgers;
 use super::record_view::DatasetViews;
 use crate::access::Caller;
+use crate::backend::Bucket;
 use crate::backend::{BackendError, CallError};
 use crate::config::Config;
 use crate::http::Problem;
@@ -33,7 +34,7 @@ pub(super) async fn explain_absence(
 ) -> Problem {
     let Some(ray) = key.ray().filter(|_| problem.status == 404) else { return problem };
     let now_ms = services.now_ms();
-    let kept_ms = config.retention_days.map(|days| now_ms.saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
+    let kept_ms = config.kept.retention_days.map(|days| now_ms.saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
     let mut facts = AbsenceFacts { at_ms: ray.unix_ms(), now_ms, kept_ms, batches: None };
     if views.visibility().has_batches() {
         // What cannot be asked leaves the verdict open.
@@ -85,6 +86,10 @@ async fn find_others(
     }
     let shard = ShardName::for_key(key).to_string();
     let found = rpc::call_held(services.shards(), services.memory(), &shard, &FindRay::new(key, &others)).await?;
+    services.bucket().admitted().await;
+    if services.isolate().erasures.lines().has_ray(key) {
+        return Ok(Vec::new());
+    }
     let found: BTreeSet<Dataset> = found.candidates.iter().map(|candidate| candidate.dataset).collect();
     Ok(found.into_iter().collect())
 }

@@ -100,7 +100,7 @@ struct BackfillResponse {
 
 /// The progress of a backfill, in objects.
 #[derive(Serialize)]
-struct ObjectCounts {
+pub(super) struct ObjectCounts {
     considered: u64,
     announced: u64,
     /// Number of objects whose message was processed; each object counts once.
@@ -119,29 +119,32 @@ struct CountedLines {
     counted_at: Option<String>,
 }
 
+impl ObjectCounts {
+    pub(super) const fn of(job: &BackfillJob) -> Self {
+        let BackfillJob { considered, announced, processed, quarantined, .. } = *job;
+        Self { considered, announced, processed, quarantined, remaining: announced.saturating_sub(processed) }
+    }
+}
+
 impl BackfillResponse {
     fn new(caller: &Caller, id: i64, job: BackfillJob) -> Self {
+        let objects = ObjectCounts::of(&job);
         let BackfillJob {
             request,
             state,
-            steps: _,
             cursor,
-            credit: _,
-            considered,
-            announced,
             estimated_lines,
-            processed,
-            quarantined,
             rebuilt,
             sums,
             counted_ms,
             created_ms,
             updated_ms,
+            ..
         } = job;
-        let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason, rebuild } =
-            request;
+        let BackfillRequest {
+            start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason, rebuild, ..
+        } = request;
         let filter = shown_filter(caller, filter);
-        let remaining = announced.saturating_sub(processed);
         Self {
             id,
             start: rfc3339(start_ms),
@@ -156,7 +159,7 @@ impl BackfillResponse {
             state,
             created_at: rfc3339(created_ms),
             updated_at: rfc3339(updated_ms),
-            objects: ObjectCounts { considered, announced, processed, quarantined, remaining },
+            objects,
             estimated_lines,
             rebuilt: rebuild.then_some(rebuilt),
             counted: deliver.then(|| CountedLines { sums, counted_at: counted_ms.map(rfc3339) }),
@@ -195,15 +198,25 @@ pub(crate) async fn create_backfill(
     check_filter(caller, filter.as_deref())?;
     // Nothing goes to the partner twice, and nothing is indexed twice, without a reason.
     let reason = if again || rebuild || reason.is_some() { Some(check_reason(reason)?) } else { None };
-    let request =
-        BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, filter, reason, rebuild };
+    let request = BackfillRequest {
+        start_ms,
+        end_ms,
+        index,
+        deliver,
+        lines_per_second,
+        again,
+        erasure: None,
+        filter,
+        reason,
+        rebuild,
+    };
     let started = start_backfill(services, config, request, None).await.map_err(|_| problems::unavailable())?;
     let reply = get_backfill(services, caller, &started.id.to_string()).await?;
     Ok(Reply { status: 201, ..reply })
 }
 
 /// Checks that a range is one of the past, and not too long.
-fn check_range((start_ms, end_ms): (i64, i64), range_ms: i64, now_ms: i64) -> Result<(), Problem> {
+pub(super) fn check_range((start_ms, end_ms): (i64, i64), range_ms: i64, now_ms: i64) -> Result<(), Problem> {
     if start_ms > end_ms {
         return Err(problems::start_after_end());
     }
@@ -231,7 +244,7 @@ pub(super) fn shown_filter(caller: &Caller, filter: Option<String>) -> Option<St
 }
 
 /// Parses a JSON number or string into Unix milliseconds.
-fn instant_ms(name: &'static str, value: &Value) -> Result<i64, Problem> {
+pub(super) fn instant_ms(name: &'static str, value: &Value) -> Result<i64, Problem> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -253,7 +266,7 @@ pub(crate) async fn list_backfills(services: &impl Services, caller: &Caller) ->
 pub(crate) async fn get_backfill(services: &impl Services, caller: &Caller, argument: &str) -> Result<Reply, Problem> {
     let id = parse_id(argument)?;
     let job = ask_ledger(services, REGISTRY, &ListBackfills { id: Some(id), limit: 1 }).await?.jobs.pop();
-    let (id, job) = job.ok_or_else(problems::no_such_backfill)?;
+    let (id, job) = job.filter(|(_, job)| job.request.erasure.is_none()).ok_or_else(problems::no_such_backfill)?;
     Ok(Reply::json(services.memory(), &BackfillResponse::new(caller, id, job))?)
 }
 

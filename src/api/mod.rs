@@ -27,6 +27,7 @@ mod cursors;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 mod end_marker;
+pub(crate) mod erasures;
 mod export_body;
 mod family_wish;
 pub(crate) mod field_subset;

@@ -173,7 +173,13 @@ pub(super) async fn each_delivery(
             drop(known.take());
             let here = places().filter(|place| place.object == object);
             let payloads = PayloadSelection::At(here.map(|place| place.offset).collect());
-            let books = call_ledger(services, &id.ledger, &GetBatch { source: id.source.clone(), payloads }).await?;
+            let ask = GetBatch { source: id.source.clone(), payloads };
+            let books = call_ledger(services, &id.ledger, &ask).await?;
+            // Of a batch without erased lines, the payloads are those of the version that had them, at the same offsets.
+            let books = match books.batch.as_ref().and_then(|batch| batch.continues.clone()) {
+                Some(source) => call_ledger(services, &id.ledger, &GetBatch { source, ..ask }).await?,
+                None => books,
+            };
             known = Some((id, books));
         }
         let names = services.log_prefixes().key_names(&object.key, record.dataset);

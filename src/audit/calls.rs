@@ -21,6 +21,7 @@ calls! {
     "v1/raise-chains": RaiseChains => ChainCount,
     "v1/report-costs": ReportCosts => KnownCost,
     "v1/list-costs": ListCosts => CostPage,
+    "v1/note-erasures": NoteErasures => ErasureGeneration,
 }
 
 /// Counts a request against the caller's rate, and appends what its [`AuditMode`] asks for.
@@ -37,6 +38,9 @@ pub struct AppendEvent {
     /// The generation in which the isolate looked up the caller's token; `None` for a caller without one of the registry's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_generation: Option<u64>,
+    /// The generation of the erasures that the isolate knows; `None` for a request that shows no records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasures: Option<u64>,
     /// The requests that the isolate refused since its last call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedRequests>,
@@ -135,6 +139,13 @@ pub enum AppendAnswer {
         /// Nano-dollars that the caller has cost today.
         spent: u64,
     },
+    /// There are erasures that the isolate does not know: it reads them before it shows anything.
+    Erased {
+        /// The generation that it must know.
+        generation: u64,
+        /// The answer apart from that.
+        answer: Box<Self>,
+    },
     /// Tokens were revoked since the isolate looked up the caller's. Nothing was counted or appended: the token is to be
     /// looked up again.
     Stale {
@@ -155,6 +166,20 @@ pub struct TokenGeneration {
     /// How many chains there ever were, as the object of the first one knows.
     #[serde(default = "one_chain", skip_serializing_if = "is_one_chain")]
     pub chains: u8,
+}
+
+/// Notes that there are erasures of this generation: no request is admitted from now on whose isolate does not know them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteErasures {
+    /// The generation.
+    pub generation: u64,
+}
+
+/// What the audit log answers to [`NoteErasures`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureGeneration {
+    /// The latest generation that it knows.
+    pub generation: u64,
 }
 
 /// Says to the object of the first chain to how many chains entries are to be appended.

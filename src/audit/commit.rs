@@ -11,7 +11,7 @@ use super::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Denial, Kno
 use super::chain::{AppendedEntries, ChainAppender, NewEntry};
 use super::costs::SpentBudget;
 use super::denials::DenialChanges;
-use super::facts::stored_chain;
+use super::facts::{stored_chain, stored_erasures};
 use crate::access::{ChainNumber, RefusedRequests};
 use crate::backend::{BackendError, SqlDatabase};
 use crate::limits::{AUDIT_COMMIT_BYTES, AUDIT_COMMIT_EVENTS, AUDIT_COMMITS_WAITING};
@@ -124,6 +124,9 @@ impl<'a, S: SqlDatabase> Commit<'a, S> {
     fn open(sql: &'a S, held: &'a mut AuditMemory, chain: ChainNumber, now_ms: i64) -> Result<Self, BackendError> {
         let chain = ChainAppender::open(sql, chain, held.bounds, now_ms)?;
         held.costs.open(sql, now_ms)?;
+        if held.erasures.is_none() {
+            held.erasures = Some(stored_erasures(sql)?);
+        }
         Ok(Self { held, chain, changes: DenialChanges::default(), has_ended: false, now_ms })
     }
 
@@ -146,7 +149,12 @@ impl<'a, S: SqlDatabase> Commit<'a, S> {
         }
         self.append_refused(&ask.refused)?;
         self.held.costs.add_reports(&ask.costs);
-        self.append(ask)
+        let answer = self.append(ask)?;
+        let generation = self.held.erasures.unwrap_or_default();
+        Ok(match ask.erasures {
+            Some(known) if known < generation => AppendAnswer::Erased { generation, answer: Box::new(answer) },
+            _ => answer,
+        })
     }
 
     /// Appends the repeats of the denials whose minute is over.

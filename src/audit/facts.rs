@@ -1,10 +1,11 @@
-//! Two facts that an object keeps beside its entries: the number of its chain, and how many chains there ever were.
+//! Facts that an object keeps beside its entries: the number of its chain, how many chains there ever were, and the generation of
+//! the erasures that isolates must know.
 //!
 //! *Stored*: `audit_fact_v1`, a row for each fact. The object of the first chain has no such table before there are more
 //! chains; that of another one has its number from its first row on, since the platform does not tell an alarm its object's name.
 //!
 //! # Invariants
-//! The number of chains never falls. The number of an object's chain never changes.
+//! The number of chains never falls, nor does the generation of erasures. The number of an object's chain never changes.
 
 use super::entry::broken;
 use crate::access::ChainNumber;
@@ -15,6 +16,8 @@ use crate::limits::AUDIT_CHAINS_MAX;
 const NUMBER: &str = "chain";
 /// The fact of how many chains there ever were.
 const COUNT: &str = "chains";
+/// The fact of the generation of erasures.
+const ERASURES: &str = "erasures";
 
 /// The number of the chain that this object keeps.
 pub(super) fn stored_chain(sql: &impl SqlDatabase) -> Result<ChainNumber, BackendError> {
@@ -31,7 +34,7 @@ pub(super) fn keep_chain(sql: &impl SqlDatabase, chain: ChainNumber) -> Result<(
         return Ok(());
     }
     match read_fact(sql, NUMBER)? {
-        None => write_fact(sql, NUMBER, chain.number()),
+        None => write_fact(sql, NUMBER, chain.number().into()),
         Some(number) if number == u64::from(chain.number()) => Ok(()),
         Some(_) => Err(BackendError::new("opening a chain", "the object keeps another one")),
     }
@@ -47,9 +50,20 @@ pub(super) fn stored_chains(sql: &impl SqlDatabase) -> Result<u8, BackendError> 
 pub(super) fn raise_chains(sql: &impl SqlDatabase, count: u8) -> Result<u8, BackendError> {
     let known = stored_chains(sql)?;
     if count > known {
-        write_fact(sql, COUNT, count.min(AUDIT_CHAINS_MAX))?;
+        write_fact(sql, COUNT, count.min(AUDIT_CHAINS_MAX).into())?;
     }
     stored_chains(sql)
+}
+
+/// The generation of the erasures that isolates must know; 0 without any.
+pub(super) fn stored_erasures(sql: &impl SqlDatabase) -> Result<u64, BackendError> {
+    Ok(read_fact(sql, ERASURES)?.unwrap_or_default())
+}
+
+/// Notes a generation of erasures, unless a later one is known; returns the latest.
+pub(super) fn raise_erasures(sql: &impl SqlDatabase, generation: u64) -> Result<u64, BackendError> {
+    write_fact(sql, ERASURES, generation)?;
+    stored_erasures(sql)
 }
 
 fn read_fact(sql: &impl SqlDatabase, name: &str) -> Result<Option<u64>, BackendError> {
@@ -63,11 +77,11 @@ fn read_fact(sql: &impl SqlDatabase, name: &str) -> Result<Option<u64>, BackendE
     value.map(Some).ok_or_else(broken)
 }
 
-fn write_fact(sql: &impl SqlDatabase, name: &str, value: u8) -> Result<(), BackendError> {
+fn write_fact(sql: &impl SqlDatabase, name: &str, value: u64) -> Result<(), BackendError> {
     let table =
         "CREATE TABLE IF NOT EXISTS audit_fact_v1 (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID";
     sql.run(table, &[])?;
     let kept = "INSERT INTO audit_fact_v1 (name, value) VALUES (?, ?)
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
-    sql.run(kept, &[SqlValue::text(name), SqlValue::number(u64::from(value))]).map(drop)
+    sql.run(kept, &[SqlValue::text(name), SqlValue::number(value)]).map(drop)
 }

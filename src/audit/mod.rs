@@ -63,6 +63,8 @@ pub struct AuditMemory {
     group: AppendGroup,
     /// The generation of the registry's tokens; `None` until the object is asked for it.
     tokens: Option<u64>,
+    /// The generation of erasures as it is stored; `None` until it was read.
+    erasures: Option<u64>,
 }
 
 impl AuditMemory {

@@ -10,11 +10,11 @@
 use std::cell::{Cell, RefCell};
 
 use super::calls::{
-    AppendAnswer, AppendEvent, AppendEvents, ChainCount, CountWritten, ForgetTokens, ListCosts, RaiseChains,
-    ReadEntries, ReportCosts, TokenGeneration,
+    AppendAnswer, AppendEvent, AppendEvents, ChainCount, CountWritten, ErasureGeneration, ForgetTokens, ListCosts,
+    NoteErasures, RaiseChains, ReadEntries, ReportCosts, TokenGeneration,
 };
 use super::commit::{CommittedCalls, commit, report_costs};
-use super::facts::{keep_chain, raise_chains, stored_chains};
+use super::facts::{keep_chain, raise_chains, raise_erasures, stored_chains};
 use super::{AuditMemory, chain, open, set_alarm};
 use crate::access::ChainNumber;
 use crate::backend::{BackendError, SqlDatabase, to_json};
@@ -55,7 +55,7 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
             }
             _ => {
                 let reply = self.answer(name, body, clock()).inspect_err(|_| self.held.borrow_mut().forget_costs())?;
-                if name == RaiseChains::NAME {
+                if [RaiseChains::NAME, NoteErasures::NAME].contains(&name) {
                     self.sql.flushed().await?;
                 }
                 // The alarm is that of earlier entries, whether or not it can be set.
@@ -81,6 +81,11 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
                     let costs = &mut held.borrow_mut().costs;
                     costs.restore(sql, now_ms)?;
                     Ok(costs.page(ask.limit))
+                })
+                .on(|ask: &NoteErasures| {
+                    let generation = raise_erasures(sql, ask.generation)?;
+                    held.borrow_mut().erasures = Some(generation);
+                    Ok(ErasureGeneration { generation })
                 })
                 .on(|ask: &RaiseChains| Ok(ChainCount { chains: raise_chains(sql, ask.chains)? }))
                 .finish()

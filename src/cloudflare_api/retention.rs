@@ -25,7 +25,7 @@ pub(super) async fn too_early(
     visibility: Visibility,
 ) -> Result<Option<String>, BackendError> {
     let (now_ms, start) = (services.now_ms(), start_ns.div_euclid(NS_PER_MS));
-    let kept_s = config.retention_days.map(|days| i64::from(days) * DAY_S);
+    let kept_s = config.kept.retention_days.map(|days| i64::from(days) * DAY_S);
     if let Some(kept_s) = kept_s.filter(|kept_s| start < now_ms - kept_s * 1_000) {
         return Ok(Some(words(kept_s)));
     }

@@ -1,7 +1,7 @@
 //! The settings of a deployment, read and checked once.
 //!
 //! `settings` is the list, compared with `schemas/config.json` by a test; `reader` reads the values; `access` has the
-//! settings of authentication, `budget` that of daily budgets, `edge` and `collect` those of the edge logger, `plan` those of what is delivered, `delivery` those of sending.
+//! settings of authentication, `budget` that of daily budgets, `edge` and `collect` those of the edge logger, `plan` those of what is delivered, `kept` those of what is kept, `delivery` those of sending.
 //!
 //! # Invariants
 //! Every missing or invalid setting is reported, all at once, by the name that the deployment has for it. No message
@@ -13,6 +13,7 @@ mod collect;
 mod datasets;
 mod delivery;
 mod edge;
+mod kept;
 mod log_level;
 mod plan;
 mod queues;
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 use crate::access::{AccessRules, Dollars};
 use crate::bucket_keys::LogPrefixes;
 use crate::filter::Filter;
-use crate::limits::{AUDIT_CHAINS_MAX, PARTITIONS_MAX, RETENTION_DAYS_MAX};
+use crate::limits::{AUDIT_CHAINS_MAX, PARTITIONS_MAX};
 use crate::mask::{Role, is_listed, nearest_field};
 use crate::partner::{DuplicatePolicy, EdgeRecords, Subrequests};
 use crate::record::Dataset;
@@ -35,6 +36,7 @@ use crate::render::PartnerOptions;
 pub use collect::read_collect_settings;
 pub use delivery::DeliverySettings;
 pub use edge::{read_edge_mode, read_edge_settings};
+pub use kept::KeptLogs;
 pub use log_level::LogLevel;
 pub use queues::QueueNames;
 pub use reader::ConfigFault;
@@ -64,8 +66,8 @@ pub struct Config {
     pub bucket_name: String,
     /// The folders that Logpush writes to, with the rules for the batches in them.
     pub log_prefix: LogPrefixes,
-    /// Number of days that the bucket's lifecycle rules keep logs; `None` if not set.
-    pub retention_days: Option<u32>,
+    /// What is kept, and for how long.
+    pub kept: KeptLogs,
     /// The values of the partner's lines that the deployment sets.
     pub partner: PartnerOptions,
     /// Maximum number of lines in a payload.
@@ -148,7 +150,7 @@ impl Config {
             zones: None,
             bucket_name: DEFAULT_BUCKET_NAME.to_owned(),
             log_prefix: LogPrefixes::default(),
-            retention_days: None,
+            kept: KeptLogs::default(),
             partner: PartnerOptions::default(),
             batch_size: 1_000,
             subrequests: Subrequests::default(),
@@ -179,7 +181,7 @@ impl Config {
         // Only the platform uses it; a wrong one must not be passed over until then.
         let _jurisdiction = reader.read(&settings::JURISDICTION, |name| one_of(name, &JURISDICTIONS, |known| known));
         let log_prefix = datasets::read(reader);
-        let retention_days = reader.read(&settings::RETENTION, retention_days);
+        let kept = kept::read(reader);
         let queues = queues::read(reader);
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
         let webhook = webhook::read(reader);
@@ -193,7 +195,7 @@ impl Config {
             zones,
             bucket_name: bucket_name?,
             log_prefix: log_prefix?,
-            retention_days,
+            kept,
             queues,
             log_level: log_level?,
             webhook,
@@ -222,11 +224,6 @@ fn bucket_name(value: &str) -> Result<String, String> {
         && !value.ends_with('-');
     let wrong = "is not a bucket's name: 3 to 63 small letters, digits and inner hyphens";
     if fits { Ok(value.to_owned()) } else { Err(wrong.into()) }
-}
-
-fn retention_days(value: &str) -> Result<u32, String> {
-    let days = whole(value).filter(|days| (1..=RETENTION_DAYS_MAX).contains(days));
-    days.ok_or_else(|| format!("must be a whole number of days from 1 to {RETENTION_DAYS_MAX}"))
 }
 
 #[cfg(test)]
@@ -439,10 +436,10 @@ mod tests {
     #[test]
     fn logs_are_kept_a_day_to_a_century() {
         for (value, days) in [("1", Some(1)), ("36500", Some(36_500)), ("0", None), ("36501", None), ("30d", None)] {
-            let read = read(&[("LOG_RETENTION_DAYS", value)]).ok().map(|config| config.retention_days);
+            let read = read(&[("LOG_RETENTION_DAYS", value)]).ok().map(|config| config.kept.retention_days);
             assert_eq!(read, days.map(Some), "{value}");
         }
-        assert_eq!(read(&[]).ok().unwrap().retention_days, None);
+        assert_eq!(read(&[]).ok().unwrap().kept.retention_days, None);
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub const PREFIX: SettingSpec =
 pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequirement::Optional);
 /// Number of days that the bucket's lifecycle rules keep logs.
 pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
+/// What becomes of the batches that hold erased lines.
+pub const ERASURES: SettingSpec = SettingSpec::variable("ERASURES", SettingRequirement::Default("rewrite"));
 /// Number of requests that a caller may send per minute.
 pub const RATE: SettingSpec = SettingSpec::variable("API_RATE_PER_MINUTE", SettingRequirement::Default("600"));
 /// Dollars that a caller may cost in a day, unless its token says another budget.
@@ -200,7 +202,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 65] = [
+pub const SETTINGS: [SettingSpec; 66] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -219,6 +221,7 @@ pub const SETTINGS: [SettingSpec; 65] = [
     PREFIX,
     DATASETS,
     RETENTION,
+    ERASURES,
     PARSE_QUEUE,
     SEND_QUEUE,
     PARSE_DLQ,

@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-use crate::access::{bearer_token, hmac};
+use crate::access::bearer_token;
+use crate::hmac::hmac;
 
 /// Number of bytes of a fingerprint: two of 100 million tokens share one with a probability of 10⁻²³.
 const FINGERPRINT_BYTES: usize = 16;

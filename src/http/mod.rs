@@ -10,6 +10,7 @@ mod body_members;
 mod budget_problems;
 mod delivery_problems;
 pub(crate) mod entity_tag;
+mod erasure_problems;
 mod instant;
 mod mcp_problems;
 pub(crate) mod media_type;

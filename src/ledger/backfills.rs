@@ -71,6 +71,9 @@ pub struct BackfillRequest {
     /// Whether to deliver once more what other plans cover.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub again: bool,
+    /// The number of the erasure whose lines it looks for; it neither indexes nor delivers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erasure: Option<u64>,
     /// A filter in Logpush's language; only records that match are delivered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub filter: Option<String>,
@@ -212,7 +215,7 @@ pub struct BackfillStart {
     pub new: bool,
 }
 
-/// A request for backfills, newest first.
+/// A request for backfills, newest first: those of erasures by their numbers alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListBackfills {
     /// The number of the only backfill to return; `None` for all.
@@ -268,7 +271,7 @@ pub struct SwitchBackfill {
 /// The registry's answer to [`SwitchBackfill`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchAnswer {
-    /// The state before the call; `None` if the registry does not have the backfill.
+    /// The state before the call; `None` if the registry does not have the backfill, or it is that of an erasure.
     pub before: Option<BackfillState>,
     /// The backfill after it, with its number.
     pub job: Option<(i64, BackfillJob)>,
@@ -312,7 +315,7 @@ pub(super) fn dispatch<'a, S: SqlDatabase>(sql: &S, calls: Dispatcher<'a, S>, no
         .on(|call| count(sql, call, now_ms))
 }
 
-fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
+pub(super) fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<BackfillStart, BackendError> {
     let name = start.name.as_deref().map_or(SqlValue::Null, SqlValue::text);
     let known = sql.run("SELECT id FROM backfill_v1 WHERE name = ?", std::slice::from_ref(&name))?;
     if let Some(row) = known.rows.first() {
@@ -340,9 +343,10 @@ fn start(sql: &impl SqlDatabase, start: &StartBackfill, now_ms: i64) -> Result<B
     Ok(BackfillStart { id: LedgerRow(id).integer(0)?, new: true })
 }
 
-fn jobs(sql: &impl SqlDatabase, call: &ListBackfills) -> Result<BackfillList, BackendError> {
+pub(super) fn jobs(sql: &impl SqlDatabase, call: &ListBackfills) -> Result<BackfillList, BackendError> {
     let parameters = [call.id.map_or(SqlValue::Null, SqlValue::Integer), SqlValue::number(call.limit)];
-    let statement = "SELECT id, job FROM backfill_v1 WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT ?2";
+    let statement = "SELECT id, job FROM backfill_v1
+        WHERE id = ?1 OR ?1 IS NULL AND json_extract(job, '$.request.erasure') IS NULL ORDER BY id DESC LIMIT ?2";
     read_list(&sql.run(statement, &parameters)?.rows)
 }
 
@@ -405,7 +409,8 @@ fn announce(sql: &impl SqlDatabase, step: &RecordBackfillStep) -> Result<(u64, u
 }
 
 fn switch(sql: &impl SqlDatabase, request: SwitchBackfill, now_ms: i64) -> Result<SwitchAnswer, BackendError> {
-    let Some(known) = job(sql, request.id)? else { return Ok(SwitchAnswer { before: None, job: None }) };
+    let known = job(sql, request.id)?.filter(|known| known.request.erasure.is_none());
+    let Some(known) = known else { return Ok(SwitchAnswer { before: None, job: None }) };
     let before = known.state;
     let state = match (before, request.run) {
         (BackfillState::Running, false) => BackfillState::Stopped,

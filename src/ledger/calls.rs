@@ -63,6 +63,9 @@ pub struct BeginBatch {
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
+    /// Where the version came from; `None` if the bucket was not asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<VersionOrigin>,
     /// How the index is rebuilt, whatever the ledger says of it; `None` for work that is done once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rebuild: Option<RebuildRequest>,
@@ -74,6 +77,16 @@ pub struct RebuildRequest {
     /// Unix milliseconds; an object that was written before, and that the ledger does not know, is held back from delivery for
     /// ever. `None` where live traffic delivers such objects anyway, or nothing is delivered.
     pub written_from_ms: Option<i64>,
+}
+
+/// Where a version of an object came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionOrigin {
+    /// Someone wrote it.
+    Written,
+    /// raydex took erased lines out of this version, or out of one that continues it.
+    Rewritten(SourceId),
 }
 
 /// The work that remains on a source.
@@ -88,6 +101,8 @@ pub enum BeginAnswer {
     Work(RemainingWork),
     /// All requested work is done.
     Complete,
+    /// The ledger knows another version of the object, and has to know where this one came from.
+    AskOrigin,
     /// The version is quarantined: nothing is to be done.
     Quarantined {
         /// The code of the reason, such as `not_ndjson`.

@@ -82,7 +82,7 @@ pub fn times_beyond_ledger(object: &ObjectVersion, records: Option<(i64, i64)>) 
 pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<MissingLines, BackendError> {
     let rows = sql.run(
         "SELECT object_key, uploaded_ms, state, counts, dataset, possible_datasets, first_ms, last_ms FROM source_v1
-         WHERE gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
+         WHERE gone = 0 AND rewritten = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
         &[],
     )?;
     let mut missing = MissingLines::default();

@@ -5,7 +5,7 @@
 //! of events that required no work, by reason; `backfill_v1` and `backfill_object_v1`, the jobs of [`super::backfills`]
 //! and their objects; `backfill_ledger_v1`, the ledgers that count their lines; `swept_v1`, the time up to which the sweep has looked for objects without an
 //! event; `sweep_round_v1`, the round of [`super::sweep_round`]; `first_start_v1`, the instant of
-//! [`super::first_start`]; and those of [`super::occupancy`],
+//! [`super::first_start`]; and those of [`super::occupancy`], [`super::erasures`],
 //! [`super::unknown_folders`], [`super::layout_doubts`], [`super::self_check`], [`super::tokens`] and [`super::cursor_keys`].
 //!
 //! # Invariants
@@ -20,6 +20,7 @@ use super::backfill_ledgers;
 use super::backfills;
 use super::calls::CallAck;
 use super::cursor_keys;
+use super::erasures;
 use super::first_start;
 use super::hours::{HOUR_CHARS, OTHER};
 use super::ids::REGISTRY;
@@ -292,7 +293,11 @@ pub fn serve(
 /// # Errors
 /// [`BackendError`] if the database fails; some tables may exist in that case, which is harmless.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA.iter().chain(&occupancy::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    SCHEMA
+        .iter()
+        .chain(&occupancy::SCHEMA)
+        .chain(&erasures::SCHEMA)
+        .try_for_each(|statement| sql.run(statement, &[]).map(drop))
 }
 
 /// Answers a call to the registry by the registry's own clock.
@@ -313,6 +318,7 @@ pub fn answer(sql: &impl SqlDatabase, name: &str, body: &[u8], now_ms: i64) -> R
     let calls = sweep_round::dispatch(sql, backfills::dispatch(sql, calls, now_ms));
     let calls = tokens::dispatch(sql, unknown_folders::dispatch(sql, calls, now_ms), now_ms);
     let calls = first_start::dispatch(sql, cursor_keys::dispatch(sql, calls, now_ms), now_ms);
+    let calls = erasures::dispatch(sql, calls, now_ms);
     occupancy::dispatch(sql, self_check::dispatch(sql, layout_doubts::dispatch(sql, calls))).finish()
 }
 

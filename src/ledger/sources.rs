@@ -18,6 +18,7 @@ use super::partitions;
 use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
 use super::plans::{has_plans_left, next_plan, seal_plan, sealed_plans};
 use super::replays::is_due;
+use super::rewrites;
 use super::source_id::SourceId;
 use super::state::BatchState;
 use super::tables::{LedgerRow, json, maybe};
@@ -77,7 +78,11 @@ pub(super) fn begin(
         return Ok(BeginAnswer::Quarantined { code: mine.code.clone() });
     }
     match &mine {
-        None => insert(sql, call, now_ms)?,
+        None if !others.is_empty() && call.origin.is_none() => return Ok(BeginAnswer::AskOrigin),
+        None => {
+            insert(sql, call, now_ms)?;
+            rewrites::link(sql, call)?;
+        }
         Some(mine) => {
             if mine.uploaded_ms < call.object.uploaded_ms {
                 touch(sql, call)?;
@@ -90,7 +95,8 @@ pub(super) fn begin(
     let is_rebuild = call.rebuild.is_some();
     let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && !is_rebuild && is_due(*replay));
     let before_start = is_kept_back(sql, call, mine.is_some())?;
-    let (plan, more) = match &call.deliver {
+    let deliver = if rewrites::is_planned_elsewhere(sql, &call.source)? { None } else { call.deliver.as_ref() };
+    let (plan, more) = match deliver {
         // A plan that an earlier attempt left open is finished, and a replay's repairs are made.
         Some(request) if before_start => {
             next_plan(sql, &call.source, &DeliveryRequest { window: DeliveryWindow::NEVER, ..request.clone() }, due)?
@@ -151,8 +157,8 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
     let object = &call.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, possible_datasets, state, indexed, shards, gone, lines,
-            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?)",
+            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms, counted, rewritten)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?, 1, 0)",
         &[
             SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
@@ -222,10 +228,12 @@ pub(super) fn seal(
         None => state == BatchState::Sealed,
     };
     seal_index(sql, seal.indexed, &source)?;
-    if let Some(label) = seal.edge.as_ref().filter(|_| state == BatchState::Open) {
+    let is_new = state == BatchState::Open && !rewrites::is_rewritten(sql, &seal.source)?;
+    if let Some(label) = seal.edge.as_ref().filter(|_| is_new) {
         add_label(sql, label)?;
     }
     let step = seal.replay.filter(|step| step.number == replay && is_due(replay));
+    rewrites::note_sealed(sql, &seal.source)?;
     if state == BatchState::Open || step.is_some() {
         let next = replay + u32::from(step.is_some_and(|step| step.is_last));
         let parameters = [
@@ -359,6 +367,9 @@ fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinishe
     let statement = "SELECT dataset, uploaded_ms, before_start FROM source_v1 WHERE id = ?";
     let known = sql.run(statement, &[SqlValue::text(source.as_str())])?;
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(true) };
+    if rewrites::is_planned_elsewhere(sql, source)? {
+        return Ok(false);
+    }
     let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)?);
     let is_kept_back = before_start == HELD_AFTER_LOSS
         || call.written_from_ms.is_some_and(|from_ms| before_start != 0 || uploaded_ms < from_ms);

@@ -15,7 +15,8 @@ use super::state::BatchState;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 
 /// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
-/// replay. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
+/// replay. A source `continues` the version that it was first
+/// rewritten from; of these, one is `counted`, and all but the newest that was sealed are `rewritten`. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
 pub(super) const SCHEMA: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
@@ -25,7 +26,8 @@ pub(super) const SCHEMA: [&str; 8] = [
         indexed INTEGER NOT NULL, shards TEXT NOT NULL, gone INTEGER NOT NULL,
         lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,
         first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL, before_start INTEGER NOT NULL,
-        first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER) WITHOUT ROWID",
+        first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER,
+        continues TEXT, counted INTEGER NOT NULL, rewritten INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,

@@ -210,14 +210,20 @@ async fn find(
 ) -> Result<LookupResult, LookupError> {
     let shard = ShardName::for_key(key).to_string();
     let found = rpc::call_held(shards, reservation.budget(), &shard, &FindRay::new(key, datasets)).await?;
+    if !found.candidates.is_empty() {
+        // What is erased is known only of a request that is admitted.
+        store.logs.admitted().await;
+    }
+    let is_erased = store.erasures.lines().has_ray(key);
+    let candidates = if is_erased { &[] } else { found.candidates.as_slice() };
     let (most, counts_batches) = batches_read(selection.caller);
     let asked = LookupResult {
-        cut: RecordCut { truncated: counts_batches && found.candidates.len() > most, ..RecordCut::default() },
+        cut: RecordCut { truncated: counts_batches && candidates.len() > most, ..RecordCut::default() },
         stats: ReadStats { shards_asked: 1, ..ReadStats::default() },
         ..LookupResult::default()
     };
     let keys = BTreeSet::from([key.clone()]);
-    let candidates = found.candidates.iter().take(most).map(|candidate| (&keys, candidate));
+    let candidates = candidates.iter().take(most).map(|candidate| (&keys, candidate));
     let result = read_candidates((store, turns), candidates, selection, reservation, asked).await?;
     Ok(LookupResult { records: merge_copies(result.records), ..result })
 }
@@ -292,7 +298,7 @@ async fn read_in(
             let names = store.prefixes.key_names(object, candidate.dataset);
             let zone = store.prefixes.zone(object);
             let room = (reservation.budget().reservation(), manner.cuts);
-            let target = LookupTarget::new((names, zone), (keys, selection), room);
+            let target = LookupTarget::new((names, zone), (keys, selection), room, store.erasures.lines());
             let found = batch_lookup::find_in_batch((store, turns), &target, candidate).await?;
             let held = target.into_reservation();
             held.shrink_to(found.records.iter().map(FoundRecord::held_bytes).sum());

@@ -79,6 +79,11 @@ impl LookupSink<'_> {
     /// Keeps the records of the rays in a line: itself, and those inside of it.
     fn take(&mut self, offset: u64, line: &[u8], key: &RecordKey) -> ControlFlow<()> {
         let target = self.target;
+        if target.is_erased(key, self.object.default_ms(), line) {
+            self.matched += key.ids().filter(|id| target.has(id)).count().min(1);
+            self.matched += key.children().iter().filter(|child| target.has(&child.ray)).count();
+            return ControlFlow::Continue(());
+        }
         let is_seen = target.is_visible(target.zone, line);
         if key.ids().any(|id| target.has(id)) {
             self.matched += 1;

@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use memchr::memmem::Finder;
 
 use super::selection::RecordSelection;
 use crate::access::Caller;
+use crate::erasure::{ErasedLines, JudgedLine};
 use crate::limits::{CUTTING_ROOM, LOOKUP_RECORDS, READER_BYTES};
 use crate::memory::{MemoryBudget, OutOfMemory, Reservation};
 use crate::record::{Dataset, KeyNames, RayKey, RecordKey, read_key_by};
@@ -32,6 +34,8 @@ pub(super) struct LookupTarget<'a> {
     cuts: bool,
     /// The usual spellings of the rays: lower case and upper case. `None` for too many rays.
     spellings: Option<Vec<Finder<'static>>>,
+    /// The lines that are erased.
+    erased: Rc<ErasedLines>,
 }
 
 impl<'a> LookupTarget<'a> {
@@ -39,9 +43,10 @@ impl<'a> LookupTarget<'a> {
         (names, zone): (KeyNames, Option<&'a str>),
         (keys, selection): (&'a BTreeSet<RayKey>, RecordSelection<'a>),
         (reservation, cuts): (Reservation, bool),
+        erased: Rc<ErasedLines>,
     ) -> Self {
         let spellings = (keys.len() <= SPELLED_RAYS).then(|| keys.iter().flat_map(spellings_of).collect());
-        Self { names, zone, keys, selection, reservation, cuts, spellings }
+        Self { names, zone, keys, selection, reservation, cuts, spellings, erased }
     }
 
     /// Whether what has no room in memory is left out, rather than an error.
@@ -81,6 +86,11 @@ impl<'a> LookupTarget<'a> {
     pub(super) fn is_spelled_in(&self, line: &[u8]) -> bool {
         let Some(spellings) = &self.spellings else { return true };
         spellings.iter().any(|spelling| spelling.find(line).is_some())
+    }
+
+    /// Returns whether the line is erased; `default_ms` is the instant of records without a time.
+    pub(super) fn is_erased(&self, key: &RecordKey, default_ms: i64, line: &[u8]) -> bool {
+        self.erased.has(&JudgedLine { dataset: self.dataset(), key, default_ms, line })
     }
 
     /// Returns whether the caller sees the record; `zone` is that of one that does not say it.

@@ -14,6 +14,7 @@
 use serde::Serialize;
 
 use super::backfill_counts::count_backfills;
+use super::erase::note_erasures;
 use super::first_start::first_start;
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
 use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unread_folder};
@@ -27,7 +28,7 @@ use crate::ledger::ids::{PARTNER, REGISTRY};
 use crate::ledger::pacer::{BackfillHold, HoldBackfills};
 use crate::limits::{
     BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
-    BACKFILL_SKEW_MS, BACKFILL_WAITING_S,
+    BACKFILL_SKEW_MS, BACKFILL_WAITING_S, ERASURES_FRESH_MS,
 };
 use crate::r2_event::{EventBackfill, R2Event};
 use crate::rpc;
@@ -133,6 +134,7 @@ async fn start_from_push_time(
         deliver: true,
         lines_per_second: BACKFILL_RATE,
         again: false,
+        erasure: None,
         filter: None,
         reason: None,
         rebuild: false,
@@ -152,6 +154,15 @@ async fn drive(services: &impl Services, config: &Config, id: i64, mut job: Back
         return Ok(0);
     }
     let now_ms = services.now_ms();
+    if let Some(erasure) = job.request.erasure {
+        if now_ms - job.created_ms < ERASURES_FRESH_MS {
+            return Ok(0);
+        }
+        if job.steps == 0 {
+            // The request for it may have been cut off before that.
+            note_erasures(services, erasure).await?;
+        }
+    }
     let mut announced = 0;
     job.credit = credit(&job, rate, now_ms);
     for _ in 0..BACKFILL_PAGES {
@@ -254,10 +265,11 @@ fn move_on(cursor: &mut BackfillCursor, listed: &ListPage, stopped_at: Option<St
 
 /// Builds the message of an object, with the job's options.
 fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &BackfillRequest, now_ms: i64) -> R2Event {
-    let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, rebuild, .. } = *request;
+    let BackfillRequest { start_ms, end_ms, index, deliver, lines_per_second, again, erasure, rebuild, .. } = *request;
     let filtered = request.filter.is_some();
     let event = R2Event::put_object(bucket_name, key, head.size, &head.etag, now_ms);
-    let backfill = EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, filtered, rebuild };
+    let backfill =
+        EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, erasure, filtered, rebuild };
     R2Event { backfill: Some(backfill), ..event }
 }
 

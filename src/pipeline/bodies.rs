@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use super::remake::{erases_nothing, remake_pack};
+use super::remake::remake_pack;
 use super::sender::{ClaimedPayload, PayloadSender};
 use crate::backend::{BackendError, Bucket, ByteStream, PartnerClient, RangedRead};
 use crate::ledger::delivery::BodyLocation;
+use crate::ledger::erasures::ensure_fresh;
 use crate::services::Services;
 
 /// A body; `None` if its payload has no pack, its body is erased, or its pack is gone and cannot be made again.
@@ -71,7 +72,9 @@ impl<W: Services, P: PartnerClient, N: Fn() -> u32> PayloadSender<'_, W, P, N> {
         if let Some(body) = cut(bucket, &place.key(&id.source, id.plan), bytes.clone()).await? {
             return Ok(Some(body));
         }
-        let pack = remake_pack(self.services, id, place, &erases_nothing).await?;
+        let known = &self.services.isolate().erasures;
+        let erased = ensure_fresh(self.services.ledgers(), known, self.services.now_ms()).await?;
+        let pack = remake_pack(self.services, id, place, &|line| erased.has(line)).await?;
         let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         Ok(pack.and_then(|pack| pack.get(within(bytes.start)..within(bytes.end)).map(<[u8]>::to_vec)))
     }

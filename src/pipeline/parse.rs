@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::erase::{ErasureOutcome, erase_object};
 use super::first_start::delivered_from;
 use super::message::{MessageBody, PREDECESSOR_PAYLOAD, ReceivedMessage, keep_dead_letter};
 use super::process::{BatchFigures, BatchOutcome, BatchRequest, process_batch, remove_sidecars};
@@ -20,7 +21,7 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::plan::{DeliveryRequest, FORMAT};
 use crate::ledger::unknown_folders::keep_unknown_folder;
 use crate::ledger::{DeliveryWindow, PlanBackfill, PlanOptions};
-use crate::limits::{CLAIMS_KEPT_MS, PARSE_RETRY_S};
+use crate::limits::{CLAIMS_KEPT_MS, ERASURE_RETRY_S, PARSE_RETRY_S};
 use crate::r2_event::{EventBackfill, EventError, EventList, ObjectChange, R2Event, UnreadPart};
 use crate::rpc;
 use crate::services::Services;
@@ -58,6 +59,8 @@ pub enum ParseOutcome {
     Quarantined,
     /// The object had been quarantined before.
     AlreadyQuarantined,
+    /// Erased lines were looked for in the object.
+    Examined,
     /// Each of the message's events is now a message of its own; a dead letter holds everything else.
     Split,
     /// The message's body is not an event; it is now a dead letter.
@@ -79,6 +82,7 @@ impl ParseOutcome {
             Self::Ignored => "ignored",
             Self::Quarantined => "quarantined",
             Self::AlreadyQuarantined => "already_quarantined",
+            Self::Examined => "examined",
             Self::Split => "split",
             Self::BadMessage => "bad_message",
             Self::Failed => "failed",
@@ -264,6 +268,9 @@ impl<S: Services> AnnouncedObject<'_, S> {
     /// Processes the object, which exists, and reports to the backfill that announced it.
     async fn process(&self) -> Result<ParseVerdict, BackendError> {
         let Self { services, config, key, claim, backfill } = *self;
+        if let Some(EventBackfill { id, erasure: Some(erasure), .. }) = backfill {
+            return self.examine_for(id, erasure).await;
+        }
         if backfill.is_some_and(|backfill| backfill.deliver) && config.delivery.is_none() {
             return Ok(stopped(config, key));
         }
@@ -299,6 +306,29 @@ impl<S: Services> AnnouncedObject<'_, S> {
             outcome => Ok(verdict_of(outcome, key)),
         }
     }
+}
+
+impl<S: Services> AnnouncedObject<'_, S> {
+    /// Looks for the lines of an erasure, and reports to its backfill.
+    async fn examine_for(&self, backfill: i64, erasure: u64) -> Result<ParseVerdict, BackendError> {
+        let Self { services, config, key, claim, .. } = *self;
+        let request = BatchRequest::new(key, claim, &config.log_prefix);
+        let quarantined = match erase_object(services, (key, &request), erasure, config.kept.erasures).await? {
+            ErasureOutcome::Done { is_batch } => !is_batch,
+            ErasureOutcome::Waits => return Ok(in_flight(key)),
+        };
+        let ledger = services.ledger_of(key).await?;
+        let ended =
+            CountEndedObject { id: backfill, key: key.into(), ledger: Some(ledger), quarantined, rebuilt: None };
+        rpc::call(services.ledgers(), REGISTRY, &ended).await?;
+        Ok(ParseVerdict::new(ParseOutcome::Examined, Some(key.into())))
+    }
+}
+
+/// Postpones an object of an erasure that is being read, or of which a payload is being sent.
+fn in_flight(key: &str) -> ParseVerdict {
+    let words = "the batch is being read, or a payload of it is being sent".into();
+    ParseVerdict { key: Some(key.into()), ..ParseVerdict::not_now("in_flight", words, ERASURE_RETRY_S) }
 }
 
 /// Postpones an object that a backfill is to deliver, while nothing is: read now, it would count as done without its lines.

@@ -31,6 +31,8 @@ pub enum Exclusion {
     UnsettledDataset,
     /// The line is already in another payload.
     Duplicate,
+    /// The line was erased before it was sent.
+    Erased,
 }
 
 impl Exclusion {
@@ -45,6 +47,7 @@ impl Exclusion {
             Self::NoRecord => "no_record",
             Self::UnsettledDataset => "unsettled_dataset",
             Self::Duplicate => "duplicate",
+            Self::Erased => "erased",
         }
     }
 }

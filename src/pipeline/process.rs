@@ -37,6 +37,7 @@ use crate::ledger::calls::{
     SealAnswer, SealBatch, SealedPlan,
 };
 use crate::ledger::completeness::times_beyond_ledger;
+use crate::ledger::erasures::ensure_fresh;
 use crate::ledger::layout_doubts::{NoteSkew, note_skew};
 use crate::ledger::occupancy::mark_occupied;
 use crate::ledger::plan::DeliveryRequest;
@@ -71,7 +72,7 @@ impl BatchRequest {
     }
 
     /// Returns the names of the members with ray and time in records of the dataset.
-    fn key_names(&self, dataset: Dataset) -> KeyNames {
+    pub(super) fn key_names(&self, dataset: Dataset) -> KeyNames {
         self.rule.as_ref().map_or_else(|| KeyNames::of(dataset), |rule| rule.key_names(dataset))
     }
 }
@@ -203,9 +204,11 @@ async fn process_version(
         times,
         index: request.index,
         deliver: request.deliver.clone().filter(|deliver| deliver.options.delivers(dataset)),
+        origin: None,
         rebuild: request.rebuild,
     };
-    let work = match begin_batch(services, &id, &begin).await? {
+    let work = match begin_batch(services, &id, begin).await? {
+        BeginAnswer::AskOrigin => return Err(BackendError::new("processing an object", "its origin is not known")),
         BeginAnswer::Complete => return Ok((BatchOutcome::AlreadySealed, false)),
         BeginAnswer::Quarantined { .. } => return Ok((BatchOutcome::AlreadyQuarantined, false)),
         BeginAnswer::Superseded => return Ok((BatchOutcome::Superseded, false)),
@@ -268,7 +271,14 @@ impl<S: Services> BatchWriter<'_, S> {
         known: Option<KnownLines>,
     ) -> Result<BatchScan, ScanError> {
         let Self { services, permit, object, names, .. } = self;
-        let transform = plan.map(|plan| transformer(plan.clone(), object, services.pack_bytes())).transpose()?;
+        let transform = match plan {
+            Some(plan) => {
+                let erased = ensure_fresh(services.ledgers(), &services.isolate().erasures, services.now_ms()).await?;
+                let transform = transformer(plan.clone(), object, services.pack_bytes())?;
+                Some(transform.without_erased(names.dataset(), erased))
+            }
+            None => None,
+        };
         let transform = transform.map(|transform| match known {
             Some(known) => transform.with_known_lines(known),
             None => transform,

@@ -15,18 +15,19 @@ use super::plan_rules::PlanRules;
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use crate::backend::{BackendError, Bucket, ByteStream, WholeBody};
 use crate::batch::{BatchLine, BatchReader};
+use crate::erasure::JudgedLine;
 use crate::ledger::DeliveryId;
 use crate::ledger::calls::BatchDetails;
 use crate::ledger::delivery::{BodyLocation, Payload};
 use crate::memory::ReadPermit;
-use crate::record::{Dataset, KeyNames, RecordKey, read_key_by};
+use crate::record::{Dataset, KeyNames, read_key_by};
 use crate::services::Services;
 
 /// Says whether a line is erased: by the names that its job uses, its key, its offset and its text.
-pub(super) type IsErased<'r> = &'r dyn Fn(&KeyNames, &RecordKey, u64, &[u8]) -> bool;
+pub(super) type IsErased<'r> = &'r dyn Fn(&JudgedLine<'_>) -> bool;
 
 /// Erases no line.
-pub(super) fn erases_nothing(_: &KeyNames, _: &RecordKey, _: u64, _: &[u8]) -> bool {
+pub(super) fn erases_nothing(_: &JudgedLine<'_>) -> bool {
     false
 }
 
@@ -108,9 +109,11 @@ impl LostPack {
     ) -> Result<Option<Vec<Vec<u8>>>, BackendError> {
         let Some(batch) = &self.details.batch else { return Ok(None) };
         let Some((head, body)) = services.bucket().get(&batch.object.key).await? else { return Ok(None) };
-        let Some(dataset) = Dataset::from_name(&batch.dataset).filter(|_| head.etag == batch.object.etag) else {
-            return Ok(None);
-        };
+        // One that was rewritten lacks erased lines alone.
+        let etag = &batch.object.etag;
+        let is_same =
+            head.etag == *etag || services.bucket().origin(&batch.object.key, &head.etag).await?.as_ref() == Some(etag);
+        let Some(dataset) = Dataset::from_name(&batch.dataset).filter(|_| is_same) else { return Ok(None) };
         let names = services.log_prefixes().key_names(&batch.object.key, dataset);
         let default_ms = batch.object.default_ms();
         let mut bodies = BodyMaker { pack: self, names, default_ms, is_erased, made: Vec::new(), open: None };
@@ -184,7 +187,8 @@ impl BodyMaker<'_> {
         }
         let open = self.open.get_or_insert_default();
         if rules.write(&mut open.text, &self.names, line).is_ok() {
-            let is_erased = (self.is_erased)(&self.names, &key, at, line);
+            let dataset = self.names.dataset();
+            let is_erased = (self.is_erased)(&JudgedLine { dataset, key: &key, default_ms: self.default_ms, line });
             open.lines.push(MadeLine { offset: at, end: open.text.len(), is_erased });
         }
     }

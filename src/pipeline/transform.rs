@@ -5,18 +5,20 @@
 //! is in a payload or counted under one [`Exclusion`]; which of them depends on its line and the plan alone.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::known_lines::{KnownLines, LineKey};
 use super::pack::{PackBuilder, PayloadPack};
 use super::payload::{PackedPayload, PayloadPacker};
 use super::plan_rules::{Exclusion, PlanRules, ScannedLine};
 use crate::batch::BatchError;
+use crate::erasure::{ErasedLines, JudgedLine};
 use crate::ledger::books::ChangedLines;
 use crate::ledger::calls::SealedPlan;
 use crate::ledger::duplicates::PlanDuplicates;
 use crate::limits::MAX_PAYLOADS;
 use crate::partner::DuplicatePolicy;
-use crate::record::{RayId, RayKey};
+use crate::record::{Dataset, RayId, RayKey};
 use crate::render::{PartnerLine, content_digest};
 
 /// Builds the payloads of a plan, record by record.
@@ -32,6 +34,8 @@ pub struct PartnerTransformer {
     known: Option<KnownLines>,
     /// Digests of lines without a ray, each with the shard prefix of its time.
     digests: Vec<(u32, u64)>,
+    /// The lines that are erased, and the dataset of the batch.
+    erased: Option<(Dataset, Rc<ErasedLines>)>,
 }
 
 impl PartnerTransformer {
@@ -49,13 +53,19 @@ impl PartnerTransformer {
         };
         let packer = PayloadPacker::new(rules.plan.options.lines);
         let packs = PackBuilder::new(pack_bytes);
-        Self { rules, packer, packs, default_ms, sealed, known: None, digests: Vec::new() }
+        Self { rules, packer, packs, default_ms, sealed, known: None, digests: Vec::new(), erased: None }
     }
 
     /// Sets the lines that are in other payloads, to be omitted or counted.
     #[must_use]
     pub fn with_known_lines(self, known: KnownLines) -> Self {
         Self { known: Some(known), ..self }
+    }
+
+    /// Sets the lines to be omitted since they are erased; `dataset` is that of the batch.
+    #[must_use]
+    pub fn without_erased(self, dataset: Dataset, erased: Rc<ErasedLines>) -> Self {
+        Self { erased: (!erased.is_empty()).then_some((dataset, erased)), ..self }
     }
 
     /// Returns the number of its plan.
@@ -75,7 +85,14 @@ impl PartnerTransformer {
         }
         self.sealed.in_window += 1;
         let start = self.packer.text().len();
-        let written = self.rules.write_fields(self.packer.text(), (line, *settled), fields);
+        let is_erased = self.erased.as_ref().is_some_and(|(dataset, erased)| {
+            erased.has(&JudgedLine { dataset: *dataset, key, default_ms: self.default_ms, line })
+        });
+        let written = if is_erased {
+            Err(Exclusion::Erased)
+        } else {
+            self.rules.write_fields(self.packer.text(), (line, *settled), fields)
+        };
         match written.and_then(|written| self.check_duplicate(start, record).map(|()| written)) {
             Ok(PartnerLine { sanitised, cut, defaulted }) => {
                 let changed = &mut self.sealed.changed;

@@ -5,11 +5,16 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use worker::{Bucket as R2, Conditional, MultipartUpload as R2MultipartUpload, Object, Range as R2Range, UploadedPart};
+use worker::{
+    Bucket as R2, Conditional, HttpMetadata, MultipartUpload as R2MultipartUpload, Object, Range as R2Range,
+    UploadedPart,
+};
 
 use super::failed;
 use super::streams::StreamedBody;
-use crate::backend::{BackendError, Bucket, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead};
+use crate::backend::{
+    BackendError, Bucket, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
+};
 
 /// An R2 bucket.
 #[derive(Debug)]
@@ -106,6 +111,26 @@ impl Bucket for R2Bucket {
     async fn edge_label(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
         self.metadata(key, etag, EDGE_LABEL).await
     }
+
+    async fn replace(&self, key: &str, bytes: Vec<u8>, version: &RewrittenVersion) -> Result<bool, BackendError> {
+        let rewriting = failed("rewriting an object");
+        let Some((custom, http)) = self.kept_metadata(key, version).await? else { return Ok(false) };
+        let only_if = Conditional { etag_matches: Some(version.etag.clone()), ..Conditional::default() };
+        let put = self.0.put(key, bytes).custom_metadata(custom).http_metadata(http).only_if(only_if);
+        Ok(put.execute().await.map_err(rewriting)?.is_some())
+    }
+
+    async fn rewrite(&self, key: &str, version: &RewrittenVersion) -> Result<R2Upload, BackendError> {
+        let kept = self.kept_metadata(key, version).await?;
+        let (custom, http) =
+            kept.ok_or_else(|| BackendError::new("rewriting an object", "it is another version now"))?;
+        let upload = self.0.create_multipart_upload(key).custom_metadata(custom).http_metadata(http).execute().await;
+        Ok(R2Upload { upload: upload.map_err(failed("rewriting an object"))?, parts: Vec::new() })
+    }
+
+    async fn origin(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.metadata(key, etag, ORIGIN).await
+    }
 }
 
 impl R2Bucket {
@@ -115,6 +140,20 @@ impl R2Bucket {
         let object = self.0.head(key).await.map_err(&reading)?.filter(|object| object.etag() == etag);
         let Some(object) = object else { return Ok(None) };
         Ok(object.custom_metadata().map_err(&reading)?.remove(name))
+    }
+
+    /// Returns the metadata of an object that takes the place of this version; `None` if it is another version now.
+    async fn kept_metadata(
+        &self,
+        key: &str,
+        version: &RewrittenVersion,
+    ) -> Result<Option<(HashMap<String, String>, HttpMetadata)>, BackendError> {
+        let reading = failed("reading the metadata of an object");
+        let object = self.0.head(key).await.map_err(&reading)?.filter(|object| object.etag() == version.etag);
+        let Some(object) = object else { return Ok(None) };
+        let mut custom = object.custom_metadata().map_err(&reading)?;
+        custom.insert(ORIGIN.to_owned(), version.origin.clone());
+        Ok(Some((custom, object.http_metadata())))
     }
 
     /// Writes a complete object with the label of the edge logger's batches.
@@ -138,6 +177,9 @@ impl R2Bucket {
 
 /// The name of the metadata with the label of a batch of the edge logger.
 const EDGE_LABEL: &str = "raydex-edge";
+
+/// The name of the metadata with the tag of the version that an object was first rewritten from.
+const ORIGIN: &str = "raydex-origin";
 
 /// The name of the metadata that says who uploaded an object.
 const UPLOADER: &str = "uploader";

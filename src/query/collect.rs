@@ -13,6 +13,7 @@ use super::RangeQuery;
 use super::cursor::QueryPosition;
 use super::pruning::PrefixWindow;
 use crate::batch::BatchLine;
+use crate::erasure::{ErasedLines, JudgedLine};
 use crate::index::ObjectVersion;
 use crate::limits::{
     INFLATE_PIECE, INFLATED_BYTE_NS, LINE_BYTES, MASKED_BYTE_NS, MASKED_PIECE, QUERY_CHUNK, WORK_SLICE_NS,
@@ -110,6 +111,8 @@ pub(super) struct LineCollector<'r, S> {
     pub(super) scanner: &'r mut LineScanner,
     /// The zone of records that do not name it themselves.
     pub(super) zone: Option<&'r str>,
+    /// The lines that are erased.
+    pub(super) erased: Rc<ErasedLines>,
     pub(super) object: Rc<ObjectVersion>,
     /// The position of the next line to judge: earlier lines were judged already.
     pub(super) position: &'r mut QueryPosition,
@@ -166,6 +169,10 @@ impl<S: RecordSink> LineCollector<'_, S> {
     /// Returns whether the line belongs to the answer, if the sink shows it.
     fn is_selected(&mut self, offset: u64, line: &[u8]) -> bool {
         let Ok(key) = self.scanner.key(line) else { return false };
+        let judged = JudgedLine { dataset: self.query.dataset, key: &key, default_ms: self.object.default_ms(), line };
+        if self.erased.has(&judged) {
+            return false;
+        }
         self.scanned += 1;
         let default_ns = || self.object.default_ms().saturating_mul(1_000_000);
         let ns = key.unix_ns().unwrap_or_else(default_ns);

@@ -248,6 +248,7 @@ impl<Y: ByteStream> QueryRun<Y> {
             sink,
             scanner: &mut self.scanner,
             zone: zone.as_deref(),
+            erased: store.erasures.lines(),
             object: Rc::clone(reader.version()),
             position: &mut self.position,
             limit: self.lines_left.0.min(self.lines_left.1),

@@ -30,6 +30,7 @@ use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Deni
 use crate::audit::chains::chain_object;
 use crate::config::Config;
 use crate::http::{CLIENT_ADDRESS, HttpRequest, Problem, problems};
+use crate::ledger::erasures::ensure_generation;
 use crate::limits::{
     ADVANCE_NANOS, AUDITED_REQUEST_NANOS, COUNTED_REQUEST_NANOS, R2_WRITE_NANOS, SPENT_REFUSED_MS, TOKEN_CHECKS,
 };
@@ -172,7 +173,8 @@ impl<'a, D: Services> AuditTrail<'a, D> {
             return Err(limited);
         }
         for _ in 0..=TOKEN_CHECKS {
-            match self.send(record, mode.clone(), per_minute).await? {
+            let answer = self.send(record, mode.clone(), per_minute).await?;
+            match self.learn_erasures(answer).await? {
                 AppendAnswer::Written { seq } => return Ok(Some(seq)),
                 AppendAnswer::Passed {} => return Ok(None),
                 AppendAnswer::Budgeted { seq, spent } => {
@@ -187,9 +189,19 @@ impl<'a, D: Services> AuditTrail<'a, D> {
                 }
                 AppendAnswer::Spent { wait_ms, spent } => return Err(self.note_spent(wait_ms, spent)),
                 AppendAnswer::Stale { generation } => self.look_up_token_again(record, generation).await?,
+                AppendAnswer::Erased { .. } => return Err(problems::not_audited()),
             }
         }
         Err(problems::no_tokens())
+    }
+
+    /// Has the isolate know the erasures that the audit log names before anything is shown; returns the answer apart from them.
+    async fn learn_erasures(&self, answer: AppendAnswer) -> Result<AppendAnswer, Problem> {
+        let AppendAnswer::Erased { generation, answer } = answer else { return Ok(answer) };
+        let (ledgers, known) = (self.services.ledgers(), &self.services.isolate().erasures);
+        // On the heap, since it is a part of each request, and one of few in fact.
+        let learned = Box::pin(ensure_generation(ledgers, known, generation, self.services.now_ms())).await;
+        learned.map(|()| *answer).map_err(|_| problems::unavailable())
     }
 
     /// Notes that the caller's budget is spent, and returns the problem.
@@ -259,9 +271,22 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let budget = self.budget.filter(|_| !is_denial).map(Dollars::nanos);
         let over_budget = budget.is_some() && !is_budgeted(self.spec);
         let token_generation = self.token.as_ref().filter(|_| !is_denial).map(|token| token.get().generation);
+        let shows_records = self.spec.shows_records() && !is_denial;
+        let erasures = shows_records.then(|| self.services.isolate().erasures.generation());
         let actor = self.actor.clone();
-        let append =
-            AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, over_budget, costs };
+        let append = AppendEvent {
+            actor,
+            per_minute,
+            event,
+            mode,
+            token_generation,
+            erasures,
+            refused,
+            cost,
+            budget,
+            over_budget,
+            costs,
+        };
         let waiting = &self.services.isolate().waiting_events;
         let answer = waiting.append(self.services, log, &chain_object(self.chain), &append).await;
         if matches!(answer, Err(_) | Ok(AppendAnswer::Stale { .. })) {
@@ -418,8 +443,20 @@ async fn report_unknown(services: &impl Services, report: UnknownReport) {
     let mode = AuditMode::Deny(denial);
     let (actor, refused, costs) = (String::new(), Vec::new(), Vec::new());
     let (per_minute, token_generation, cost, budget, over_budget) = (0, None, 0, None, false);
-    let append =
-        AppendEvent { actor, per_minute, event, mode, token_generation, refused, cost, budget, over_budget, costs };
+    let erasures = None;
+    let append = AppendEvent {
+        actor,
+        per_minute,
+        event,
+        mode,
+        token_generation,
+        erasures,
+        refused,
+        cost,
+        budget,
+        over_budget,
+        costs,
+    };
     if rpc::call(services.audit_log(), AUDIT, &append).await.is_err() {
         services.unknown_callers().restore(report);
     }

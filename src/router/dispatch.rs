@@ -16,18 +16,19 @@ use super::audience::Audience;
 use super::audit_trail::{AuditTrail, record_failure};
 use super::authenticate::{AuthenticatedCaller, authenticate, check_scope, failure_problem};
 use super::canonical::{CanonicalRequest, RequestRecord};
+use super::foreign_routes::{CloudflareRoute, TempoRoute};
 use super::health::{HEALTH_DEEP, answer_health, is_deep};
 use super::page_forms::{answer_entrance, find_pasted};
 use super::page_operations::{ApiOperation, OperationBody, check_ops_answer, read_operation};
 use super::request_services::{RequestServices, reserve_base};
-use super::routes::{CloudflareRoute, Route, RouteSpec, TempoRoute, find_route};
+use super::routes::{Route, RouteSpec, find_route};
 use super::same_origin::{check_media_type, check_origin};
 use super::tool_call::{ToolRequest, read_message};
 use super::tool_routes::MCP_SIMPLE;
 use super::upload;
 use crate::access::Caller;
 use crate::api::{
-    audit_log, backfills, batches, costs, counts, coverage, dead_letters, deliveries, health, logs, metrics,
+    audit_log, backfills, batches, costs, counts, coverage, dead_letters, deliveries, erasures, health, logs, metrics,
     neighbours, openapi, partner, payloads, ray_diff, ray_explain, ray_har, ray_list, ray_otlp, rays, self_check,
     stats, tokens,
 };
@@ -370,6 +371,9 @@ impl<D: Services + 'static> AdmittedRequest<'_, D> {
             Route::CreateBackfill => backfills::create_backfill(config, services, &self.caller, body).await,
             Route::ListBackfills => backfills::list_backfills(services, &self.caller).await,
             Route::GetBackfill => backfills::get_backfill(services, &self.caller, argument).await,
+            Route::CreateErasure => erasures::create_erasure(config, services, &self.caller, body).await,
+            Route::ListErasures => erasures::list_erasures(services).await,
+            Route::GetErasure => erasures::get_erasure(services, request, argument).await,
             Route::TryPartner => partner::try_partner(config, services).await,
             Route::SetBackfillRunning(run) => {
                 backfills::set_backfill_running(services, &self.caller, argument, run).await

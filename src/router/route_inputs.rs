@@ -38,6 +38,9 @@ pub(super) const DECISION: &[&str] =
 pub(super) const BACKFILL: &[&str] =
     &["start", "end", "index", "deliver", "lines_per_second", "again", "filter", "reason", "rebuild"];
 
+/// The members of an erasure's body.
+pub(super) const ERASURE: &[&str] = &["by", "field", "values", "dataset", "start", "end", "lines_per_second", "reason"];
+
 /// The members of a new token's body.
 pub(super) const TOKEN: &[&str] =
     &["id", "scopes", "role", "zones", "datasets", "scans", "daily_budget", "days", "expires"];

@@ -3,10 +3,11 @@
 //! # Invariants
 //! The two tables are the only place with paths. Every row declares its scopes and whether the audit log records it.
 
+use super::foreign_routes::{CloudflareRoute, TempoRoute};
 use super::path_families::TRACES_PATH;
 use super::route_inputs::{
-    AUDIT, BACKFILL, COUNTS, DECISION, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TAG_VALUES, TOKEN,
-    TRACE_RANGE, TRACE_SEARCH,
+    AUDIT, BACKFILL, COUNTS, DECISION, ERASURE, GET_RAY, LOGS, NEIGHBOURS, PAYLOADS, REASON, SHOW_RAY, TAG_VALUES,
+    TOKEN, TRACE_RANGE, TRACE_SEARCH,
 };
 use crate::access::{Scope, Visibility};
 use crate::cloudflare_api::CVE_SWITCH;
@@ -67,6 +68,12 @@ pub enum Route {
     GetBackfill,
     /// Stops (`false`) or resumes (`true`) a backfill: `POST /v1/backfills/{id}/stop` and `/resume`.
     SetBackfillRunning(bool),
+    /// Hides lines from every answer: `POST /v1/erasures`.
+    CreateErasure,
+    /// The erasures, newest first: `GET /v1/erasures`.
+    ListErasures,
+    /// What became of one erasure: `GET /v1/erasures/{id}`.
+    GetErasure,
     /// The messages that queues gave up: `GET /v1/dead-letters`.
     ListDeadLetters,
     /// Returns a message to its queue: `POST /v1/dead-letters/{dead_letter}/redrive`.
@@ -101,46 +108,6 @@ pub enum Route {
     Tempo(TempoRoute),
     /// A route of the support desk's page.
     Page(PageRoute),
-}
-
-/// A route of Tempo's API that raydex answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TempoRoute {
-    /// Whether anyone is there.
-    Echo,
-    /// The version of the API.
-    BuildInfo,
-    /// A trace by its ID.
-    GetTrace(TempoVersion),
-    /// The traces of a time range.
-    Search,
-    /// The names of attributes.
-    ListTags(TempoVersion),
-    /// The values of an attribute.
-    ListTagValues(TempoVersion),
-}
-
-/// A route of Cloudflare's API that raydex answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloudflareRoute {
-    /// Logpull: the records of a time range.
-    ReceivedLogs,
-    /// Logpull: the names of the fields.
-    ListFields,
-    /// Logpull: the records of a ray.
-    ZoneRay,
-    /// Logpull: whether logs are kept.
-    GetRetention,
-    /// Logpull: asks for logs to be kept.
-    SetRetention,
-    /// Logs Engine: the objects of a time range.
-    ListObjects,
-    /// Logs Engine: the records of a time range.
-    RetrieveLogs,
-    /// Logs Engine: asks for an index of a time range.
-    IndexRays,
-    /// Logs Engine: the records of a ray.
-    AccountRay,
 }
 
 /// One row of the table of routes.
@@ -330,6 +297,9 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec::new("GET", "/v1/backfills/{id}", Route::GetBackfill, DELIVER),
     RouteSpec::new("POST", "/v1/backfills/{id}/stop", Route::SetBackfillRunning(false), DELIVER).audited(),
     RouteSpec::new("POST", "/v1/backfills/{id}/resume", Route::SetBackfillRunning(true), DELIVER).audited(),
+    RouteSpec::new("GET", "/v1/erasures", Route::ListErasures, ADMIN),
+    RouteSpec::new("POST", "/v1/erasures", Route::CreateErasure, ADMIN).with_body(ERASURE).audited(),
+    RouteSpec::new("GET", "/v1/erasures/{id}", Route::GetErasure, ADMIN).taking(&["after"]),
     RouteSpec::new("GET", "/v1/dead-letters", Route::ListDeadLetters, DELIVER).taking(&[
         "redriven",
         "dismissed",

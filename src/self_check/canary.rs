@@ -9,10 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use crate::backend::{BackendError, Bucket, ByteStream, WholeBody};
 use crate::batch::{BatchLine, BatchReader};
+use crate::erasure::{ErasedLines, JudgedLine};
 use crate::index::{ObjectVersion, ShardName};
+use crate::ledger::erasures::ensure_fresh;
 use crate::ledger::newest_batches::{FindNewestBatches, NewestBatch};
 use crate::ledger::self_check::{CanaryOutcome, CanaryResult};
 use crate::limits::{CANARY_AGE_MS, CANARY_BYTES, CANARY_LINE, CANARY_RECORDS, CANARY_SHARDS};
@@ -93,7 +96,10 @@ impl<S: Services> Canary<'_, S> {
             return Err(CanaryOutcome::BatchGone);
         };
         let names = self.services.log_prefixes().key_names(key, self.dataset);
-        let mut chooser = RecordChooser::new(names, self.services.random_bits());
+        let known = &self.services.isolate().erasures;
+        let erased = ensure_fresh(self.services.ledgers(), known, self.services.now_ms()).await.map_err(failed)?;
+        let default_ms = self.batch.object.default_ms();
+        let mut chooser = RecordChooser::new(names, (erased, default_ms), self.services.random_bits());
         let body = WholeBody::new(body, head.size);
         let mut body = HeartbeatBody { permit: &permit, now_ms: || self.services.now_ms(), body };
         let mut reader = BatchReader::default();
@@ -147,6 +153,8 @@ struct ChosenRecord {
 /// Chooses records of a batch: [`CANARY_RECORDS`] by chance, each line with the same, and the first of each shard.
 struct RecordChooser {
     names: KeyNames,
+    /// The lines that no lookup finds, and the instant of records without a time.
+    erased: (Rc<ErasedLines>, i64),
     seed: u64,
     /// The chosen records with the smallest lots, by their lot.
     drawn: BTreeMap<(u64, u64), ChosenRecord>,
@@ -154,8 +162,8 @@ struct RecordChooser {
 }
 
 impl RecordChooser {
-    const fn new(names: KeyNames, random: u32) -> Self {
-        Self { names, seed: random as u64, drawn: BTreeMap::new(), by_shard: BTreeMap::new() }
+    const fn new(names: KeyNames, erased: (Rc<ErasedLines>, i64), random: u32) -> Self {
+        Self { names, erased, seed: random as u64, drawn: BTreeMap::new(), by_shard: BTreeMap::new() }
     }
 
     fn line(&mut self, line: &BatchLine<'_>) -> ControlFlow<()> {
@@ -175,6 +183,11 @@ impl RecordChooser {
             return;
         }
         let Ok(key) = read_key_by(&self.names, line) else { return };
+        let (erased, default_ms) = &self.erased;
+        let judged = JudgedLine { dataset: self.names.dataset(), key: &key, default_ms: *default_ms, line };
+        if erased.has(&judged) {
+            return;
+        }
         // A span is found by its trace as well as by its ray.
         let (count, turn) = (key.ids().count(), usize::try_from(lot.0 % 2).unwrap_or_default());
         for (nth, id) in key.ids().enumerate() {
@@ -223,7 +236,7 @@ mod tests {
     use crate::record::{Dataset, KeyNames};
 
     fn choose(lines: &[Vec<u8>], seed: u32) -> Vec<ChosenRecord> {
-        let mut chooser = RecordChooser::new(KeyNames::of(Dataset::HttpRequests), seed);
+        let mut chooser = RecordChooser::new(KeyNames::of(Dataset::HttpRequests), Default::default(), seed);
         let mut offset = 0;
         for bytes in lines {
             let _flow = chooser.line(&BatchLine::Text { offset, span: 0, bytes });
@@ -259,7 +272,7 @@ mod tests {
 
     #[test]
     fn span_is_chosen_by_its_trace_too() {
-        let mut chooser = RecordChooser::new(KeyNames::of(Dataset::Traces), 1);
+        let mut chooser = RecordChooser::new(KeyNames::of(Dataset::Traces), Default::default(), 1);
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         for number in 0..20_u64 {
             let line = format!(r#"{{"RayID":"9e355{number:011x}","TraceID":"{trace}","SpanID":"{number:016x}"}}"#);

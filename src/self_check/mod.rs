@@ -15,11 +15,11 @@ use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{FindLedgers, ListLedgers};
 use crate::ledger::self_check::{RecordSelfCheck, SelfCheckReport, SweepFindings};
 use crate::limits::{CANARY_AGE_MS, CANARY_HOURS, HEALTH_HOURS, HOUR_MS};
-use crate::pipeline::SweepReport;
+use crate::pipeline::{SweepReport, note_latest_erasure};
 use crate::rpc;
 use crate::services::Services;
 
-/// Checks the deployment, records the report, and returns it. `swept` is what the sweep found; `None` if it failed. A
+/// Checks the deployment, records the report, and returns it. The audit log hears of the latest erasure once more. `swept` is what the sweep found; `None` if it failed. A
 /// deployment that delivers asks its partner for the time; one with a webhook tells it what changed.
 ///
 /// # Errors
@@ -31,6 +31,7 @@ pub async fn run_self_check(
     swept: Option<&SweepReport>,
 ) -> Result<SelfCheckReport, BackendError> {
     let at_ms = services.now_ms();
+    note_latest_erasure(services).await?;
     let list = rpc::call(services.ledgers(), REGISTRY, &ListLedgers { limit: HEALTH_HOURS }).await?;
     let names = recent_ledgers(services).await?;
     let canaries = try_canaries(services, names.iter()).await?;

@@ -10,6 +10,7 @@ use super::family_read::FamilyRead;
 use super::reads::{ReadGroup, plan_reads};
 use super::walk::{KnownFamily, WalkNeeds};
 use crate::backend::{BatchStore, Bucket, DurableObjects, Turns};
+use crate::erasure::ErasedLines;
 use crate::index::ShardName;
 use crate::index::calls::{Candidate, FamilyPart, FamilyStart, FindFamily, RayChildren, RayPlaces};
 use crate::limits::{
@@ -184,7 +185,9 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
             let shard = ShardName::for_prefix(prefix).to_string();
             let answer = rpc::call_held(self.reads.shards, self.room.budget(), &shard, &find).await?;
             let (part, _held) = answer.into_parts();
-            self.take(part)?;
+            // What is erased is known only of a request that is admitted.
+            self.reads.store.logs.admitted().await;
+            self.take(without_erased(part, &self.reads.store.erasures.lines()))?;
         }
         Ok(is_any)
     }
@@ -315,4 +318,17 @@ impl<'s, B: Bucket, T: Turns, D: DurableObjects> FamilySearch<'s, B, T, D> {
         }
         Ok(())
     }
+}
+
+/// Returns the answer of a shard without rays that are erased.
+fn without_erased(mut part: FamilyPart, erased: &ErasedLines) -> FamilyPart {
+    if erased.is_empty() {
+        return part;
+    }
+    let stays = |digits: &String| RayKey::from_logged(digits).is_none_or(|ray| !erased.has_ray(&ray));
+    part.families.retain(|family| stays(&family.ray));
+    part.families.iter_mut().for_each(|family| family.children.retain(stays));
+    part.places.retain(|places| stays(&places.ray));
+    part.ancestors.retain(stays);
+    part
 }

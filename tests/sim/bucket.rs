@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
+    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
 };
 use raydex::limits::LIST_PAGE;
 
@@ -92,6 +92,18 @@ impl Bucket for Isolate {
     }
 
     async fn edge_label(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
+        Ok(None)
+    }
+
+    async fn replace(&self, key: &str, _bytes: Vec<u8>, _version: &RewrittenVersion) -> Result<bool, BackendError> {
+        panic!("{key}: nothing is erased here")
+    }
+
+    async fn rewrite(&self, key: &str, _version: &RewrittenVersion) -> Result<NoUpload, BackendError> {
+        panic!("{key}: nothing is erased here")
+    }
+
+    async fn origin(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
         Ok(None)
     }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
+    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
 };
 use raydex::limits::{LIST_PAGE, UPLOAD_PART};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,8 @@ pub struct Stored {
     pub uploader: Option<String>,
     /// The label of the edge logger.
     pub edge_label: Option<String>,
+    /// The tag of the version that it was first rewritten from.
+    pub origin: Option<String>,
 }
 
 /// What happens while something is written.
@@ -109,7 +111,13 @@ impl MemoryBucket {
         self.state.clock_ms.set(now);
         let etag = hex::encode(&Sha256::digest(bytes)[..16]);
         let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now };
-        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone(), uploader: None, edge_label: None };
+        let stored = Stored {
+            bytes: Rc::new(bytes.to_vec()),
+            head: head.clone(),
+            uploader: None,
+            edge_label: None,
+            origin: None,
+        };
         self.state.objects.borrow_mut().insert(key.to_owned(), stored);
         head
     }
@@ -125,6 +133,16 @@ impl MemoryBucket {
     fn store_upload(&self, key: &str, bytes: &[u8], uploader: &str) -> ObjectHead {
         let head = self.store(key, bytes);
         self.state.objects.borrow_mut().get_mut(key).unwrap().uploader = Some(uploader.to_owned());
+        head
+    }
+
+    /// Writes an object in the place of another version.
+    fn store_rewritten(&self, key: &str, bytes: &[u8], old: &Stored, origin: &str) -> ObjectHead {
+        let head = self.store(key, bytes);
+        let mut objects = self.state.objects.borrow_mut();
+        let stored = objects.get_mut(key).unwrap();
+        (stored.uploader, stored.edge_label) = (old.uploader.clone(), old.edge_label.clone());
+        stored.origin = Some(origin.to_owned());
         head
     }
 
@@ -285,6 +303,38 @@ impl Bucket for MemoryBucket {
         })
     }
 
+    async fn replace(&self, key: &str, bytes: Vec<u8>, version: &RewrittenVersion) -> Result<bool, BackendError> {
+        self.check_writable(key);
+        self.faults.call(Kind::Put, || {
+            let Some(old) = self.object(key).filter(|old| old.head.etag == version.etag) else { return Ok(false) };
+            self.store_rewritten(key, &bytes, &old, &version.origin);
+            Ok(true)
+        })
+    }
+
+    async fn rewrite(&self, key: &str, version: &RewrittenVersion) -> Result<MemoryUpload, BackendError> {
+        self.check_writable(key);
+        self.faults.call(Kind::Upload, || {
+            let old = self.object(key).filter(|old| old.head.etag == version.etag);
+            let old = old.ok_or_else(|| BackendError::new("rewriting an object", "it is another version now"))?;
+            self.state.open_uploads.set(self.state.open_uploads.get() + 1);
+            let rewritten = Some((Box::new(old), version.origin.clone()));
+            Ok(MemoryUpload {
+                bucket: self.clone(),
+                key: key.to_owned(),
+                uploader: String::new(),
+                parts: Vec::new(),
+                rewritten,
+            })
+        })
+    }
+
+    async fn origin(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
+        self.faults.call(Kind::Get, || {
+            Ok(self.object(key).filter(|stored| stored.head.etag == etag).and_then(|stored| stored.origin))
+        })
+    }
+
     async fn upload(&self, key: &str, uploader: &str) -> Result<MemoryUpload, BackendError> {
         self.check_writable(key);
         self.faults.call(Kind::Upload, || {
@@ -294,6 +344,7 @@ impl Bucket for MemoryBucket {
                 key: key.to_owned(),
                 uploader: uploader.to_owned(),
                 parts: Vec::new(),
+                rewritten: None,
             })
         })
     }
@@ -371,6 +422,8 @@ pub struct MemoryUpload {
     key: String,
     uploader: String,
     parts: Vec<Vec<u8>>,
+    /// The version that it takes the place of, and where that came from.
+    rewritten: Option<(Box<Stored>, String)>,
 }
 
 impl MultipartUpload for MemoryUpload {
@@ -389,7 +442,13 @@ impl MultipartUpload for MemoryUpload {
         assert!(!self.parts.is_empty(), "an upload has parts");
         self.bucket.close_upload();
         let faults = self.bucket.faults.clone();
-        faults.call(Kind::Complete, || Ok(self.bucket.store_upload(&self.key, &self.parts.concat(), &self.uploader)))
+        let bytes = self.parts.concat();
+        faults.call(Kind::Complete, || {
+            Ok(match &self.rewritten {
+                Some((old, origin)) => self.bucket.store_rewritten(&self.key, &bytes, old, origin),
+                None => self.bucket.store_upload(&self.key, &bytes, &self.uploader),
+            })
+        })
     }
 
     async fn abort(self) -> Result<(), BackendError> {

@@ -24,6 +24,7 @@ mod deadlines;
 mod delivery;
 mod doors;
 mod ends;
+mod erasures;
 mod every_ray;
 mod first_start;
 mod large;

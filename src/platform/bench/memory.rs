@@ -13,7 +13,7 @@ use js_sys::Uint8Array;
 
 use crate::backend::{
     BackendError, Bucket, ByteStream, DurableObjects, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
-    to_json,
+    RewrittenVersion, to_json,
 };
 use crate::index::calls::{FindRay, RayCandidates};
 use crate::index::entry::PartView;
@@ -126,6 +126,18 @@ impl Bucket for MemoryBucket {
     }
 
     async fn edge_label(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
+        Ok(None)
+    }
+
+    async fn replace(&self, _key: &str, _bytes: Vec<u8>, _version: &RewrittenVersion) -> Result<bool, BackendError> {
+        Err(not_here())
+    }
+
+    async fn rewrite(&self, _key: &str, _version: &RewrittenVersion) -> Result<NoUpload, BackendError> {
+        Err(not_here())
+    }
+
+    async fn origin(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
         Ok(None)
     }
 

@@ -22,6 +22,7 @@ use self::miniz::MinizInflater;
 use crate::backend::{BatchStore, ByteStream};
 use crate::batch::{BatchLine, BatchReader, Inflater};
 use crate::bucket_keys::LogPrefixes;
+use crate::erasure::KnownErasures;
 use crate::index::ShardEntry;
 use crate::index::entry::PartView;
 use crate::ledger::{DeliveryPlan, DeliveryWindow, PlanOptions, SourceId};
@@ -253,8 +254,9 @@ impl BenchBatch {
 
     fn find(&self, ray: &str) -> Result<LookupResult> {
         let key = RayKey::from_logged(ray).ok_or_else(|| JsError::new("the bench asks for no ray"))?;
-        let (bucket, prefixes) = (&self.bucket, LogPrefixes::default());
-        let store = BatchStore { logs: bucket, data: bucket, bucket_name: BUCKET_NAME, prefixes: &prefixes };
+        let (bucket, prefixes, erasures) = (&self.bucket, LogPrefixes::default(), KnownErasures::default());
+        let (logs, data, prefixes, erasures) = (bucket, bucket, &prefixes, &erasures);
+        let store = BatchStore { logs, data, bucket_name: BUCKET_NAME, prefixes, erasures };
         let datasets = [Dataset::HttpRequests];
         Ok(run(lookup(store, &self.shards, &datasets, &key, &MemoryBudget::default().reservation()))?)
     }

@@ -55,6 +55,8 @@ impl ValueReader<'_> {
         match (name, value) {
             ("rays", Value::Array(rays)) => canonical_rays(rays),
             ("payloads", Value::Array(handles)) => canonical_handles(handles),
+            // What is erased must not live on in the audit log.
+            ("values", Value::Array(values)) => CanonicalValue { read: value.clone(), kept: values.len().into() },
             (_, Value::String(text)) => self.read_text(name, text),
             ("start" | "end", Value::Number(number)) => {
                 let kept = canonical_instant(&number.to_string()).map_or_else(|| value.clone(), Value::from);
@@ -97,6 +99,7 @@ impl ValueReader<'_> {
             }
             // Another ray, beside that of the path.
             "with" => canonical_ray(text).map_or_else(|| INVALID.into(), |(_, kept)| kept.into()),
+            "field" => canonical_field(text),
             "fields" | "by" => text.split(',').map(canonical_field).collect(),
             "filter" => canonical_filter(self.dataset, text).into(),
             "q" => canonical_trace_query(text).map_or_else(redacted, Value::from),

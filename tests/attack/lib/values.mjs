@@ -33,6 +33,9 @@ export function valuesOf({ ms, now, batch = "h.1" }) {
     backfill: "1",
     deadLetter: "1",
     madeUpToken: "t.1",
+    madeUpErasure: "1",
+    // Without a range, so that nothing is erased.
+    erasure: JSON.stringify({ by: "field", field: "ClientRequestURI", values: [...Array(900).keys()].map((at) => `/${at}`.padEnd(24, "u")), reason: "because" }),
     // Beyond what the caller has, so that no number of them is kept.
     token: JSON.stringify({ id: "attack", scopes: ["ingest"], role: "forensics", zones: [...Array(100).keys()].map((at) => `${at}.example`), days: 1 }),
     decision: JSON.stringify({ decision: "release", dry_run: true }),

@@ -3,7 +3,7 @@
 use raydex::config::Config;
 use raydex::ledger::backfills::{BackfillJob, BackfillState, CountEndedObject, ListBackfills, RecordBackfillStep};
 use raydex::ledger::ids::REGISTRY;
-use raydex::limits::BACKFILL_RATE;
+use raydex::limits::{BACKFILL_RATE, OPERATION_BODY_MAX};
 use serde_json::json;
 
 use super::support::Fakes;
@@ -86,7 +86,7 @@ fn invalid_backfill_bodies_are_refused_with_help() {
     }
     let more = start(r#"{"start":0,"end":1774656000,"deliver":false,"what":1}"#);
     assert_eq!(problem(&more.of(&fakes)), (400, "unknown_member".into()));
-    let large = format!(r#"{{"start":"{}"}}"#, "x".repeat(20_000));
+    let large = format!(r#"{{"start":"{}"}}"#, "x".repeat(OPERATION_BODY_MAX));
     assert_eq!(problem(&start(&large).of(&fakes)), (413, "too_large".into()));
     assert_eq!(body(&Ask::get("/v1/backfills").of(&fakes)), json!({"backfills": []}));
 }

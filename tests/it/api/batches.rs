@@ -6,6 +6,7 @@ use raydex::ledger::calls::QuarantineBatch;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::plan::DeliveryRequest;
 use raydex::ledger::{DeliveryPlan, DeliveryWindow};
+use raydex::limits::OPERATION_BODY_MAX;
 use serde_json::{Value, json};
 
 use super::story::{KEYS, batch, deliver, park, plan_options, records, split, wish};
@@ -206,6 +207,7 @@ fn quarantined_wrongly() -> (Fakes, String) {
         index: true,
         deliver: None,
         rebuild: None,
+        origin: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::RegisterLedger { name: id.ledger.clone(), times: None });
@@ -337,7 +339,7 @@ fn announcement_names_a_key_and_nothing_else() {
         assert_eq!(problem(&announce(&fakes, body)), (400, "key_missing".into()), "{body}");
     }
     assert_eq!(problem(&announce(&fakes, &with_dataset)), (400, "unknown_member".into()));
-    let large = json!({ "key": "k".repeat(20_000) }).to_string();
+    let large = json!({ "key": "k".repeat(OPERATION_BODY_MAX) }).to_string();
     assert_eq!(problem(&announce(&fakes, &large)), (413, "too_large".into()));
     assert!(fakes.queue.sent().is_empty());
 }

@@ -7,6 +7,7 @@ use raydex::config::Config;
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::registry::DeadLetter;
+use raydex::limits::OPERATION_BODY_MAX;
 use raydex::router::{ROUTES, Route, find_route};
 
 use super::story::{KEYS, batch, batch_of, deliver, park, records, wish};
@@ -39,6 +40,12 @@ fn connected_asks(ray: &str) -> Vec<Ask> {
         Ask::get(&format!("/tempo/api/search/tag/service.name/values?{RANGE}")),
         Ask::get(&format!("/tempo/api/v2/search/tag/resource.service.name/values?{RANGE}")),
     ]
+}
+
+/// A question for each route about erasures.
+fn erasure_asks() -> [Ask; 3] {
+    let wanted = br#"{"by":"ray","values":["9e35500000000fff"],"reason":"why not"}"#.to_vec();
+    [Ask { body: wanted, ..Ask::new("POST", "/v1/erasures") }, Ask::get("/v1/erasures"), Ask::get("/v1/erasures/1")]
 }
 
 /// The body that asks for the rays of an hour to be indexed.
@@ -117,7 +124,7 @@ pub(crate) fn world() -> (Fakes, Vec<Ask>) {
         sent(&format!("{ACCOUNT}/rayids/index"), &indexed),
         Ask::get(&format!("{ACCOUNT}/rayids/{ray}?{bucket}")),
     ];
-    (fakes, asks.into_iter().chain(connected_asks(&ray.to_string())).collect())
+    (fakes, asks.into_iter().chain(erasure_asks()).chain(connected_asks(&ray.to_string())).collect())
 }
 
 #[test]
@@ -184,7 +191,7 @@ fn cloudflare_clients_get_errors_in_their_form() {
     let (fakes, _) = world();
     let range = "start=2026-03-28T08:00:00Z&end=2026-03-28T09:00:00Z";
     let post = |path: String, body: &str| Ask { body: body.into(), ..Ask::new("POST", &path) };
-    let large = "x".repeat(20_000);
+    let large = "x".repeat(OPERATION_BODY_MAX + 1);
     for (ask, status) in [
         (Ask::get(&format!("{ZONE}/received")), 400),
         (Ask::get(&format!("{ZONE}/received?{range}&count=0")), 400),

@@ -34,6 +34,7 @@ mod document;
 mod doors;
 mod edge_counts;
 mod ends;
+mod erasures;
 pub(crate) mod every_route;
 mod explain;
 mod export_texts;

@@ -23,6 +23,7 @@ const PROBLEMS: &str = concat!(
     include_str!("../../../src/http/backfill_problems.rs"),
     include_str!("../../../src/http/budget_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/erasure_problems.rs"),
     include_str!("../../../src/http/mcp_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),

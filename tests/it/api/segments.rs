@@ -113,6 +113,7 @@ impl Log {
             cost: 0,
             budget: None,
             over_budget: false,
+            erasures: None,
             costs: Vec::new(),
         }
     }

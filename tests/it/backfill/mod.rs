@@ -119,6 +119,7 @@ pub(crate) fn ask(start_ms: i64, end_ms: i64) -> BackfillRequest {
         deliver: true,
         lines_per_second: 1_000,
         again: false,
+        erasure: None,
         filter: None,
         reason: None,
         rebuild: false,

@@ -206,6 +206,7 @@ fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
         index: true,
         deliver: Some(wish(DeliveryWindow::EVER)),
         rebuild: None,
+        origin: Some(raydex::ledger::calls::VersionOrigin::Written),
     }
 }
 

@@ -3,15 +3,17 @@
 use super::{File, core_sources, regex, text};
 
 /// The rooms, in reading order: each may import those before it.
-const ROOMS: [&str; 38] = [
+const ROOMS: [&str; 40] = [
     "limits",
     "memory",
     "time",
+    "hmac",
     "record",
     "filter",
     "mask",
     "bucket_keys",
     "batch",
+    "erasure",
     "backend",
     "r2_event",
     "rpc",

@@ -81,6 +81,7 @@ fn event_members_are_the_ones_read() {
         deliver: true,
         lines_per_second: 5,
         again: true,
+        erasure: Some(1),
         filtered: true,
         rebuild: true,
     };

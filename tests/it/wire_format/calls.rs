@@ -14,8 +14,8 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, first_start, layout_doubts, newest_batches, occupancy, outage, pacer,
-    partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
+    cursor_keys, decisions, erased_lines, erasures, first_start, layout_doubts, newest_batches, occupancy, outage,
+    pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
@@ -288,12 +288,15 @@ fn object_without_tables_answers_like_an_empty_one() {
         "v1/claim-lines",
         "v1/count-ignored",
         "v1/dead-letter",
+        "v1/erase",
+        "v1/erasure-key",
         "v1/first-start",
         "v1/fix-partitions",
         "v1/make-cursor-key",
         "v1/make-token",
         "v1/mark-occupied",
         "v1/mark-registered",
+        "v1/note-erased",
         "v1/note-skew",
         "v1/put-entry",
         "v1/record-self-check",
@@ -312,7 +315,8 @@ fn both_ends_of_a_call_spell_it_alike() {
     use raydex::audit::calls as audit_calls;
     check_forms!(
         "audit",
-        audit_calls: AppendEvent AppendEvents ReadEntries ForgetTokens CountWritten RaiseChains ReportCosts ListCosts;
+        audit_calls: AppendEvent AppendEvents ReadEntries ForgetTokens CountWritten RaiseChains ReportCosts ListCosts
+            NoteErasures;
     );
     check_forms!("audit_chain", audit_calls: AppendEvent ReadEntries ForgetTokens RaiseChains;);
     check_forms!(
@@ -344,6 +348,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         cursor_keys: GetCursorKeys MakeCursorKey;
         backfills: StartBackfill ListBackfills FindUnfinishedBackfills RecordBackfillStep SwitchBackfill CountEndedObject;
         backfill_ledgers: ListBackfillLedgers RecordBackfillSums;
+        erasures: MakeErasureKey StartErasure ReadErasureRules ListErasures NoteErased ListErasedPayloads;
     );
     check_forms!(
         "shard",
@@ -389,6 +394,7 @@ fn every_call_is_in_a_story() {
                 self_check::NAMES,
                 tokens::NAMES,
                 cursor_keys::NAMES,
+                erasures::NAMES,
             ]),
         ),
         (

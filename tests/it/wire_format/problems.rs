@@ -22,6 +22,7 @@ const SOURCE: &str = concat!(
     include_str!("../../../src/http/backfill_problems.rs"),
     include_str!("../../../src/http/budget_problems.rs"),
     include_str!("../../../src/http/delivery_problems.rs"),
+    include_str!("../../../src/http/erasure_problems.rs"),
     include_str!("../../../src/http/neighbour_problems.rs"),
     include_str!("../../../src/http/token_problems.rs"),
     include_str!("../../../src/http/upload_problems.rs")
@@ -57,7 +58,8 @@ fn all() -> Vec<(&'static str, Problem)> {
         unreadable_body() unsupported_media_type() not_an_export() export_too_large()
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) body_erased(DeliveryState::Delivered) no_such_batch()
         nothing_to_replay() object_gone() not_a_backfill() start_after_end() end_in_future() already_stopped() already_running()
-        already_announced() already_done() delivery_off() delivery_stopped() not_a_decision() expected_missing() payloads_changed() no_such_backfill() no_such_dead_letter()
+        already_announced() already_done() delivery_off() delivery_stopped() not_a_decision() expected_missing() payloads_changed() not_an_erasure() bad_erasure_value(2) erasure_range_missing()
+        too_many_erasures() no_such_erasure() no_such_backfill() no_such_dead_letter()
         not_redrivable() key_missing() no_such_object() not_a_batch_key(IgnoreReason::OtherPrefix)
         not_a_batch_key(IgnoreReason::LogpushCheck) not_a_batch_key(IgnoreReason::Folder)
     }

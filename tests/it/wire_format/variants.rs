@@ -11,6 +11,7 @@ const ANSWERS: [(&str, &[&str]); 6] = [
             r#"{"is":"passed"}"#,
             r#"{"is":"limited""#,
             r#"{"is":"stale""#,
+            r#"{"is":"erased""#,
             r#"{"is":"budgeted","seq":"#,
             r#"{"is":"budgeted","spent":"#,
             r#"{"is":"spent""#,

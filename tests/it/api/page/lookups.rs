@@ -6,6 +6,7 @@ use super::super::support::Fakes;
 use super::super::{Ask, header};
 use super::ray;
 use super::{TOKEN, deployment, form, signed_in, text, visit};
+use raydex::limits::OPERATION_BODY_MAX;
 
 fn paste(fakes: &Fakes, pasted: &str) -> super::Reply {
     visit(fakes, &deployment(&[]), signed_in(form("/look-up", &[("text", pasted)]), "token of desk"))
@@ -46,7 +47,7 @@ fn paste_without_a_ray_is_shown_nowhere() {
     assert_eq!((reply.status, header(&reply, "location")), (422, None));
     assert!(page.contains("No Ray ID was found") && !page.contains("secret"), "{page}");
     assert_eq!(entries(&fakes), [serde_json::Value::Null; 0], "nothing of it is recorded");
-    let large = "x".repeat(20_000);
+    let large = "x".repeat(OPERATION_BODY_MAX + 1);
     assert_eq!(paste(&fakes, &large).status, 413);
 }
 

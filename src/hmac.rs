@@ -1,4 +1,4 @@
-//! HMAC-SHA256 (RFC 2104): seals cursors, and makes fingerprints of tokens.
+//! HMAC-SHA256 (RFC 2104): seals cursors, makes fingerprints of tokens and digests of erased values.
 
 use sha2::{Digest, Sha256};
 
