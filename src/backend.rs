@@ -15,12 +15,13 @@
 use std::future::Future;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bucket_keys::{LogPrefixes, version_digest};
 use crate::erasure::KnownErasures;
 use crate::limits::ANSWER_ROOM;
 use crate::memory::{OutOfMemory, Reservation};
+use crate::record::Dataset;
 
 /// A call that failed, or whose answer did not arrive. A retry may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,22 @@ pub struct ObjectHead {
     pub size: u64,
     /// Unix milliseconds at which this version was written.
     pub uploaded_ms: i64,
+    /// What raydex noted where it rewrote the object; `None` of an object as its writer left it.
+    pub rewrite: Option<RewriteNote>,
+}
+
+/// The note that raydex leaves with a batch that it rewrote without erased lines. It is the metadata of the object, as JSON, so
+/// the object says by itself which batch it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteNote {
+    /// The entity tag of the version that was written first.
+    pub etag: String,
+    /// Unix milliseconds at which that was.
+    pub uploaded_ms: i64,
+    /// Number of times that the batch was rewritten.
+    pub revision: u32,
+    /// The dataset that the batch was read as: what is left of its lines may not tell.
+    pub dataset: Dataset,
 }
 
 /// A stream of bytes, read once.
@@ -124,15 +141,6 @@ pub enum RangedRead<B> {
     Gone,
 }
 
-/// The version of an object that is rewritten.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RewrittenVersion {
-    /// Its entity tag.
-    pub etag: String,
-    /// The tag of the version that it was first rewritten from; its own, if it was not.
-    pub origin: String,
-}
-
 /// A bucket: that of Logpush, or that of raydex's own objects.
 pub trait Bucket {
     /// The stream of an object's stored bytes.
@@ -171,24 +179,23 @@ pub trait Bucket {
     fn uploader(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
     /// Returns the label of the edge logger with this version of an object; `None` if there is none, or it is no longer there.
     fn edge_label(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
-    /// Writes an object in the place of this version, with its metadata and the note of where it came from. Returns whether it
+    /// Writes an object in the place of the version with this entity tag, with its metadata and this note. Returns whether it
     /// wrote: another version stays.
     fn replace(
         &self,
         key: &str,
+        etag: &str,
         bytes: Vec<u8>,
-        version: &RewrittenVersion,
+        note: &RewriteNote,
     ) -> impl Future<Output = Result<bool, BackendError>>;
-    /// Begins a multipart upload of an object that takes the place of this version, whatever is there when it completes, with its
-    /// metadata and the note of where it came from.
+    /// Begins a multipart upload of an object that takes the place of the version with this entity tag, whatever is there when it
+    /// completes, with its metadata and this note.
     fn rewrite(
         &self,
         key: &str,
-        version: &RewrittenVersion,
+        etag: &str,
+        note: &RewriteNote,
     ) -> impl Future<Output = Result<Self::Upload, BackendError>>;
-    /// Returns the tag of the version that this one was first rewritten from; `None` if it was not rewritten, or is no longer
-    /// there.
-    fn origin(&self, key: &str, etag: &str) -> impl Future<Output = Result<Option<String>, BackendError>>;
     /// Completes once the reader may read: a request that is admitted, anything else at once.
     fn admitted(&self) -> impl Future<Output = ()> {
         std::future::ready(())

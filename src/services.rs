@@ -206,7 +206,8 @@ pub trait Services {
         }
     }
 
-    /// Returns the identity of this version of the log bucket's object.
+    /// Returns the identity of the log bucket's batch at `key` that was written with this entity tag
+    /// ([`ObjectVersion::batch_etag`](crate::index::ObjectVersion::batch_etag)).
     fn batch_id(&self, key: &str, etag: &str) -> impl Future<Output = Result<BatchId, BackendError>> {
         async move {
             let ledger = self.ledger_of(key).await?;

@@ -134,7 +134,7 @@ pub(crate) async fn announce_batch(
     let bucket_name = services.bucket_name();
     let event = R2Event::put_object(bucket_name, &key, head.size, &head.etag, services.now_ms());
     services.parse_queue().send(&[event]).await.map_err(|_| problems::unavailable())?;
-    let batch = batch_of_object(services, &key, &head.etag).await?.handle();
+    let batch = batch_of_object(services, &ObjectVersion::new(&key, &head)).await?.handle();
     Ok(Reply { status: 202, ..Reply::json(services.memory(), &AnnouncementResponse { batch })? })
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::backfills::{ObjectCounts, check_range, instant_ms};
 use super::ledgers::{ask_ledger, call_ledger};
@@ -41,7 +42,8 @@ const ADDRESS_FIELD: &str = "ClientIP";
 struct ErasureBody {
     by: String,
     field: Option<String>,
-    values: Vec<Value>,
+    /// As they are spelled: numbers are compared by all of their digits.
+    values: Vec<Box<RawValue>>,
     dataset: Option<String>,
     start: Option<Value>,
     end: Option<Value>,
@@ -81,6 +83,8 @@ struct ErasureResponse {
     taken_out: u64,
     /// Number of payloads by which erased lines went to the partner, or may have.
     payloads: u64,
+    /// Number of batches with erased lines that no ledger knew: nothing says what of them was sent.
+    unknown_batches: u64,
 }
 
 #[derive(Serialize)]
@@ -144,6 +148,7 @@ impl From<StoredErasure> for ErasureResponse {
             lines: found.lines,
             taken_out: found.taken_out,
             payloads: found.payloads,
+            unknown_batches: found.unknown_batches,
         }
     }
 }
@@ -169,7 +174,9 @@ pub(crate) async fn create_erasure(
     let dataset = read_dataset(wanted.dataset.as_deref())?;
     check_role(caller, dataset, &values.kind)?;
     let given = read_range(&wanted)?;
-    let range = given.or(values.named).ok_or_else(problems::erasure_range_missing)?;
+    // A ray whose bits name no time of the past says nothing of when its records were written.
+    let named = values.named.filter(|named| named.end_ms <= services.now_ms());
+    let range = given.or(named).ok_or_else(problems::erasure_range_missing)?;
     check_range((range.start_ms, range.end_ms), BACKFILL_RANGE_MS, services.now_ms())?;
     if wanted.lines_per_second == 0 {
         return Err(problems::not_an_erasure());
@@ -233,17 +240,20 @@ fn read_values(body: &ErasureBody) -> Result<ErasedValues, Problem> {
     Ok(ErasedValues { kind, texts, named: range_of_rays(&rays) })
 }
 
-fn read_ray(value: &Value) -> Option<RayKey> {
-    Some(ray_from_user(value.as_str()?).ok()?.unpadded())
+fn read_ray(value: &RawValue) -> Option<RayKey> {
+    Some(ray_from_user(&read_text(value)?).ok()?.unpadded())
 }
 
-fn read_address(value: &Value) -> Option<String> {
-    value.as_str()?.trim().parse::<IpAddr>().ok().map(address_text)
+fn read_address(value: &RawValue) -> Option<String> {
+    read_text(value)?.trim().parse::<IpAddr>().ok().map(address_text)
 }
 
-fn read_field_value(value: &Value) -> Option<String> {
-    let json = value.to_string();
-    let text = field_text(&FieldValue::from_json(&json)).map(std::borrow::Cow::into_owned);
+fn read_text(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn read_field_value(value: &RawValue) -> Option<String> {
+    let text = field_text(&FieldValue::from_json(value.get())).map(std::borrow::Cow::into_owned);
     text.filter(|text| text.len() <= ERASURE_VALUE_BYTES)
 }
 

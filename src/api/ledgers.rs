@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::retry::retry_while_out_of_memory;
 use crate::http::{Problem, problems};
+use crate::index::ObjectVersion;
 use crate::ledger::hours::OTHER_LEDGERS;
 use crate::ledger::ids::REGISTRY;
 use crate::ledger::registry::{FindLedgers, LedgerList, ListLedgers};
@@ -78,7 +79,7 @@ pub(crate) async fn ledgers_of_hour(services: &impl Services, hour: &LedgerHour)
     Ok(hour.ledgers(partitions).collect())
 }
 
-/// Returns the identity of this version of the log bucket's object; a failure is answered 503.
-pub(crate) async fn batch_of_object(services: &impl Services, key: &str, etag: &str) -> Result<BatchId, Problem> {
-    services.batch_id(key, etag).await.map_err(|_| problems::unavailable())
+/// Returns the identity of the batch in the log bucket's object; a failure is answered 503.
+pub(crate) async fn batch_of_object(services: &impl Services, object: &ObjectVersion) -> Result<BatchId, Problem> {
+    services.batch_id(&object.key, object.batch_etag()).await.map_err(|_| problems::unavailable())
 }

@@ -159,7 +159,7 @@ pub(super) async fn each_delivery(
     let mut backfills = NamedBackfills::default();
     let places = || records.iter().copied().flat_map(stored_places);
     for StoredPlace { record, object, offset, merged } in places() {
-        let id = batch_of_object(services, &object.key, &object.etag).await?;
+        let id = batch_of_object(services, object).await?;
         let shown = |status: RecordDelivery| if visibility.has_positions() { status } else { status.unpositioned() };
         // A record inside of one that the caller does not see is reported like a line of its own: anything else would tell
         // that there is the other one.
@@ -175,11 +175,6 @@ pub(super) async fn each_delivery(
             let payloads = PayloadSelection::At(here.map(|place| place.offset).collect());
             let ask = GetBatch { source: id.source.clone(), payloads };
             let books = call_ledger(services, &id.ledger, &ask).await?;
-            // Of a batch without erased lines, the payloads are those of the version that had them, at the same offsets.
-            let books = match books.batch.as_ref().and_then(|batch| batch.continues.clone()) {
-                Some(source) => call_ledger(services, &id.ledger, &GetBatch { source, ..ask }).await?,
-                None => books,
-            };
             known = Some((id, books));
         }
         let names = services.log_prefixes().key_names(&object.key, record.dataset);

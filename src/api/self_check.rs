@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use super::audit_figures::sum_chains;
+use super::ledgers::ask_ledger;
 use super::stats::{SummedBooks, sum_books};
 use crate::backend::{Bucket, CallError, ListRequest};
 use crate::bucket_keys::FOLDER;
@@ -16,9 +17,12 @@ use crate::http::{HttpRequest, Problem, Reply, problems};
 use crate::index::ShardName;
 use crate::index::calls::FindRay;
 use crate::ledger::breaker::BreakerState;
+use crate::ledger::erasures::ListErasures;
 use crate::ledger::health::DeliveryHealth;
+use crate::ledger::ids::REGISTRY;
 use crate::ledger::self_check::{CanaryOutcome, CanaryResult, SelfCheckReport};
 use crate::limits::{HEALTH_HOURS, PARTNER_CLOCK_MS, SELF_CHECK_LATE_MS};
+use crate::pipeline::made_erasures;
 use crate::record::{Dataset, RayId, RayKey};
 use crate::rpc;
 use crate::services::Services;
@@ -95,6 +99,7 @@ pub(crate) async fn get_self_check<Y>(
     checks.push(Check::of_answer("index", &ask_shard(services).await));
     checks.push(Check::of_answer("audit_log", &Box::pin(sum_chains(services)).await));
     checks.push(Check::of_answer("ledgers", &books));
+    checks.push(erasures(services).await);
     let mut last_self_check_at = None;
     if let Ok(books) = &books {
         last_self_check_at = books.self_check.as_ref().map(|report| rfc3339(report.at_ms));
@@ -133,6 +138,20 @@ async fn buckets(config: &Config, services: &impl Services) -> [Check; 2] {
     };
     let own = services.data_bucket().list(&list(FOLDER.to_owned())).await;
     [logs, Check::of_answer("data_bucket", &own)]
+}
+
+/// Compares the erasures that the registry has with those that the audit log knows to have been made.
+async fn erasures(services: &impl Services) -> Check {
+    let list = ListErasures { id: None, limit: 1 };
+    let (known, made) = match (ask_ledger(services, REGISTRY, &list).await, made_erasures(services).await) {
+        (Ok(list), Ok(made)) => (list.erasures.first().map_or(0, |latest| latest.id), made),
+        _ => return Check::new("erasures", CheckStatus::Unknown, "the registry or the audit log does not answer"),
+    };
+    if known >= made {
+        return Check::ok("erasures");
+    }
+    let detail = format!("the registry has {known} of {made}: make the others again (docs/operations.md)");
+    Check::new("erasures", CheckStatus::Failing, detail)
 }
 
 /// Asks the shard of the present for a ray that no request has.

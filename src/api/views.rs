@@ -14,9 +14,7 @@ use crate::ledger::erased_lines::ERASED;
 use crate::ledger::health::{DeliveryHealth, PendingPayload};
 use crate::ledger::layout_doubts::LayoutDoubt;
 use crate::ledger::waiting::WaitCause;
-use crate::ledger::{
-    BatchId, BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions,
-};
+use crate::ledger::{BatchState, DeliveryId, DeliveryPlan, DeliveryState, DeliveryWindow, PlanBackfill, PlanOptions};
 use crate::time::rfc3339;
 
 /// Adds a zero for every state that the totals lack.
@@ -33,9 +31,9 @@ pub(crate) fn with_all_states(mut books: LedgerTotals) -> LedgerTotals {
 #[derive(Serialize)]
 pub(crate) struct BatchResponse {
     id: String,
-    /// The batch that it was rewritten from, which has its plans and payloads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    continues: Option<String>,
+    /// Number of times that it was rewritten without erased lines.
+    #[serde(skip_serializing_if = "crate::rpc::is_default")]
+    revision: u32,
     object: ObjectResponse,
     dataset: String,
     state: BatchState,
@@ -117,18 +115,16 @@ impl From<BatchSummary> for BatchResponse {
             counts,
             inflated,
             times,
-            continues,
         } = batch;
-        let ObjectVersion { key, etag, size, uploaded_ms } = object;
+        let revision = object.age().revision;
+        let ObjectVersion { key, etag, size, uploaded_ms, .. } = object;
         let object = ObjectResponse { key, etag, size, uploaded_at: rfc3339(uploaded_ms) };
         let (first_seen_at, sealed_at) = (rfc3339(first_seen_ms), sealed_ms.map(rfc3339));
         let (first_record_at, last_record_at) =
             (times.map(|times| rfc3339(times.0)), times.map(|times| rfc3339(times.1)));
-        let continues = continues.zip(BatchId::from_handle(&id));
-        let continues = continues.map(|(source, own)| BatchId { source, ..own }.handle());
         Self {
             id,
-            continues,
+            revision,
             object,
             dataset,
             state,

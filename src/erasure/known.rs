@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::digest::{DigestSet, ErasureKey};
-use super::rule::{ErasureRange, ErasureRule, JudgedLine, rays_of};
+use super::rule::{ErasureRange, ErasureRule, ErasureScope, JudgedLine, rays_of};
 use crate::record::RayKey;
 use crate::time::is_within;
 
@@ -52,12 +52,18 @@ impl ErasedLines {
         self.rules.iter().filter(|rule| !rule.is_of_whole_rays()).any(|rule| rule.erases(key, judged))
     }
 
-    /// Returns whether the erasure of this number erases the line.
+    /// Returns the numbers of the erasures that erase the line.
+    pub fn erasures_of(&self, judged: &JudgedLine<'_>) -> impl Iterator<Item = u64> {
+        let rules = if self.has(judged) { self.rules.as_slice() } else { &[] };
+        let erases = |rule: &ErasureRule| self.key.as_ref().is_some_and(|key| rule.erases(key, judged));
+        (1..).zip(rules).filter(move |(_, rule)| erases(rule)).map(|(number, _)| number)
+    }
+
+    /// Returns where the lines of the erasure with this number can be; `None` if it is not known.
     #[must_use]
-    pub fn has_by(&self, erasure: u64, judged: &JudgedLine<'_>) -> bool {
-        let place = usize::try_from(erasure).ok().and_then(|number| number.checked_sub(1));
-        let rule = place.and_then(|place| self.rules.get(place));
-        self.key.as_ref().zip(rule).is_some_and(|(key, rule)| rule.erases(key, judged))
+    pub fn scope(&self, erasure: u64) -> Option<ErasureScope> {
+        let place = usize::try_from(erasure).ok()?.checked_sub(1)?;
+        self.rules.get(place).map(|rule| ErasureScope { times: rule.range, ray_times: rule.ray_times })
     }
 
     /// Returns whether every line of this ray is erased.

@@ -17,5 +17,5 @@ mod values;
 pub use digest::{DigestSet, ErasureKey, ValueDigest};
 pub use known::{ErasedLines, KnownErasures};
 pub use mode::ErasureMode;
-pub use rule::{ErasureKind, ErasureRange, ErasureRule, JudgedLine};
+pub use rule::{ErasureKind, ErasureRange, ErasureRule, ErasureScope, JudgedLine};
 pub use values::{address_text, field_text};

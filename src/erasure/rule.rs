@@ -46,6 +46,17 @@ pub struct ErasureRule {
     pub values: DigestSet,
 }
 
+/// Where the lines of an erasure can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureScope {
+    /// The times of the records; `None` for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub times: Option<ErasureRange>,
+    /// The times that the rays have by their bits; `None` if lines are not erased by such rays.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ray_times: Option<ErasureRange>,
+}
+
 /// A line, with what was read of it.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgedLine<'a> {

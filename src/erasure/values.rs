@@ -41,12 +41,12 @@ pub(super) fn holds_field(record: &str, name: &str, is_it: impl Fn(&str) -> bool
     is_value(value) || elements.iter().any(|element| is_value(element.get()))
 }
 
-/// Returns whether `is_it` accepts an address that a string of the record holds: alone, in a list with commas or blanks, or
-/// with a port.
+/// Returns whether `is_it` accepts an address that a string of the record holds: alone, or between signs of which no address
+/// consists, such as those of lists, of queries and of URLs, with or without a port.
 pub(super) fn holds_address(record: &str, is_it: impl Fn(IpAddr) -> bool) -> bool {
     let mut rest = record;
     while let Some((text, after)) = next_string(rest) {
-        let words = text.split([',', ' ', ';', '"', '=']);
+        let words = text.split(|sign: char| !is_of_address(sign));
         if words.filter_map(read_address).any(&is_it) {
             return true;
         }
@@ -79,12 +79,18 @@ fn next_string(json: &str) -> Option<(Cow<'_, str>, &str)> {
     Some((Cow::Owned(serde_json::from_str(spelled).unwrap_or_default()), after))
 }
 
+/// Returns whether a sign may be part of a word with an address: letters and the like beside one make another word of it.
+fn is_of_address(sign: char) -> bool {
+    sign.is_alphanumeric() || matches!(sign, '.' | ':' | '[' | ']' | '%' | '-' | '_')
+}
+
 /// Reads a word as an address, which may be in brackets or have a port.
 fn read_address(word: &str) -> Option<IpAddr> {
     let is_likely = |first: &u8| first.is_ascii_hexdigit() || matches!(first, b':' | b'[');
     if word.len() > SPELLED_MAX || !word.as_bytes().first().is_some_and(is_likely) || !word.contains(['.', ':']) {
         return None;
     }
+    let word = word.trim_end_matches('.');
     let inside = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);
     // The zone of a local address names an interface.
     let inside = inside.split_once('%').map_or(inside, |(address, _)| address);
@@ -114,6 +120,14 @@ mod tests {
             r#"{"h":"\u0032\u0030\u0033.0.113.7"}"#,
             r#"{"q\"uote\\":"for=203.0.113.7;proto=https"}"#,
             r#"{"h":"for=\"203.0.113.7\""}"#,
+            r#"{"h":"10.0.0.1,\t203.0.113.7"}"#,
+            r#"{"h":"/x?ip=203.0.113.7&y=1"}"#,
+            r#"{"h":"http://203.0.113.7/a"}"#,
+            r#"{"h":"http://user@203.0.113.7:81/a"}"#,
+            r#"{"h":"http://[::ffff:203.0.113.7]:81/a"}"#,
+            r#"{"h":"from 203.0.113.7, again"}"#,
+            r#"{"h":"(203.0.113.7)"}"#,
+            r#"{"h":"It was 203.0.113.7."}"#,
         ] {
             assert!(has(text, "203.0.113.7"), "{text}");
         }
@@ -121,6 +135,8 @@ mod tests {
             r#"{"ClientIP":"203.0.113.70"}"#,
             r#"{"ClientIP":"1203.0.113.7"}"#,
             r#"{"ClientIP":"203.0.113.7.example"}"#,
+            r#"{"h":"http://203.0.113.7-a.example/"}"#,
+            r#"{"h":"x203.0.113.7"}"#,
             r#"{"n":203.0}"#,
             "{",
             "",
@@ -140,6 +156,8 @@ mod tests {
             (r#"{"A":"\u0078"}"#, "x"),
             (r#"{"\u0041":2e2}"#, "200"),
             (r#"{"A":"200"}"#, "200"),
+            (r#"{"A":18446744073709551617}"#, "18446744073709551617"),
+            (r#"{"A":0.12345678901234567891}"#, "0.12345678901234567891"),
             (r#"{"A":true}"#, "true"),
             (r#"{"A":["y","x"]}"#, "x"),
             (r#"{"A":"y","A":"x"}"#, "x"),

@@ -26,7 +26,7 @@ pub fn bad_erasure_value(number: usize) -> Problem {
 #[must_use]
 pub fn erasure_range_missing() -> Problem {
     Problem::new(400, "erasure_range_missing", "The erasure has no range.").with_hint(
-        "Send start and end, both of them. They can be left out for rays of 16 digits, which name their time.",
+        "Send start and end, both of them. They can be left out for rays of 16 digits, which name their time, if that is past.",
     )
 }
 
@@ -36,6 +36,14 @@ pub fn too_many_erasures() -> Problem {
     let words = format!("The deployment keeps at most {ERASURES_KEPT} erasures with {ERASED_VALUES_KEPT} values.");
     Problem::new(409, "too_many_erasures", words)
         .with_hint("Nothing was erased. One erasure with several values counts once.")
+}
+
+/// The registry was lost, and erasures with it: what they hid must not be shown.
+#[must_use]
+pub fn erasures_lost(known: u64, made: u64) -> Problem {
+    let words = format!("The deployment knows {known} of the {made} erasures that were made, and shows no records.");
+    Problem::new(503, "erasures_lost", words)
+        .with_hint("The registry was lost. Make as many erasures again: docs/operations.md, After a disaster.")
 }
 
 /// No erasure has the id.

@@ -23,7 +23,7 @@ pub use super::backfill_problems::{
 pub use super::budget_problems::{budget_spent, exceeds_own_budget};
 pub use super::delivery_problems::{delivery_stopped, expected_missing, not_a_decision, payloads_changed};
 pub use super::erasure_problems::{
-    bad_erasure_value, erasure_range_missing, no_such_erasure, not_an_erasure, too_many_erasures,
+    bad_erasure_value, erasure_range_missing, erasures_lost, no_such_erasure, not_an_erasure, too_many_erasures,
 };
 pub use super::mcp_problems::{bad_argument, missing_argument, unknown_argument};
 pub use super::neighbour_problems::{compared_field_masked, not_comparable};

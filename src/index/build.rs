@@ -153,7 +153,8 @@ pub struct IndexBuilder {
     nonstandard_bytes: usize,
     /// The rays of records inside of the lines.
     children: ChildRays,
-    judge: FormJudge,
+    /// Judges whether the object is a batch; `None` where that is known.
+    judge: Option<FormJudge>,
 }
 
 impl IndexBuilder {
@@ -173,8 +174,14 @@ impl IndexBuilder {
             nonstandard: Vec::new(),
             nonstandard_bytes: 0,
             children: ChildRays::default(),
-            judge: FormJudge::of(dataset),
+            judge: Some(FormJudge::of(dataset)),
         }
+    }
+
+    /// Takes the object for a batch whatever its lines are: it was judged before lines of it were erased.
+    #[must_use]
+    pub fn judged(self) -> Self {
+        Self { judge: None, ..self }
     }
 
     /// Takes the next line, and what was read in it.
@@ -195,7 +202,7 @@ impl IndexBuilder {
         }
         match (read, line) {
             (Ok((key, indexed_fields)), BatchLine::Text { span, bytes, .. }) => {
-                self.judge.take_record(&key, bytes)?;
+                self.judge.as_mut().map_or(Ok(()), |judge| judge.take_record(&key, bytes))?;
                 self.summarise(&key, span, bytes, indexed_fields);
                 self.record(key, span.into())
             }
@@ -212,7 +219,7 @@ impl IndexBuilder {
         self.pack_links()?;
         self.children.make_room(self.lines_held());
         let Self { mut counts, rejected, summaries, shards: mut locations, mut links, times, judge, .. } = self;
-        judge.finish()?;
+        judge.map_or(Ok(()), |judge| judge.finish())?;
         let (times, stretches) = times.finish();
         counts.stretches = if stretches.len() > 1 { stretches } else { Vec::new() };
         let mut nonstandard = self.nonstandard;
@@ -317,10 +324,11 @@ impl IndexBuilder {
     fn reject(&mut self, why: RecordError, line: &BatchLine<'_>) -> Result<(), BatchError> {
         *self.counts.rejected.entry(why.code().into()).or_default() += 1;
         self.rejected.push(why.code(), line.offset());
-        if why == RecordError::OtherDataset {
-            return self.judge.take_stray(line);
+        match &mut self.judge {
+            Some(judge) if why == RecordError::OtherDataset => judge.take_stray(line),
+            Some(judge) => judge.take_rejected(line),
+            None => Ok(()),
         }
-        self.judge.take_rejected(line)
     }
 }
 

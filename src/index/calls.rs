@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPart;
 use super::frame;
-use crate::backend::BackendError;
+use crate::backend::{BackendError, ObjectHead};
 use crate::batch::SpanExtent;
 use crate::bucket_keys::batch_times;
 use crate::record::{Dataset, RayKey};
@@ -29,15 +29,72 @@ pub struct ObjectVersion {
     pub uploaded_ms: i64,
     /// Its size in the bucket, in bytes.
     pub size: u64,
+    /// What it was rewritten from, if raydex rewrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<ObjectOrigin>,
+}
+
+/// The version of an object that raydex first rewrote without erased lines. It is the same batch: it has its place in the accounts, and
+/// its other lines at the same offsets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectOrigin {
+    /// Its `ETag`.
+    pub etag: String,
+    /// Number of times that the batch was rewritten.
+    pub revision: u32,
 }
 
 impl ObjectVersion {
+    /// Returns the version of the object at `key` with this metadata. One that was rewritten counts as written when its batch was.
+    #[must_use]
+    pub fn new(key: &str, head: &ObjectHead) -> Self {
+        let ObjectHead { etag, size, uploaded_ms, rewrite } = head.clone();
+        let uploaded_ms = rewrite.as_ref().map_or(uploaded_ms, |note| note.uploaded_ms);
+        let origin = rewrite.map(|note| ObjectOrigin { etag: note.etag, revision: note.revision });
+        Self { key: key.to_owned(), etag, uploaded_ms, size, origin }
+    }
+
+    /// Returns the `ETag` of the batch as it was written, which is part of its identity.
+    #[must_use]
+    pub fn batch_etag(&self) -> &str {
+        self.origin.as_ref().map_or(&self.etag, |origin| &origin.etag)
+    }
+
+    /// Returns what the versions of an object are ordered by: when the batch was written, and how often it was rewritten.
+    #[must_use]
+    pub fn age(&self) -> VersionAge {
+        VersionAge { uploaded_ms: self.uploaded_ms, revision: self.origin.as_ref().map_or(0, |origin| origin.revision) }
+    }
+
     /// Returns the instant that stands for the time of records without one: the time in the object's name, which does
     /// not change when the same bytes are written again, or else the time of the upload.
     #[must_use]
     pub fn default_ms(&self) -> i64 {
         batch_times(&self.key).map_or(self.uploaded_ms, |(start_ms, _)| start_ms)
     }
+}
+
+/// How old a version of an object is: later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VersionAge {
+    /// Unix milliseconds at which its batch was written.
+    pub uploaded_ms: i64,
+    /// Number of times that the batch was rewritten since.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub revision: u32,
+}
+
+impl VersionAge {
+    /// Returns the age that is not exceeded by any version written at this instant or before.
+    #[must_use]
+    pub const fn until(uploaded_ms: i64) -> Self {
+        Self { uploaded_ms, revision: u32::MAX }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A request to store an entry.
@@ -266,8 +323,8 @@ pub struct RayPlaces {
 pub struct ForgetEntry {
     /// The object's key.
     pub key: String,
-    /// Unix milliseconds; only a version written before is dropped.
-    pub before_ms: i64,
+    /// The greatest age of a version that is dropped.
+    pub until: VersionAge,
 }
 
 /// The answer to [`ForgetEntry`].
@@ -330,7 +387,7 @@ mod tests {
     use super::{Call, Dataset, EntryPart, ObjectVersion, PutEntry};
 
     fn put() -> PutEntry {
-        let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9 };
+        let object = ObjectVersion { key: "logs/é".into(), etag: "e".into(), uploaded_ms: 5, size: 9, origin: None };
         let part =
             |first_suffix, last_suffix, bytes: &[u8]| EntryPart { first_suffix, last_suffix, bytes: bytes.to_vec() };
         let parts = vec![part(1, 2, b"ab"), part(3, 4, b"\0c")];

@@ -36,7 +36,7 @@ mod time_slot;
 pub mod write;
 
 pub use build::{BatchIndex, IndexBuilder, LineCounts, ShardEntry};
-pub use calls::{Candidate, ObjectVersion};
+pub use calls::{Candidate, ObjectOrigin, ObjectVersion, VersionAge};
 pub use names::ShardName;
 pub use occupancy::{OccupancyMap, OccupancyRow};
 pub use ray_skew::{RaySkew, is_skewed};

@@ -32,6 +32,16 @@ impl ShardName {
         Self { prefix: Some(prefix) }
     }
 
+    /// Parses the name of a shard; `None` if it is not one.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == Self::NONSTANDARD.to_string() {
+            return Some(Self::NONSTANDARD);
+        }
+        let digits = name.strip_prefix("v1/").filter(|digits| digits.len() == 5)?;
+        u32::from_str_radix(digits, 16).ok().map(Self::for_prefix)
+    }
+
     /// Returns the first five digits of its rays; `None` for the shard of nonstandard ids.
     #[must_use]
     pub const fn prefix(self) -> Option<u32> {
@@ -60,5 +70,9 @@ mod tests {
         assert_eq!(name("000010d8ec5c2ab1"), "v1/00001");
         assert_eq!(name("test-ray-001"), "v1/nonstandard");
         assert_eq!(ShardName::NONSTANDARD.to_string(), "v1/nonstandard");
+        for id in ["764660d8ec5c2ab1", "test-ray-001"] {
+            assert_eq!(ShardName::parse(&name(id)), RayKey::from_logged(id).map(|key| ShardName::for_key(&key)));
+        }
+        assert!(["v1/", "v1/7646", "v1/7646x", "v2/76466", ""].iter().all(|name| ShardName::parse(name).is_none()));
     }
 }

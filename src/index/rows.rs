@@ -1,6 +1,6 @@
 //! The rows of a shard's tables: reading what a statement found, and parameters of statements.
 
-use super::calls::{Candidate, ObjectVersion};
+use super::calls::{Candidate, ObjectOrigin, ObjectVersion};
 use super::entry::PartView;
 use super::nonstandard;
 use super::part::{self, EntryError};
@@ -12,7 +12,7 @@ use crate::record::{Dataset, RayKey};
 pub(super) fn candidates_in(rows: &[SqlRow], key: &RayKey, dataset: Dataset) -> Result<Vec<Candidate>, BackendError> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for row in rows {
-        let Some((object, RaySpans { spans, extents })) = object_of(row, 0).zip(spans_in(row, key)?) else { continue };
+        let Some((object, RaySpans { spans, extents })) = object_of(row).zip(spans_in(row, key)?) else { continue };
         match candidates.last_mut().filter(|last| last.object == object) {
             // The lines of one ray may span two parts.
             Some(last) => last.join(spans, extents),
@@ -33,7 +33,7 @@ struct RaySpans {
 
 /// Returns the spans that the part in such a row names for `key`; `None` if there are none.
 fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
-    let Some(SqlValue::Blob(part)) = row.get(4) else { return Ok(None) };
+    let Some(SqlValue::Blob(part)) = row.get(OBJECT_COLUMNS) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
     let spans = match key {
         RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
@@ -48,11 +48,22 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError
     Ok(Some(RaySpans { spans, extents }))
 }
 
-/// Reads an object's key, `ETag`, time of upload and size from a row, starting at the column `from`.
-pub(super) fn object_of(row: &SqlRow, from: usize) -> Option<ObjectVersion> {
-    let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(from..from + 2)? else { return None };
-    let size = u64::try_from(row_integer(row, from + 3)?).ok()?;
-    Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms: row_integer(row, from + 2)?, size })
+/// The columns of the table `entry_v1` that describe an object, in the order of [`object_of`].
+pub(super) const OBJECT: &str = "object_key, etag, uploaded_ms, size, origin, revision";
+
+/// Number of these columns.
+pub(super) const OBJECT_COLUMNS: usize = 6;
+
+/// Reads an object from the first columns of a row ([`OBJECT`]).
+pub(super) fn object_of(row: &SqlRow) -> Option<ObjectVersion> {
+    let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(..2)? else { return None };
+    let (uploaded_ms, size) = (row_integer(row, 2)?, u64::try_from(row_integer(row, 3)?).ok()?);
+    let origin = match row.get(4)? {
+        SqlValue::Text(origin) => Some((origin.clone(), u32::try_from(row_integer(row, 5)?).ok()?)),
+        _ => None,
+    };
+    let origin = origin.map(|(etag, revision)| ObjectOrigin { etag, revision });
+    Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms, size, origin })
 }
 
 /// Returns the integer in a column.

@@ -25,7 +25,7 @@ use super::entry::PartView;
 use super::links::{self, KIND_LINKS};
 use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part;
-use super::rows::{candidates_in, integer, object_of, row_integer, text};
+use super::rows::{OBJECT, OBJECT_COLUMNS, candidates_in, integer, object_of, row_integer, text};
 use super::time_slot::{HOLDS_PARENTS, HOLDS_RAYS, TIME_SLOTS, time_slot_of};
 use super::{claims, family};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
@@ -42,6 +42,8 @@ const SCHEMA: [&str; 3] = [
         etag TEXT NOT NULL,
         uploaded_ms INTEGER NOT NULL,
         size INTEGER NOT NULL,
+        origin TEXT,
+        revision INTEGER NOT NULL,
         time_slots BLOB NOT NULL,
         summary BLOB NOT NULL,
         PRIMARY KEY (dataset, number)) WITHOUT ROWID",
@@ -106,14 +108,15 @@ fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, Backen
     }
     let (mut rows_written, mut number) = (0, None);
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
-        if there.etag == put.object.etag && id.dataset == put.dataset {
-            if !put.rewrites {
-                return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
-            }
+        let is_dataset = id.dataset == put.dataset;
+        if is_dataset && there.etag == put.object.etag && !put.rewrites {
+            return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
+        }
+        if is_dataset && there.batch_etag() == put.object.batch_etag() {
             // Its position among the batches stays the same, so that no page lists it twice.
             number = Some(id.number);
         }
-        if there.uploaded_ms > put.object.uploaded_ms {
+        if there.age() > put.object.age() {
             return Ok(PutAnswer { outcome: PutOutcome::Superseded, rows_written });
         }
         rows_written += drop_entry(sql, id)?;
@@ -145,15 +148,17 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result
             }
         }
     }
-    let ObjectVersion { key, etag, uploaded_ms, size } = &put.object;
+    let ObjectVersion { key, etag, uploaded_ms, size, origin } = &put.object;
     let dataset = text(put.dataset.name());
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
     let number = number.map_or(SqlValue::Null, SqlValue::Integer);
-    let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number];
+    let revision = SqlValue::Integer(put.object.age().revision.into());
+    let origin = origin.as_ref().map_or(SqlValue::Null, |origin| text(&origin.etag));
+    let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number, origin, revision];
     // Numbers count within a dataset, so that no answer reveals the size of another one.
     let inserted = sql.run(
-        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary)
-         SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7 FROM entry_v1 WHERE dataset = ?1
+        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary, origin, revision)
+         SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7, ?9, ?10 FROM entry_v1 WHERE dataset = ?1
          RETURNING number",
         &[std::slice::from_ref(&dataset), &version, &packed].concat(),
     )?;
@@ -200,7 +205,7 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
     };
     // SQL counts the bytes of a BLOB from 1.
     let rows = sql.run(
-        "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, p.rays
+        "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, e.origin, e.revision, p.rays
          FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
          WHERE e.dataset = ?1 AND substr(e.time_slots, ?2, 1) IN (x'01', x'03') AND p.first_suffix <= ?3 AND p.last_suffix >= ?3
          ORDER BY e.number, p.number",
@@ -215,8 +220,9 @@ fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchP
     // One extra row shows whether there are more.
     let mut rows = sql
         .run(
-            "SELECT object_key, etag, uploaded_ms, size, number, summary FROM entry_v1
-             WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?",
+            &format!(
+                "SELECT {OBJECT}, number, summary FROM entry_v1 WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?"
+            ),
             &[text(call.dataset.name()), SqlValue::Integer(call.from), integer(limit + 1)],
         )?
         .rows;
@@ -227,15 +233,15 @@ fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchP
 
 /// Returns the batch in a row of [`list_batches`].
 fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
-    let (number, object) = (row_integer(&row, 4)?, object_of(&row, 0)?);
+    let (number, object) = (row_integer(&row, OBJECT_COLUMNS)?, object_of(&row)?);
     let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
     Some(ShardBatch { number, object, summary })
 }
 
-/// Drops the entry of an object, if its version was written before the given instant.
+/// Drops the entry of an object, unless its version is newer than the given age.
 fn forget_entry(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAnswer, BackendError> {
     if let Some((id, there)) = entry_of(sql, &forget.key)?
-        && there.uploaded_ms < forget.before_ms
+        && there.age() <= forget.until
     {
         drop_entry(sql, id)?;
         return Ok(ForgetAnswer { entries: 1 });
@@ -252,13 +258,11 @@ struct EntryId {
 
 /// Returns the entry of the object at `key`, regardless of its dataset.
 fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
-    let rows = sql.run(
-        "SELECT object_key, etag, uploaded_ms, size, dataset, number FROM entry_v1 WHERE object_key = ?",
-        &[text(key)],
-    )?;
+    let rows =
+        sql.run(&format!("SELECT {OBJECT}, dataset, number FROM entry_v1 WHERE object_key = ?"), &[text(key)])?;
     Ok(rows.rows.first().and_then(|row| {
-        let dataset = Dataset::from_name(row.get(4)?.as_text()?)?;
-        Some((EntryId { dataset, number: row_integer(row, 5)? }, object_of(row, 0)?))
+        let dataset = Dataset::from_name(row.get(OBJECT_COLUMNS)?.as_text()?)?;
+        Some((EntryId { dataset, number: row_integer(row, OBJECT_COLUMNS + 1)? }, object_of(row)?))
     }))
 }
 

@@ -8,7 +8,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::build::ShardEntry;
-use super::calls::{ForgetEntry, ObjectVersion, PutEntry, PutOutcome};
+use super::calls::{ForgetEntry, ObjectVersion, PutEntry, PutOutcome, VersionAge};
 use super::claims::RemoveClaims;
 use crate::backend::{BackendError, DurableObjects};
 use crate::limits::CONCURRENT_CALLS;
@@ -34,29 +34,29 @@ pub async fn put_entries(
             let (object, summary) = (object.clone(), summary.to_vec());
             let put = PutEntry { dataset, object, time_slots, parts, link_slots, links, summary, rewrites };
             let answer = rpc::call(shards, &shard.to_string(), &put).await?;
-            Ok((answer.outcome != PutOutcome::Superseded).then_some(answer.rows_written))
+            Ok::<_, BackendError>((answer.outcome != PutOutcome::Superseded).then_some(answer.rows_written))
         })
         .buffer_unordered(CONCURRENT_CALLS)
         .try_fold(Some(0), async |sum: Option<u64>, rows| Ok(sum.zip(rows).map(|(sum, rows)| sum + rows)))
         .await?;
     if rows_written.is_none() {
         // Some shards have the newer version, others may now have this one.
-        forget_entries(shards, &object.key, object.uploaded_ms, names.iter()).await?;
+        forget_entries(shards, &object.key, object.age(), names.iter()).await?;
     }
     Ok(rows_written)
 }
 
-/// Drops the entries of versions of the object at `key` that were written at `uploaded_ms` or before.
+/// Drops the entries of versions of the object at `key` that are not newer than this age.
 ///
 /// # Errors
 /// [`BackendError`] if a shard cannot be reached; a second attempt continues.
 pub async fn forget_entries(
     shards: &impl DurableObjects,
     key: &str,
-    uploaded_ms: i64,
+    until: VersionAge,
     names: impl Iterator<Item = &String>,
 ) -> Result<(), BackendError> {
-    let forget = ForgetEntry { key: key.to_owned(), before_ms: uploaded_ms.saturating_add(1) };
+    let forget = ForgetEntry { key: key.to_owned(), until };
     for name in names {
         rpc::call(shards, name, &forget).await?;
     }

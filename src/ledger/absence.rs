@@ -98,7 +98,7 @@ pub(super) fn find_absence(
 ) -> Result<AbsenceEvidence, BackendError> {
     let rows = sql.run(
         "SELECT object_key, uploaded_ms, state, counts, dataset, possible_datasets, first_ms, last_ms, gone, id
-         FROM source_v1 WHERE rewritten = 0 ORDER BY id",
+         FROM source_v1 ORDER BY id",
         &[],
     )?;
     let mut evidence = AbsenceEvidence::default();

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::tables::note;
 use super::{
-    absence, attempts, backfill_sums, completeness, deliveries, erased_lines, loss, newest_batches, outage, partitions,
-    payloads, plans, replays, sources, tables, views, wake,
+    absence, attempts, backfill_sums, completeness, deliveries, erased_lines, erasure_scope, loss, newest_batches,
+    outage, partitions, payloads, plans, replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
@@ -68,6 +68,7 @@ pub fn answer(
         .on(|replay| replays::replay(sql, replay))
         .on(|forget| sources::forget_object(sql, forget))
         .on(|find| sources::find_unfinished(sql, find))
+        .on(|find| erasure_scope::find_in_scope(sql, find))
         .on(|call| completeness::find_missing(sql, *call))
         .on(|call| newest_batches::newest_batches(sql, *call))
         .on(|call| absence::find_absence(sql, ledger, call))

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::{DeliveryState, Payload};
-use super::source_id::SourceId;
 use super::state::BatchState;
 use super::waiting::PayloadWait;
 use crate::index::{LineCounts, ObjectVersion};
@@ -174,10 +173,6 @@ pub struct BatchSummary {
     pub inflated: u64,
     /// The times of its earliest and latest record in Unix milliseconds; until it is sealed, of its first records.
     pub times: Option<(i64, i64)>,
-    /// The version that it was rewritten from: the same batch, with lines that are erased. Its plans and payloads are those of that
-    /// one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub continues: Option<SourceId>,
 }
 
 /// A payload as the API shows it.

@@ -18,7 +18,7 @@ use super::plan::{DeliveryPlan, DeliveryRequest, DeliveryWindow};
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::edge::BatchLabel;
-use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines};
+use crate::index::{LineCounts, ObjectVersion, RejectedLine, RejectedLines, VersionAge};
 use crate::partner::EdgeRecords;
 use crate::record::Dataset;
 use crate::rpc::calls;
@@ -63,9 +63,6 @@ pub struct BeginBatch {
     pub index: bool,
     /// What to deliver to the partner; `None` for nothing.
     pub deliver: Option<DeliveryRequest>,
-    /// Where the version came from; `None` if the bucket was not asked.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub origin: Option<VersionOrigin>,
     /// How the index is rebuilt, whatever the ledger says of it; `None` for work that is done once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rebuild: Option<RebuildRequest>,
@@ -77,16 +74,6 @@ pub struct RebuildRequest {
     /// Unix milliseconds; an object that was written before, and that the ledger does not know, is held back from delivery for
     /// ever. `None` where live traffic delivers such objects anyway, or nothing is delivered.
     pub written_from_ms: Option<i64>,
-}
-
-/// Where a version of an object came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VersionOrigin {
-    /// Someone wrote it.
-    Written,
-    /// raydex took erased lines out of this version, or out of one that continues it.
-    Rewritten(SourceId),
 }
 
 /// The work that remains on a source.
@@ -101,8 +88,6 @@ pub enum BeginAnswer {
     Work(RemainingWork),
     /// All requested work is done.
     Complete,
-    /// The ledger knows another version of the object, and has to know where this one came from.
-    AskOrigin,
     /// The version is quarantined: nothing is to be done.
     Quarantined {
         /// The code of the reason, such as `not_ndjson`.
@@ -122,6 +107,9 @@ pub struct RemainingWork {
     pub plan: Option<DeliveryPlan>,
     /// Older versions of the object whose rays are in the index.
     pub replaced: Vec<ReplacedVersion>,
+    /// Whether the index has the batch as it was before it was rewritten, or written again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub revises: bool,
     /// Whether the object is only indexed, since it lay in the bucket before the first start.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub before_start: bool,
@@ -149,10 +137,10 @@ pub struct ReplayStep {
 /// An object version whose traces must be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplacedVersion {
-    /// The source; it names the version's windows and summaries.
-    pub source: SourceId,
-    /// Unix milliseconds of its upload.
-    pub uploaded_ms: i64,
+    /// Its entity tag, which names its windows and summaries.
+    pub etag: String,
+    /// Its age.
+    pub age: VersionAge,
     /// The names of the shards that hold its rays.
     pub shards: Vec<String>,
 }
@@ -165,6 +153,9 @@ pub struct RecordShards {
     pub source: SourceId,
     /// The names of all shards that receive an entry.
     pub shards: Vec<String>,
+    /// Whether those that were recorded before still have one.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub adds: bool,
 }
 
 /// A request to check whether a plan is sealed, for a batch that shares lines with it.
@@ -219,6 +210,21 @@ pub struct SealBatch {
     /// The replay step that this seal ends, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replay: Option<ReplayStep>,
+    /// Number of times that the batch had been rewritten when it was read.
+    #[serde(skip_serializing_if = "crate::rpc::is_default", default)]
+    pub revision: u32,
+    /// What the index has of the batch now, if it had another version of it before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revised: Option<RevisedBatch>,
+}
+
+/// A version of a batch that took the place of another one in the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisedBatch {
+    /// The object.
+    pub object: ObjectVersion,
+    /// The names of all shards that have an entry of it.
+    pub shards: Vec<String>,
 }
 
 /// The outcome of a plan.
@@ -318,6 +324,9 @@ pub struct DeletedObjectVersions {
 pub struct FindUnfinished {
     /// The sources; all must be of batches of this ledger.
     pub sources: Vec<SourceId>,
+    /// The entity tags of those that were rewritten: the index must have these versions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub rewritten: BTreeMap<SourceId, String>,
     /// The times that must be covered by a plan; `None` if nothing is delivered.
     pub deliver: Option<DeliveryWindow>,
     /// Whether batches of the edge logger need a plan, too.

@@ -82,7 +82,7 @@ pub fn times_beyond_ledger(object: &ObjectVersion, records: Option<(i64, i64)>) 
 pub(super) fn find_missing(sql: &impl SqlDatabase, call: FindMissing) -> Result<MissingLines, BackendError> {
     let rows = sql.run(
         "SELECT object_key, uploaded_ms, state, counts, dataset, possible_datasets, first_ms, last_ms FROM source_v1
-         WHERE gone = 0 AND rewritten = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
+         WHERE gone = 0 AND (state <> 'sealed' OR counts NOT LIKE '%\"rejected\":{}%')",
         &[],
     )?;
     let mut missing = MissingLines::default();
@@ -137,7 +137,8 @@ mod tests {
     const HOUR: i64 = 1_774_684_800_000;
 
     fn beyond(name: &str, records: Option<(i64, i64)>) -> Option<(i64, i64)> {
-        let object = ObjectVersion { key: format!("logs/{name}"), etag: "e".into(), uploaded_ms: 7, size: 1 };
+        let object =
+            ObjectVersion { key: format!("logs/{name}"), etag: "e".into(), uploaded_ms: 7, size: 1, origin: None };
         times_beyond_ledger(&object, records)
     }
 

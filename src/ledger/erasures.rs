@@ -31,6 +31,7 @@ pub(super) const SCHEMA: [&str; 4] = [
         id INTEGER PRIMARY KEY, rule TEXT NOT NULL, digests INTEGER NOT NULL, backfill INTEGER NOT NULL, by TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS erased_object_v1 (
         erasure INTEGER NOT NULL, object_key TEXT NOT NULL, lines INTEGER NOT NULL, taken_out INTEGER NOT NULL,
+        is_unknown INTEGER NOT NULL,
         PRIMARY KEY (erasure, object_key)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS erased_payload_v1 (
         erasure INTEGER NOT NULL, payload TEXT NOT NULL, sent TEXT NOT NULL,
@@ -140,6 +141,8 @@ pub struct ErasedTotals {
     pub taken_out: u64,
     /// Number of payloads by which erased lines went to the partner, or may have.
     pub payloads: u64,
+    /// Number of those batches that no ledger knew, so that nothing says what of them was sent.
+    pub unknown_batches: u64,
 }
 
 /// A request to note what an erasure found in a batch; a later note about the same one takes the place of an earlier one.
@@ -155,6 +158,9 @@ pub struct NoteErased {
     pub taken_out: u64,
     /// The payloads by which erased lines went to the partner, or may have.
     pub sent: Vec<SentLines>,
+    /// Whether no ledger knows the batch, so that nothing says what of it was sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_unknown: bool,
 }
 
 /// A request for the payloads by which lines of an erasure went to the partner, or may have, in the order of their handles.
@@ -175,23 +181,46 @@ pub struct ErasedPayloads {
     pub sent: Vec<SentLines>,
 }
 
+/// Why an isolate does not know the erasures of a generation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ErasureError {
+    /// The registry cannot be reached.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The registry was lost, and erasures with it.
+    #[error("the registry has {known} of {made} erasures: make the others again")]
+    Lost {
+        /// Number of erasures that it has.
+        known: u64,
+        /// Number of erasures that were made.
+        made: u64,
+    },
+}
+
+impl From<ErasureError> for BackendError {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::Backend(error) => error,
+            ErasureError::Lost { .. } => Self::new("reading the erasures", error.to_string()),
+        }
+    }
+}
+
 /// Has the isolate know the rules of this generation at least.
 ///
 /// # Errors
-/// [`BackendError`] if the registry cannot be reached, or does not have them.
+/// [`ErasureError`] if the registry cannot be reached, or does not have them.
 pub async fn ensure_generation(
     ledgers: &impl DurableObjects,
     known: &KnownErasures,
     generation: u64,
     now_ms: i64,
-) -> Result<(), BackendError> {
+) -> Result<(), ErasureError> {
     if known.generation() < generation {
         read_rules(ledgers, known, now_ms).await?;
     }
     match known.generation() {
-        read if read < generation => {
-            Err(BackendError::new("reading the erasures", format!("the registry has {read} of {generation}")))
-        }
+        read if read < generation => Err(ErasureError::Lost { known: read, made: generation }),
         _ => Ok(()),
     }
 }
@@ -277,7 +306,8 @@ fn rules(sql: &impl SqlDatabase) -> Result<ErasureRules, BackendError> {
 const TOTALS: &str = "(SELECT count(*) FROM erased_object_v1 WHERE erasure = e.id),
     (SELECT coalesce(sum(lines), 0) FROM erased_object_v1 WHERE erasure = e.id),
     (SELECT coalesce(sum(taken_out), 0) FROM erased_object_v1 WHERE erasure = e.id),
-    (SELECT count(*) FROM erased_payload_v1 WHERE erasure = e.id)";
+    (SELECT count(*) FROM erased_payload_v1 WHERE erasure = e.id),
+    (SELECT count(*) FROM erased_object_v1 WHERE erasure = e.id AND is_unknown = 1)";
 
 fn list(sql: &impl SqlDatabase, call: ListErasures) -> Result<ErasureList, BackendError> {
     let rows = sql.run(
@@ -302,6 +332,7 @@ fn read_erasure(sql: &impl SqlDatabase, row: &SqlRow) -> Result<StoredErasure, B
         lines: row.number(6)?,
         taken_out: row.number(7)?,
         payloads: row.number(8)?,
+        unknown_batches: row.number(9)?,
     };
     let rule = ErasureRule { values: std::iter::empty().collect(), ..rule };
     Ok(StoredErasure { id: row.number(0)?, rule, values: row.number(2)?, by: row.text(3)?, job, found })
@@ -310,9 +341,15 @@ fn read_erasure(sql: &impl SqlDatabase, row: &SqlRow) -> Result<StoredErasure, B
 fn note(sql: &impl SqlDatabase, note: &NoteErased) -> Result<CallAck, BackendError> {
     let erasure = SqlValue::number(note.id);
     sql.run(
-        "INSERT INTO erased_object_v1 (erasure, object_key, lines, taken_out) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (erasure, object_key) DO UPDATE SET lines = ?3, taken_out = ?4",
-        &[erasure.clone(), SqlValue::text(&*note.key), SqlValue::number(note.lines), SqlValue::number(note.taken_out)],
+        "INSERT INTO erased_object_v1 (erasure, object_key, lines, taken_out, is_unknown) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (erasure, object_key) DO UPDATE SET lines = ?3, taken_out = ?4, is_unknown = ?5",
+        &[
+            erasure.clone(),
+            SqlValue::text(&*note.key),
+            SqlValue::number(note.lines),
+            SqlValue::number(note.taken_out),
+            SqlValue::Integer(note.is_unknown.into()),
+        ],
     )?;
     for sent in &note.sent {
         let row = [erasure.clone(), SqlValue::text(&*sent.payload), json(sent)];

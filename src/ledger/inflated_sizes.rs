@@ -43,9 +43,8 @@ impl InflatedSizes {
 pub(super) fn inflated_sizes(sql: &impl SqlDatabase) -> Result<InflatedSizes, BackendError> {
     let step = case_of_steps("inflated", &INFLATED_STEPS);
     let sealed = [SqlValue::text(BatchState::Sealed.name())];
-    let statement = format!(
-        "SELECT {step} AS step, count(*), sum(inflated) FROM source_v1 WHERE state = ? AND counted = 1 GROUP BY step"
-    );
+    let statement =
+        format!("SELECT {step} AS step, count(*), sum(inflated) FROM source_v1 WHERE state = ? GROUP BY step");
     let mut found = InflatedSizes::default();
     for row in sql.run(&statement, &sealed)?.rows.iter().map(LedgerRow) {
         if let Some(count) = found.counts.get_mut(row.number::<usize>(0)?) {

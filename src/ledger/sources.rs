@@ -4,9 +4,11 @@
 //! A source is sealed in one transaction with all its payloads, and only if the accounts balance. A sealed source stays
 //! sealed.
 
+use std::borrow::Cow;
+
 use super::calls::{
     BeginAnswer, BeginBatch, CallAck, DeletedObjectVersions, FindUnfinished, ForgetDeletedObject, QuarantineAnswer,
-    QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep, SealAnswer, SealBatch,
+    QuarantineBatch, RecordShards, RemainingWork, ReplacedVersion, ReplayStep, RevisedBatch, SealAnswer, SealBatch,
     UnfinishedSources,
 };
 use super::delivery::{Delivery, DeliveryState};
@@ -18,18 +20,19 @@ use super::partitions;
 use super::plan::{DeliveryRequest, DeliveryWindow, delivers};
 use super::plans::{has_plans_left, next_plan, seal_plan, sealed_plans};
 use super::replays::is_due;
-use super::rewrites;
 use super::source_id::SourceId;
 use super::state::BatchState;
 use super::tables::{LedgerRow, json, maybe};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
-use crate::index::LineCounts;
+use crate::index::{LineCounts, ObjectVersion, VersionAge};
 use crate::record::Dataset;
 
 /// The row of an object version.
 struct StoredVersion {
     id: SourceId,
-    uploaded_ms: i64,
+    /// The entity tag of the version that the index has.
+    etag: String,
+    age: VersionAge,
     state: BatchState,
     code: String,
     indexed: bool,
@@ -40,14 +43,15 @@ struct StoredVersion {
 /// Returns every version of the object at `key`.
 fn versions(sql: &impl SqlDatabase, key: &str) -> Result<Vec<StoredVersion>, BackendError> {
     let rows = sql.run(
-        "SELECT id, uploaded_ms, state, code, indexed, shards, replay FROM source_v1 WHERE object_key = ?",
+        "SELECT id, uploaded_ms, state, code, indexed, shards, replay, etag, revision FROM source_v1 WHERE object_key = ?",
         &[SqlValue::text(key)],
     )?;
     let version = |row| {
         let row = LedgerRow(row);
         Ok(StoredVersion {
             id: row.source(0)?,
-            uploaded_ms: row.integer(1)?,
+            etag: row.text(7)?,
+            age: VersionAge { uploaded_ms: row.integer(1)?, revision: row.number(8)? },
             state: row.batch_state(2)?,
             code: row.maybe_text(3).unwrap_or_default(),
             indexed: row.integer(4)? != 0,
@@ -68,23 +72,21 @@ pub(super) fn begin(
     partitions::check(sql, ledger, &call.object.key)?;
     let (mine, others): (Vec<_>, Vec<_>) =
         versions(sql, &call.object.key)?.into_iter().partition(|version| version.id == call.source);
-    if others.iter().any(|version| version.uploaded_ms > call.object.uploaded_ms) {
+    let mine = mine.into_iter().next();
+    let is_older = |version: &StoredVersion| version.age.uploaded_ms > call.object.uploaded_ms;
+    let is_revised = |mine: &StoredVersion| !is_older(mine) && mine.age > call.object.age();
+    if others.iter().any(is_older) || mine.as_ref().is_some_and(is_revised) {
         return Ok(BeginAnswer::Superseded);
     }
-    let mine = mine.into_iter().next();
     if let Some(mine) = &mine
         && mine.state == BatchState::Quarantined
     {
         return Ok(BeginAnswer::Quarantined { code: mine.code.clone() });
     }
     match &mine {
-        None if !others.is_empty() && call.origin.is_none() => return Ok(BeginAnswer::AskOrigin),
-        None => {
-            insert(sql, call, now_ms)?;
-            rewrites::link(sql, call)?;
-        }
+        None => insert(sql, call, now_ms)?,
         Some(mine) => {
-            if mine.uploaded_ms < call.object.uploaded_ms {
+            if mine.age.uploaded_ms < call.object.uploaded_ms {
                 touch(sql, call)?;
             }
             if mine.state == BatchState::Open {
@@ -95,8 +97,7 @@ pub(super) fn begin(
     let is_rebuild = call.rebuild.is_some();
     let due = mine.as_ref().map(|mine| mine.replay).filter(|replay| call.index && !is_rebuild && is_due(*replay));
     let before_start = is_kept_back(sql, call, mine.is_some())?;
-    let deliver = if rewrites::is_planned_elsewhere(sql, &call.source)? { None } else { call.deliver.as_ref() };
-    let (plan, more) = match deliver {
+    let (plan, more) = match &call.deliver {
         // A plan that an earlier attempt left open is finished, and a replay's repairs are made.
         Some(request) if before_start => {
             next_plan(sql, &call.source, &DeliveryRequest { window: DeliveryWindow::NEVER, ..request.clone() }, due)?
@@ -108,9 +109,12 @@ pub(super) fn begin(
     let is_step = plan.as_ref().is_none_or(|plan| plan.repair.is_some());
     let replay = due.filter(|_| is_step).map(|number| ReplayStep { number, is_last: !more });
     let more = more || due.is_some() && replay.is_none();
-    let index = call.index && (is_rebuild || replay.is_some() || !mine.as_ref().is_some_and(|mine| mine.indexed));
-    let replaced: Vec<_> = others.into_iter().filter(|version| !version.shards.is_empty()).map(replaced).collect();
-    let sealed = mine.is_some_and(|mine| mine.state == BatchState::Sealed);
+    let revises = call.index && mine.as_ref().is_some_and(|mine| mine.etag != call.object.etag);
+    let is_indexed = mine.as_ref().is_some_and(|mine| mine.indexed) && !revises;
+    let index = call.index && (is_rebuild || replay.is_some() || !is_indexed);
+    let sealed = mine.as_ref().is_some_and(|mine| mine.state == BatchState::Sealed);
+    let replaced = others.into_iter().chain(mine.filter(|_| revises));
+    let replaced: Vec<_> = replaced.filter(|version| !version.shards.is_empty()).map(replaced_version).collect();
     if sealed && !index && plan.is_none() && replaced.is_empty() {
         return Ok(BeginAnswer::Complete);
     }
@@ -119,6 +123,7 @@ pub(super) fn begin(
         index,
         plan,
         replaced,
+        revises,
         before_start,
         registered: is_registered(sql)?,
         more,
@@ -135,8 +140,8 @@ fn is_kept_back(sql: &impl SqlDatabase, call: &BeginBatch, is_known: bool) -> Re
     if live.is_none() && call.rebuild.is_none() {
         return Ok(false);
     }
-    let copies =
-        sql.run("SELECT max(before_start) FROM source_v1 WHERE etag = ?", &[SqlValue::text(&*call.object.etag)])?;
+    let etag = SqlValue::text(call.object.batch_etag());
+    let copies = sql.run("SELECT max(before_start) FROM source_v1 WHERE coalesce(origin, etag) = ?", &[etag])?;
     let marked = copies.rows.first().and_then(|row| LedgerRow(row).maybe_integer(0)).unwrap_or_default();
     let mark = if marked == HELD_AFTER_LOSS || loss::holds(sql, call, is_known)? {
         HELD_AFTER_LOSS
@@ -149,16 +154,17 @@ fn is_kept_back(sql: &impl SqlDatabase, call: &BeginBatch, is_known: bool) -> Re
     Ok(mark != 0)
 }
 
-fn replaced(version: StoredVersion) -> ReplacedVersion {
-    ReplacedVersion { source: version.id, uploaded_ms: version.uploaded_ms, shards: version.shards }
+fn replaced_version(version: StoredVersion) -> ReplacedVersion {
+    let StoredVersion { etag, age, shards, .. } = version;
+    ReplacedVersion { etag, age, shards }
 }
 
 fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), BackendError> {
     let object = &call.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, possible_datasets, state, indexed, shards, gone, lines,
-            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms, counted, rewritten)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?, 1, 0)",
+            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms, origin, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?, ?, ?)",
         &[
             SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
@@ -171,9 +177,16 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
             SqlValue::number(now_ms),
             maybe(call.times.map(|times| times.0)),
             maybe(call.times.map(|times| times.1)),
+            origin_of(object),
+            SqlValue::number(object.age().revision),
         ],
     )
     .map(drop)
+}
+
+/// Returns the entity tag of what a version was rewritten from, for the column `origin`.
+fn origin_of(object: &ObjectVersion) -> SqlValue {
+    object.origin.as_ref().map_or(SqlValue::Null, |origin| SqlValue::text(&*origin.etag))
 }
 
 /// Records the dataset that the batch is read as, and the times of its first records; settings may have changed since an
@@ -191,10 +204,12 @@ fn describe(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendErro
     sql.run(statement, &parameters).map(drop)
 }
 
-/// Records that an object with the same content was uploaded again.
+/// Records that an object with the same content was uploaded again. The index has what it had.
 fn touch(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
-    let parameters = [SqlValue::number(call.object.uploaded_ms), SqlValue::text(call.source.as_str())];
-    sql.run("UPDATE source_v1 SET uploaded_ms = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
+    let age = call.object.age();
+    let parameters =
+        [SqlValue::Integer(age.uploaded_ms), SqlValue::number(age.revision), SqlValue::text(call.source.as_str())];
+    sql.run("UPDATE source_v1 SET uploaded_ms = ?, revision = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
 }
 
 /// Seals a source if the accounts balance.
@@ -212,7 +227,8 @@ pub(super) fn seal(
     if state == BatchState::Quarantined {
         return refuse("it is quarantined".into());
     }
-    if state == BatchState::Sealed && lines != seal.counts.lines {
+    let is_rewritten = seal.revision > 0 || seal.revised.is_some();
+    if state == BatchState::Sealed && lines != seal.counts.lines && !is_rewritten {
         return refuse(format!("it had {lines} lines, and now {}", seal.counts.lines));
     }
     let LineCounts { lines, records, .. } = seal.counts;
@@ -227,19 +243,18 @@ pub(super) fn seal(
         Some(plan) => !seal_plan(sql, seal, plan, now_ms)?,
         None => state == BatchState::Sealed,
     };
-    seal_index(sql, seal.indexed, &source)?;
-    let is_new = state == BatchState::Open && !rewrites::is_rewritten(sql, &seal.source)?;
-    if let Some(label) = seal.edge.as_ref().filter(|_| is_new) {
+    seal_index(sql, seal, &source)?;
+    if let Some(label) = seal.edge.as_ref().filter(|_| state == BatchState::Open) {
         add_label(sql, label)?;
     }
     let step = seal.replay.filter(|step| step.number == replay && is_due(replay));
-    rewrites::note_sealed(sql, &seal.source)?;
     if state == BatchState::Open || step.is_some() {
         let next = replay + u32::from(step.is_some_and(|step| step.is_last));
+        let counts = with_erased(&seal.counts, if state == BatchState::Sealed { lines } else { 0 });
         let parameters = [
             SqlValue::text(BatchState::Sealed.name()),
-            SqlValue::number(seal.counts.lines),
-            json(&seal.counts),
+            SqlValue::number(counts.lines),
+            json(&*counts),
             json(&seal.rejected),
             SqlValue::number(seal.inflated),
             maybe(seal.times.map(|times| times.0)),
@@ -257,16 +272,39 @@ pub(super) fn seal(
     Ok(SealAnswer { already, send: unsent(sql, ledger, &seal.source)? })
 }
 
+/// Returns the counts of a batch that had this number of lines when it was first sealed: the lines that it lacks now were erased,
+/// and all of them were records.
+fn with_erased(counts: &LineCounts, lines: u64) -> Cow<'_, LineCounts> {
+    match lines.saturating_sub(counts.lines) {
+        0 => Cow::Borrowed(counts),
+        erased => Cow::Owned(LineCounts { lines, records: counts.records + erased, ..counts.clone() }),
+    }
+}
+
 /// Records whether the index has the rays of a source, if indexing was requested.
-fn seal_index(sql: &impl SqlDatabase, indexed: Option<bool>, source: &SqlValue) -> Result<(), BackendError> {
-    match indexed {
+fn seal_index(sql: &impl SqlDatabase, seal: &SealBatch, source: &SqlValue) -> Result<(), BackendError> {
+    match seal.indexed {
         Some(true) => {
             sql.run("UPDATE source_v1 SET indexed = 1 WHERE id = ?", std::slice::from_ref(source))?;
+            if let Some(RevisedBatch { object, shards }) = &seal.revised {
+                let parameters = [
+                    SqlValue::text(&*object.etag),
+                    SqlValue::number(object.size),
+                    origin_of(object),
+                    SqlValue::number(object.age().revision),
+                    json(shards),
+                    source.clone(),
+                ];
+                let statement = "UPDATE source_v1 SET etag = ?1, size = ?2, origin = ?3, revision = ?4, shards = ?5
+                     WHERE id = ?6 AND revision <= ?4";
+                sql.run(statement, &parameters)?;
+            }
             replace_older(sql, source)
         }
         Some(false) => {
-            let statement = "UPDATE source_v1 SET indexed = 0, shards = '[]' WHERE id = ?";
-            sql.run(statement, std::slice::from_ref(source)).map(drop)
+            // A later version of the same batch may be what the index has.
+            let statement = "UPDATE source_v1 SET indexed = 0, shards = '[]' WHERE id = ? AND revision <= ?";
+            sql.run(statement, &[source.clone(), SqlValue::number(seal.revision)]).map(drop)
         }
         None => Ok(()),
     }
@@ -285,8 +323,16 @@ fn replace_older(sql: &impl SqlDatabase, source: &SqlValue) -> Result<(), Backen
 
 /// Records the shards that are about to receive rays of a source.
 pub(super) fn record_shards(sql: &impl SqlDatabase, call: &RecordShards) -> Result<CallAck, BackendError> {
-    let parameters = [json(&call.shards), SqlValue::text(call.source.as_str())];
-    sql.run("UPDATE source_v1 SET shards = ?1 WHERE id = ?2 AND shards <> ?1", &parameters)?;
+    let source = SqlValue::text(call.source.as_str());
+    let mut shards = call.shards.clone();
+    if call.adds {
+        let known = sql.run("SELECT shards FROM source_v1 WHERE id = ?", std::slice::from_ref(&source))?;
+        let known = known.rows.first().map(|row| LedgerRow(row).json::<Vec<String>>(0)).transpose()?;
+        shards.extend(known.unwrap_or_default());
+        shards.sort();
+        shards.dedup();
+    }
+    sql.run("UPDATE source_v1 SET shards = ?1 WHERE id = ?2 AND shards <> ?1", &[json(&shards), source])?;
     Ok(CallAck {})
 }
 
@@ -338,7 +384,7 @@ pub(super) fn forget_object(
     if call.forgotten {
         sql.run("UPDATE source_v1 SET indexed = 0, shards = '[]', gone = 1 WHERE object_key = ?", &[key])?;
     }
-    Ok(DeletedObjectVersions { versions: versions.into_iter().map(replaced).collect() })
+    Ok(DeletedObjectVersions { versions: versions.into_iter().map(replaced_version).collect() })
 }
 
 /// Returns the unfinished ones of these sources: neither sealed nor quarantined, waiting for a replay, with an unsealed
@@ -352,7 +398,9 @@ pub(super) fn find_unfinished(
     for source in &call.sources {
         let is_finished = match standing(sql, source)? {
             None | Some((BatchState::Open, _)) => false,
-            Some((BatchState::Sealed, replay)) => !is_due(replay) && !has_work_left(sql, source, call)?,
+            Some((BatchState::Sealed, replay)) => {
+                !is_due(replay) && has_version(sql, source, call)? && !has_work_left(sql, source, call)?
+            }
             Some((BatchState::Quarantined, _)) => true,
         };
         if !is_finished {
@@ -362,14 +410,19 @@ pub(super) fn find_unfinished(
     Ok(UnfinishedSources { sources })
 }
 
+/// Returns whether the index has the version of a source that the bucket has, as far as that is said.
+fn has_version(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinished) -> Result<bool, BackendError> {
+    let Some(etag) = call.rewritten.get(source) else { return Ok(true) };
+    let parameters = [SqlValue::text(source.as_str()), SqlValue::text(&**etag)];
+    let known = sql.run("SELECT 1 FROM source_v1 WHERE id = ? AND etag = ? AND indexed = 1", &parameters)?;
+    Ok(!known.rows.is_empty())
+}
+
 /// Returns whether a sealed source has an unsealed plan, or lacks one for some times to be delivered.
 fn has_work_left(sql: &impl SqlDatabase, source: &SourceId, call: &FindUnfinished) -> Result<bool, BackendError> {
     let statement = "SELECT dataset, uploaded_ms, before_start FROM source_v1 WHERE id = ?";
     let known = sql.run(statement, &[SqlValue::text(source.as_str())])?;
     let Some(row) = known.rows.first().map(LedgerRow) else { return Ok(true) };
-    if rewrites::is_planned_elsewhere(sql, source)? {
-        return Ok(false);
-    }
     let (uploaded_ms, before_start) = (row.integer(1)?, row.integer(2)?);
     let is_kept_back = before_start == HELD_AFTER_LOSS
         || call.written_from_ms.is_some_and(|from_ms| before_start != 0 || uploaded_ms < from_ms);

@@ -13,10 +13,11 @@ use super::delivery::DeliveryState;
 use super::source_id::SourceId;
 use super::state::BatchState;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
+use crate::index::ObjectOrigin;
 
 /// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
-/// replay. A source `continues` the version that it was first
-/// rewritten from; of these, one is `counted`, and all but the newest that was sealed are `rewritten`. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
+/// replay. Its `etag`, `size`, `origin` and `revision` are those of the version that the index has; its `lines` and `counts` those that it had
+/// when it was first sealed. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
 pub(super) const SCHEMA: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
@@ -27,7 +28,7 @@ pub(super) const SCHEMA: [&str; 8] = [
         lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,
         first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL, before_start INTEGER NOT NULL,
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER,
-        continues TEXT, counted INTEGER NOT NULL, rewritten INTEGER NOT NULL) WITHOUT ROWID",
+        origin TEXT, revision INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,
@@ -121,6 +122,12 @@ impl LedgerRow<'_> {
     /// Parses the state of a payload in a column.
     pub(super) fn delivery_state(&self, column: usize) -> Result<DeliveryState, BackendError> {
         DeliveryState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
+    }
+
+    /// Reads what an object was rewritten from, from the columns `origin` (this one) and `revision` (the next).
+    pub(super) fn object_origin(&self, column: usize) -> Result<Option<ObjectOrigin>, BackendError> {
+        let Some(etag) = self.maybe_text(column) else { return Ok(None) };
+        Ok(Some(ObjectOrigin { etag, revision: self.number(column + 1)? }))
     }
 
     /// Parses the identity of a source in a column.

@@ -61,7 +61,7 @@ pub(super) fn totals(
         oldest_pending,
         post_times: post_times(sql)?,
     };
-    let (totals, freshness, edge) = (books(sql, "counted = 1", &[])?, freshness(sql)?, edge_totals(sql)?);
+    let (totals, freshness, edge) = (books(sql, "1", &[])?, freshness(sql)?, edge_totals(sql)?);
     Ok(LedgerReport { totals, delivery, freshness, edge, inflated: inflated_sizes(sql)? })
 }
 
@@ -195,7 +195,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 
 /// The columns of a source, in the order of [`batch_of`].
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
-     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets, continues";
+     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets, origin, revision";
 
 /// Lists sources, most recently first seen first.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) -> Result<BatchList, BackendError> {
@@ -271,8 +271,13 @@ fn duplicates(sql: &impl SqlDatabase, source: &[SqlValue]) -> Result<Vec<PlanDup
 fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
     let row = LedgerRow(row);
     let counts = row.text(13)?;
-    let object =
-        ObjectVersion { key: row.text(1)?, etag: row.text(2)?, uploaded_ms: row.integer(3)?, size: row.number(4)? };
+    let object = ObjectVersion {
+        key: row.text(1)?,
+        etag: row.text(2)?,
+        uploaded_ms: row.integer(3)?,
+        size: row.number(4)?,
+        origin: row.object_origin(21)?,
+    };
     Ok(BatchSummary {
         id: BatchId { ledger: ledger.to_owned(), source: row.source(0)? }.handle(),
         object,
@@ -289,7 +294,6 @@ fn batch_of(ledger: &str, row: &SqlRow) -> Result<BatchSummary, BackendError> {
         counts: if counts == "{}" { LineCounts::default() } else { row.json(13)? },
         inflated: row.number(14)?,
         times: row.maybe_integer(18).zip(row.maybe_integer(19)),
-        continues: row.maybe_text(21).map(|_| row.source(21)).transpose()?,
     })
 }
 

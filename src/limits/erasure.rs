@@ -35,3 +35,7 @@ pub const ERASED_AT_ONCE: usize = 8 << 20;
 
 /// Time until an object is tried again of which a payload is being sent, in seconds: that of a claim.
 pub const ERASURE_RETRY_S: u32 = 60;
+
+/// Maximum number of pages that the backfill of an erasure lists in one run of the cron. The objects of a page are in up to 1,000
+/// ledgers, each of which is asked: 8,000 calls of the 10,000 that a run may make.
+pub const ERASURE_PAGES: usize = 8;

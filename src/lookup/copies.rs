@@ -56,7 +56,8 @@ mod tests {
     use crate::record::Dataset;
 
     fn found(key: &str, offset: u64, line: &str) -> FoundRecord {
-        let object = Rc::new(ObjectVersion { key: key.into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
+        let object =
+            Rc::new(ObjectVersion { key: key.into(), etag: "e".into(), uploaded_ms: 0, size: 1, origin: None });
         let line = line.as_bytes().to_vec();
         FoundRecord {
             dataset: Dataset::HttpRequests,

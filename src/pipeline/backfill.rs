@@ -14,10 +14,11 @@
 use serde::Serialize;
 
 use super::backfill_counts::count_backfills;
-use super::erase::note_erasures;
+use super::backfill_objects::{is_in_near_folders, is_near, wanted_objects};
+use super::erasures_made::note_erasures;
 use super::first_start::first_start;
 use crate::backend::{BackendError, Bucket, ListPage, ListRequest, ObjectHead, Queue};
-use crate::bucket_keys::{KeyClass, batch_times, classify, folder_day, skip_unread_folder};
+use crate::bucket_keys::skip_unread_folder;
 use crate::config::Config;
 use crate::ledger::backfills::{
     BackfillCursor, BackfillJob, BackfillRequest, BackfillStart, BackfillState, FindUnfinishedBackfills,
@@ -27,13 +28,12 @@ use crate::ledger::first_start::FirstStart;
 use crate::ledger::ids::{PARTNER, REGISTRY};
 use crate::ledger::pacer::{BackfillHold, HoldBackfills};
 use crate::limits::{
-    BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LATE_MS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE,
-    BACKFILL_SKEW_MS, BACKFILL_WAITING_S, ERASURES_FRESH_MS,
+    BACKFILL_BURST_S, BACKFILL_JOBS, BACKFILL_LINE_BYTES, BACKFILL_PAGES, BACKFILL_RATE, BACKFILL_WAITING_S,
+    ERASURE_PAGES, ERASURES_FRESH_MS,
 };
 use crate::r2_event::{EventBackfill, R2Event};
 use crate::rpc;
 use crate::services::Services;
-use crate::time;
 
 /// The work done in one run of the cron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -165,7 +165,7 @@ async fn drive(services: &impl Services, config: &Config, id: i64, mut job: Back
     }
     let mut announced = 0;
     job.credit = credit(&job, rate, now_ms);
-    for _ in 0..BACKFILL_PAGES {
+    for _ in 0..if job.request.erasure.is_some() { ERASURE_PAGES } else { BACKFILL_PAGES } {
         if job.credit <= 0 || job.state != BackfillState::Running {
             break;
         }
@@ -218,6 +218,7 @@ async fn page(
     let mut listed = services.bucket().list(&request).await?;
     listed.folders.retain(|folder| config.log_prefix.may_hold(folder));
     let now_ms = services.now_ms();
+    let wanted = wanted_objects(services, config, &job.request, &listed).await?;
     let mut events = Vec::new();
     let mut stopped_at = None;
     for (key, head) in &listed.objects {
@@ -229,7 +230,7 @@ async fn page(
             continue;
         }
         job.considered += 1;
-        if is_wanted(key, config, &job.request) {
+        if wanted.contains(key) {
             let lines = (head.size / BACKFILL_LINE_BYTES).max(1);
             job.credit = job.credit.saturating_sub_unsigned(lines);
             job.estimated_lines += lines;
@@ -271,30 +272,4 @@ fn event(bucket_name: &str, key: &str, head: &ObjectHead, id: i64, request: &Bac
     let backfill =
         EventBackfill { id, start_ms, end_ms, index, deliver, lines_per_second, again, erasure, filtered, rebuild };
     R2Event { backfill: Some(backfill), ..event }
-}
-
-/// Returns whether an object may hold records of the window. Its name gives the time of writing, usually minutes after
-/// the requests; an object without a time in its name matches unless its folder names another day.
-fn is_wanted(key: &str, config: &Config, request: &BackfillRequest) -> bool {
-    let is_batch = matches!(classify(key, &config.log_prefix), KeyClass::Batch(_));
-    let near = match batch_times(key) {
-        Some((start_ms, end_ms)) => {
-            start_ms <= request.end_ms.saturating_add(BACKFILL_LATE_MS)
-                && end_ms >= request.start_ms.saturating_sub(BACKFILL_SKEW_MS)
-        }
-        None => is_in_near_folders(key, config, request),
-    };
-    is_batch && near
-}
-
-/// Returns whether the folders of the window's days, which are listed first, include that of this object.
-fn is_in_near_folders(key: &str, config: &Config, request: &BackfillRequest) -> bool {
-    config.log_prefix.folders_below(key).all(|folder| is_near(folder, request))
-}
-
-/// Returns whether a folder may hold objects of the window.
-fn is_near(folder: &str, request: &BackfillRequest) -> bool {
-    let first = time::day(request.start_ms.saturating_sub(BACKFILL_SKEW_MS));
-    let last = time::day(request.end_ms.saturating_add(BACKFILL_LATE_MS));
-    folder_day(folder).is_none_or(|day| (first.as_str()..=last.as_str()).contains(&day))
 }

@@ -4,8 +4,8 @@
 //! A ledger is registered before any of its sources is sealed. A ledger that was lost since it was registered plans nothing of what
 //! it may have delivered.
 
-use crate::backend::{BackendError, Bucket};
-use crate::ledger::calls::{BeginAnswer, BeginBatch, MarkRegistered, VersionOrigin};
+use crate::backend::BackendError;
+use crate::ledger::calls::{BeginAnswer, BeginBatch, MarkRegistered};
 use crate::ledger::completeness::times_beyond_ledger;
 use crate::ledger::{BatchId, registry};
 use crate::rpc;
@@ -15,14 +15,10 @@ use crate::services::Services;
 pub(super) async fn begin_batch(
     services: &impl Services,
     id: &BatchId,
-    mut begin: BeginBatch,
+    begin: BeginBatch,
 ) -> Result<BeginAnswer, BackendError> {
     let ledgers = services.ledgers();
-    let mut answer = rpc::call(ledgers, &id.ledger, &begin).await?;
-    if matches!(answer, BeginAnswer::AskOrigin) {
-        begin.origin = Some(find_origin(services, &begin).await?);
-        answer = rpc::call(ledgers, &id.ledger, &begin).await?;
-    }
+    let answer = rpc::call(ledgers, &id.ledger, &begin).await?;
     let BeginAnswer::Work(work) = &answer else { return Ok(answer) };
     let beyond = times_beyond_ledger(&begin.object, begin.times);
     // The registry may have been lost, and the ledger not.
@@ -35,13 +31,4 @@ pub(super) async fn begin_batch(
     }
     let marked = rpc::call(ledgers, &id.ledger, &MarkRegistered { since_ms }).await?;
     if marked.lost { rpc::call(ledgers, &id.ledger, &begin).await } else { Ok(answer) }
-}
-
-/// Asks the bucket where a version of an object came from.
-async fn find_origin(services: &impl Services, begin: &BeginBatch) -> Result<VersionOrigin, BackendError> {
-    let key = &begin.object.key;
-    Ok(match services.bucket().origin(key, &begin.object.etag).await? {
-        Some(first) => VersionOrigin::Rewritten(services.batch_id(key, &first).await?.source),
-        None => VersionOrigin::Written,
-    })
 }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::head::HeadRecord;
+use crate::backend::ObjectHead;
 use crate::bucket_keys::DatasetClaim;
 use crate::record::{Dataset, DatasetEvidence, DatasetSet};
 
@@ -38,6 +39,15 @@ pub fn choose_dataset(claim: DatasetClaim, records: &[HeadRecord]) -> DatasetCho
         }
         DatasetClaim::Alias(hint) => DatasetChoice::Read(choose(hint, &evidence)),
         DatasetClaim::Unnamed | DatasetClaim::Unknown => DatasetChoice::Read(choose(Dataset::HttpRequests, &evidence)),
+    }
+}
+
+/// Chooses the dataset of a batch, as [`choose_dataset`] does; one that was rewritten keeps the dataset that it was read as.
+#[must_use]
+pub fn choose_dataset_of(head: &ObjectHead, claim: DatasetClaim, records: &[HeadRecord]) -> DatasetChoice {
+    match &head.rewrite {
+        Some(note) => DatasetChoice::Read(note.dataset),
+        None => choose_dataset(claim, records),
     }
 }
 

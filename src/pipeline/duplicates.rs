@@ -24,7 +24,7 @@ use crate::backend::{BackendError, Bucket, ByteStream};
 use crate::batch::{BatchLine, BatchReader, ObjectSpans};
 use crate::index::claims::{ClaimKind, ClaimLines, ClaimPart, EarlierClaim, PlanName};
 use crate::index::entry::{self, PartView, RayLocation};
-use crate::index::{ShardEntry, ShardName};
+use crate::index::{ObjectVersion, ShardEntry, ShardName};
 use crate::ledger::BatchId;
 use crate::ledger::books::PayloadView;
 use crate::ledger::calls::{BatchDetails, CheckPlan, GetBatch, PayloadSelection, PlanStanding};
@@ -178,7 +178,7 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let mut standing = rpc::call(self.services.ledgers(), &id.ledger, &call(false)).await?;
         if standing == PlanStanding::Open {
             let found = self.services.bucket().get(&plan.key).await?;
-            if found.is_some_and(|(head, _)| head.etag == plan.etag) {
+            if found.is_some_and(|(head, _)| ObjectVersion::new(&plan.key, &head).batch_etag() == plan.etag) {
                 return Err(BackendError::new(
                     "claiming lines",
                     "a batch with some of the same lines is not sealed yet",
@@ -286,11 +286,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let (Some(rules), Some(batch)) = (rules, &details.batch) else { return Ok(false) };
         let Some((head, body)) = self.services.bucket().get(&plan.name.key).await? else { return Ok(false) };
         // One without erased lines has all others where they were.
-        if head.etag != plan.name.etag {
-            let origin = self.services.bucket().origin(&plan.name.key, &head.etag).await?;
-            if origin.as_ref() != Some(&plan.name.etag) {
-                return Ok(false);
-            }
+        if ObjectVersion::new(&plan.name.key, &head).batch_etag() != plan.name.etag {
+            return Ok(false);
         }
         lines.clear();
         let default_ms = batch.object.default_ms();

@@ -45,11 +45,21 @@ pub struct ErasedLine {
 pub struct ErasedFromPayloads {
     /// The payloads with such lines that the partner has, or may have: delivered, confirmed, being sent, or with an attempt whose
     /// outcome is unknown.
-    pub sent: Vec<SentLines>,
-    /// Number of lines that were taken out of payloads before they were sent, now or before.
-    pub taken_out: u64,
+    pub sent: Vec<SentPayload>,
+    /// Offsets of the lines that were taken out of payloads before they were sent, now or before: one that several payloads had
+    /// as often.
+    pub taken_out: Vec<u64>,
     /// Whether a payload is being sent, or a plan is not sealed yet, so that this has to be repeated after that.
     pub waits: bool,
+}
+
+/// A payload with erased lines that the partner has, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentPayload {
+    /// What is said of it; its number of lines is that of `offsets`.
+    pub sent: SentLines,
+    /// Offsets of the lines in the inflated text of the batch, in bytes.
+    pub offsets: Vec<u64>,
 }
 
 /// Erases lines from the payloads of a batch; `names` are those of its job. Waits for the permit to read a batch if a pack is
@@ -70,7 +80,7 @@ pub async fn erase_from_payloads(
     for lines in sorted.chunks(ERASED_TOGETHER) {
         LineEraser { services, id, names, lines }.erase(&mut erased).await?;
     }
-    erased.sent.sort_by(|one, other| one.payload.cmp(&other.payload));
+    erased.sent.sort_by(|one, other| one.sent.payload.cmp(&other.sent.payload));
     Ok(erased)
 }
 
@@ -336,12 +346,12 @@ impl PlanLines {
     /// Says what became of the lines in the payloads of the plan.
     fn report(&self, payloads: &[PayloadView], into: &mut ErasedFromPayloads) {
         for view in payloads.iter().filter(|view| view.plan == self.number) {
-            let lines = self.lines_of(view).len() as u64;
-            into.waits |= lines > 0 && view.state == DeliveryState::Sending;
+            let lines = self.lines_of(view);
+            into.waits |= !lines.is_empty() && view.state == DeliveryState::Sending;
             if view.state == DeliveryState::Split && view.code.as_deref() == Some(ERASED) {
-                into.taken_out += self.known(view).len() as u64;
+                into.taken_out.extend(self.known(view));
             }
-            if let Some(is_sure) = was_sent(view).filter(|_| lines > 0) {
+            if let Some(is_sure) = was_sent(view).filter(|_| !lines.is_empty()) {
                 // Which half has a line is known from its body alone.
                 let is_half = view.payload.index.split('.').skip(1).any(|part| matches!(part, "0" | "1"));
                 let is_guess = is_half && !self.possible(view).is_empty();
@@ -365,18 +375,21 @@ fn was_sent(view: &PayloadView) -> Option<bool> {
 }
 
 /// Adds lines of a payload to those that were sent.
-fn add_sent(sent: &mut Vec<SentLines>, view: &PayloadView, lines: u64, in_doubt: bool) {
-    if let Some(known) = sent.iter_mut().find(|known| known.payload == view.id) {
-        known.lines += lines;
-        known.in_doubt |= in_doubt;
+fn add_sent(sent: &mut Vec<SentPayload>, view: &PayloadView, lines: Vec<u64>, in_doubt: bool) {
+    let number = lines.len() as u64;
+    if let Some(known) = sent.iter_mut().find(|known| known.sent.payload == view.id) {
+        known.sent.lines += number;
+        known.sent.in_doubt |= in_doubt;
+        known.offsets.extend(lines);
         return;
     }
-    sent.push(SentLines {
+    let said = SentLines {
         payload: view.id.clone(),
         partner_batch_id: view.partner_batch_id.clone(),
-        lines,
+        lines: number,
         state: view.state,
         in_doubt,
         completed_ms: view.completed_ms,
-    });
+    };
+    sent.push(SentPayload { sent: said, offsets: lines });
 }

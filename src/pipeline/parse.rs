@@ -14,7 +14,7 @@ use super::retry_delay::retry_delay_s;
 use crate::backend::{BackendError, Bucket, Queue};
 use crate::bucket_keys::{DatasetClaim, IgnoreReason, KeyClass, classify};
 use crate::config::{Config, ConfigFault, LogLevel};
-use crate::index::{LineCounts, forget_entries, remove_claims};
+use crate::index::{LineCounts, VersionAge, forget_entries, remove_claims};
 use crate::ledger::backfills::{BackfillRequest, CountEndedObject, ListBackfills, RebuiltObject};
 use crate::ledger::calls::{DeletedObjectVersions, ForgetDeletedObject, RebuildRequest};
 use crate::ledger::ids::REGISTRY;
@@ -268,8 +268,8 @@ impl<S: Services> AnnouncedObject<'_, S> {
     /// Processes the object, which exists, and reports to the backfill that announced it.
     async fn process(&self) -> Result<ParseVerdict, BackendError> {
         let Self { services, config, key, claim, backfill } = *self;
-        if let Some(EventBackfill { id, erasure: Some(erasure), .. }) = backfill {
-            return self.examine_for(id, erasure).await;
+        if let Some(EventBackfill { id, erasure: Some(_), .. }) = backfill {
+            return self.examine_for(id).await;
         }
         if backfill.is_some_and(|backfill| backfill.deliver) && config.delivery.is_none() {
             return Ok(stopped(config, key));
@@ -309,11 +309,11 @@ impl<S: Services> AnnouncedObject<'_, S> {
 }
 
 impl<S: Services> AnnouncedObject<'_, S> {
-    /// Looks for the lines of an erasure, and reports to its backfill.
-    async fn examine_for(&self, backfill: i64, erasure: u64) -> Result<ParseVerdict, BackendError> {
+    /// Looks for erased lines, and reports to the backfill of the erasure that announced the object.
+    async fn examine_for(&self, backfill: i64) -> Result<ParseVerdict, BackendError> {
         let Self { services, config, key, claim, .. } = *self;
         let request = BatchRequest::new(key, claim, &config.log_prefix);
-        let quarantined = match erase_object(services, (key, &request), erasure, config.kept.erasures).await? {
+        let quarantined = match erase_object(services, (key, &request), config.kept.erasures).await? {
             ErasureOutcome::Done { is_batch } => !is_batch,
             ErasureOutcome::Waits => return Ok(in_flight(key)),
         };
@@ -448,11 +448,12 @@ async fn forget(services: &impl Services, key: &str) -> Result<ParseVerdict, Bac
     let call = |forgotten| ForgetDeletedObject { key: key.into(), forgotten };
     let DeletedObjectVersions { versions } = rpc::call(services.ledgers(), &ledger, &call(false)).await?;
     for old in &versions {
-        forget_entries(services.shards(), key, old.uploaded_ms, old.shards.iter()).await?;
-        if services.now_ms() - old.uploaded_ms > CLAIMS_KEPT_MS {
+        let written_ms = old.age.uploaded_ms;
+        forget_entries(services.shards(), key, VersionAge::until(written_ms), old.shards.iter()).await?;
+        if services.now_ms() - written_ms > CLAIMS_KEPT_MS {
             remove_claims(services.shards(), key, old.shards.iter()).await?;
         }
-        remove_sidecars(services, old).await?;
+        remove_sidecars(services, key, &old.etag).await?;
     }
     rpc::call(services.ledgers(), &ledger, &call(true)).await?;
     Ok(ParseVerdict::new(ParseOutcome::Removed, Some(key.into())))

@@ -14,12 +14,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Serialize, Serializer};
-
+pub use super::batch_figures::BatchFigures;
 use super::begin::begin_batch;
-use super::dataset_choice::{DatasetChoice, choose_dataset, possible_datasets};
+use super::dataset_choice::{DatasetChoice, choose_dataset_of, possible_datasets};
 use super::duplicates::{DuplicateFinder, LineClaims, claim_again};
 use super::edge_label::edge_label;
+use super::erasures_made::erased_for_delivery;
 use super::head::peek_batch;
 use super::known_lines::KnownLines;
 use super::plan_rules::PlanRules;
@@ -28,16 +28,17 @@ use super::scan::{BatchContext, BatchScan, ScanError, scan_batch};
 use super::small_object::ObjectBody;
 use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream, Queue, WholeBody};
-use crate::batch::{BatchError, ReadTotals};
-use crate::bucket_keys::{DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, summaries_key, windows_key};
+use crate::batch::BatchError;
+use crate::bucket_keys::{
+    DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, summaries_key, version_digest, windows_key,
+};
 use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
 use crate::ledger::calls::{
     BeginAnswer, BeginBatch, QuarantineBatch, RebuildRequest, RecordShards, RemainingWork, ReplacedVersion, ReplayStep,
-    SealAnswer, SealBatch, SealedPlan,
+    RevisedBatch, SealAnswer, SealBatch, SealedPlan,
 };
 use crate::ledger::completeness::times_beyond_ledger;
-use crate::ledger::erasures::ensure_fresh;
 use crate::ledger::layout_doubts::{NoteSkew, note_skew};
 use crate::ledger::occupancy::mark_occupied;
 use crate::ledger::plan::DeliveryRequest;
@@ -100,49 +101,6 @@ pub enum BatchOutcome {
     Gone,
 }
 
-/// The figures of a sealed batch. Their JSON is part of the message's log line.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct BatchFigures {
-    /// Number of bytes and lines read.
-    #[serde(flatten)]
-    pub totals: ReadTotals,
-    /// Number of shards that were written.
-    pub shards: usize,
-    /// Size of the packed rays over all shards, in bytes.
-    pub index_bytes: u64,
-    /// Size of the packed parent links over all shards, in bytes.
-    pub link_bytes: u64,
-    /// Size of the access points' windows, in bytes.
-    pub window_bytes: u64,
-    /// Size of the spans' summaries, in bytes.
-    pub summary_bytes: u64,
-    /// Number of shard rows billed as written.
-    pub rows_written: u64,
-    /// Number of payloads.
-    pub payloads: usize,
-    /// Number of lines in these payloads.
-    pub payload_lines: u64,
-    /// Number of lines that are already in other payloads.
-    pub duplicates: u64,
-    /// Number of the batch's lines, by kind.
-    #[serde(flatten, serialize_with = "write_counts")]
-    pub counts: LineCounts,
-    /// Whether a newer version replaced it in the index in the meantime, which decides the verdict.
-    #[serde(skip)]
-    pub superseded: bool,
-    /// Whether it is the first batch of its dataset and hour whose rays have other times than their records; the verdict warns.
-    #[serde(skip)]
-    pub is_layout_doubtful: bool,
-    /// Whether it is only indexed, since it lay in the bucket before the first start, or before a loss; the verdict says so.
-    #[serde(skip)]
-    pub before_start: bool,
-}
-
-/// Writes the counts without instants of records: a log line says nothing of a record.
-fn write_counts<S: Serializer>(counts: &LineCounts, serializer: S) -> Result<S::Ok, S::Error> {
-    LineCounts { stretches: Vec::new(), skew: None, ..counts.clone() }.serialize(serializer)
-}
-
 /// Does the requested work on the object at `key` of the log bucket.
 ///
 /// # Errors
@@ -181,7 +139,7 @@ async fn process_version(
     let body = ObjectBody::unless_test(body, head.size).await?;
     let Some(body) = body else { return Ok((BatchOutcome::Ignored(IgnoreReason::LogpushCheck), false)) };
     let (beginning, body) = peek_batch(body).await?;
-    let choice = choose_dataset(request.claim, &beginning.records);
+    let choice = choose_dataset_of(&head, request.claim, &beginning.records);
     let (dataset, contradiction) = match choice {
         DatasetChoice::Unknown => return Ok((BatchOutcome::Ignored(IgnoreReason::UnknownDataset), false)),
         DatasetChoice::Read(dataset) => (dataset, None),
@@ -191,9 +149,8 @@ async fn process_version(
             (named, Some(beginning.form.map_or(other, BatchError::Form)))
         }
     };
-    let id = services.batch_id(key, &head.etag).await?;
-    let object =
-        ObjectVersion { key: key.into(), etag: head.etag.clone(), uploaded_ms: head.uploaded_ms, size: head.size };
+    let object = ObjectVersion::new(key, &head);
+    let id = services.batch_id(key, object.batch_etag()).await?;
     let names = request.key_names(dataset);
     let times = beginning.times(&names);
     let begin = BeginBatch {
@@ -204,20 +161,19 @@ async fn process_version(
         times,
         index: request.index,
         deliver: request.deliver.clone().filter(|deliver| deliver.options.delivers(dataset)),
-        origin: None,
         rebuild: request.rebuild,
     };
     let work = match begin_batch(services, &id, begin).await? {
-        BeginAnswer::AskOrigin => return Err(BackendError::new("processing an object", "its origin is not known")),
         BeginAnswer::Complete => return Ok((BatchOutcome::AlreadySealed, false)),
         BeginAnswer::Quarantined { .. } => return Ok((BatchOutcome::AlreadyQuarantined, false)),
         BeginAnswer::Superseded => return Ok((BatchOutcome::Superseded, false)),
         BeginAnswer::Work(work) => work,
     };
-    let RemainingWork { index, plan, replaced, before_start, more, replay, claims, .. } = work;
+    let RemainingWork { index, plan, replaced, revises, before_start, more, replay, claims, .. } = work;
     let (plan, rebuilds) = (plan.as_ref(), request.rebuild.is_some());
     let (id, object) = (&id, &object);
-    let writer = BatchWriter { services, permit, id, object, replaced, names, index, replay, rebuilds, claims };
+    let writer =
+        BatchWriter { services, permit, id, object, replaced, revises, names, index, replay, rebuilds, claims };
     if let Some(why) = contradiction {
         return Ok((writer.quarantine(why).await?, false));
     }
@@ -242,6 +198,14 @@ fn transformer(
     Ok(PartnerTransformer::new(rules, object.default_ms(), pack_bytes))
 }
 
+/// What the index has of a batch.
+struct IndexedBatch {
+    /// Whether it has this version: not if a newer one was indexed in the meantime.
+    is_current: bool,
+    /// The shards that it was written to.
+    shards: Vec<String>,
+}
+
 /// Scans one version and writes the results.
 struct BatchWriter<'a, S> {
     services: &'a S,
@@ -250,6 +214,8 @@ struct BatchWriter<'a, S> {
     object: &'a ObjectVersion,
     /// Older versions of the object in the index.
     replaced: Vec<ReplacedVersion>,
+    /// Whether one of them is this batch before it was rewritten.
+    revises: bool,
     /// The dataset that the batch is read as, with the names of its ray and time members.
     names: KeyNames,
     /// Whether to index the batch.
@@ -273,7 +239,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let Self { services, permit, object, names, .. } = self;
         let transform = match plan {
             Some(plan) => {
-                let erased = ensure_fresh(services.ledgers(), &services.isolate().erasures, services.now_ms()).await?;
+                let erased = erased_for_delivery(*services).await?;
                 let transform = transformer(plan.clone(), object, services.pack_bytes())?;
                 Some(transform.without_erased(names.dataset(), erased))
             }
@@ -284,7 +250,12 @@ impl<S: Services> BatchWriter<'_, S> {
             None => transform,
         });
         let body = HeartbeatBody { permit, now_ms: || services.now_ms(), body: WholeBody::new(body, object.size) };
-        let context = BatchContext { source: &self.id.source, names: names.clone(), default_ms: object.default_ms() };
+        let context = BatchContext {
+            source: &self.id.source,
+            names: names.clone(),
+            default_ms: object.default_ms(),
+            is_judged: object.origin.is_some(),
+        };
         scan_batch(services.data_bucket(), body, context, transform).await
     }
 
@@ -296,7 +267,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
         let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
         if let Some(claims) = claims.as_ref().filter(|_| self.rebuilds) {
-            claim_again(self.services, &self.claims, (&self.object.key, &self.object.etag), claims).await?;
+            claim_again(self.services, &self.claims, (&self.object.key, self.object.batch_etag()), claims).await?;
         }
         let superfluous = match plan.zip(claims) {
             Some((plan, claims)) => self.leave_out_duplicates(&mut scan, plan, &claims).await?,
@@ -330,7 +301,7 @@ impl<S: Services> BatchWriter<'_, S> {
             return Ok(Vec::new());
         };
         let ObjectVersion { key, etag, .. } = self.object;
-        let name = PlanName { key: key.clone(), etag: etag.clone(), plan: plan.number };
+        let name = PlanName { key: key.clone(), etag: self.object.batch_etag().to_owned(), plan: plan.number };
         let (services, permit, batch) = (self.services, self.permit, self.id.handle());
         let finder = DuplicateFinder { services, permit, batch, plan: name, repetition: plan.repetition() };
         let Some(known) = finder.find(claims).await? else { return Ok(Vec::new()) };
@@ -353,9 +324,8 @@ impl<S: Services> BatchWriter<'_, S> {
         packs.map(|pack| pack.key(&self.id.source, plan.number)).collect()
     }
 
-    /// Writes the batch's rays, windows and summaries, and drops those of older versions. Returns whether the batch is
-    /// in the index: it is not if a newer version was indexed in the meantime.
-    async fn write_index(&self, scan: &mut BatchScan, report: &mut BatchFigures) -> Result<bool, BackendError> {
+    /// Writes the batch's rays, windows and summaries, and drops those of older versions.
+    async fn write_index(&self, scan: &mut BatchScan, report: &mut BatchFigures) -> Result<IndexedBatch, BackendError> {
         let entries = std::mem::take(&mut scan.entries);
         let shards: Vec<String> = entries.iter().map(|entry| entry.shard.to_string()).collect();
         report.shards = shards.len();
@@ -363,12 +333,13 @@ impl<S: Services> BatchWriter<'_, S> {
         report.link_bytes = entries.iter().flat_map(|entry| &entry.links).map(|part| part.bytes.len() as u64).sum();
         report.window_bytes = scan.windows.len() as u64;
         report.summary_bytes = scan.summaries.spans.len() as u64;
-        let digest = self.id.source.as_str();
+        let digest = &version_digest(self.services.bucket_name(), &self.object.key, &self.object.etag);
         self.put_sidecar(windows_key(digest), std::mem::take(&mut scan.windows)).await?;
         self.put_sidecar(summaries_key(digest), std::mem::take(&mut scan.summaries.spans)).await?;
         let prefixes: Vec<u32> = entries.iter().filter_map(|entry| entry.shard.prefix()).collect();
         self.mark_occupied(&prefixes).await?;
-        self.call_ledger(&RecordShards { source: self.id.source.clone(), shards: shards.clone() }).await?;
+        let record = RecordShards { source: self.id.source.clone(), shards: shards.clone(), adds: self.revises };
+        self.call_ledger(&record).await?;
         let rewrites = self.replay.is_some() || self.rebuilds;
         let rows = put_entries(
             self.services.shards(),
@@ -381,7 +352,7 @@ impl<S: Services> BatchWriter<'_, S> {
         report.superseded = rows.is_none();
         report.rows_written = rows.unwrap_or_default();
         self.forget_replaced(&shards).await?;
-        Ok(rows.is_some())
+        Ok(IndexedBatch { is_current: rows.is_some(), shards })
     }
 
     /// Notes in the registry that most rays have other times than their records, before the batch counts as read. Returns whether
@@ -395,21 +366,26 @@ impl<S: Services> BatchWriter<'_, S> {
     }
 
     /// Seals the batch in its ledger. The answer lists the payloads whose messages must be sent.
-    async fn seal(&self, scan: BatchScan, indexed: Option<bool>) -> Result<SealAnswer, BackendError> {
+    async fn seal(&self, scan: BatchScan, indexed: Option<IndexedBatch>) -> Result<SealAnswer, BackendError> {
         let times = record_times(&scan);
         if let Some(beyond) = times_beyond_ledger(self.object, times) {
             registry::register(self.services.ledgers(), &self.id.ledger, Some(beyond)).await?;
         }
+        let revised = indexed.as_ref().filter(|_| self.revises);
+        let revised =
+            revised.map(|indexed| RevisedBatch { object: self.object.clone(), shards: indexed.shards.clone() });
         let seal = SealBatch {
             source: self.id.source.clone(),
             counts: scan.counts,
             rejected: scan.rejected,
             inflated: scan.totals.inflated,
             times,
-            indexed,
+            indexed: indexed.as_ref().map(|indexed| indexed.is_current),
             plan: scan.plan.map(|plan| SealedPlan { together: self.services.group_payloads(), ..plan }),
             edge: edge_label(self.services.bucket(), self.names.dataset(), self.object).await?,
             replay: self.replay,
+            revision: self.object.age().revision,
+            revised,
         };
         self.call_ledger(&seal).await
     }
@@ -457,8 +433,8 @@ impl<S: Services> BatchWriter<'_, S> {
     async fn forget_replaced(&self, kept: &[String]) -> Result<(), BackendError> {
         for old in &self.replaced {
             let names = old.shards.iter().filter(|name| !kept.contains(name));
-            forget_entries(self.services.shards(), &self.object.key, old.uploaded_ms, names).await?;
-            remove_sidecars(self.services, old).await?;
+            forget_entries(self.services.shards(), &self.object.key, old.age, names).await?;
+            remove_sidecars(self.services, &self.object.key, &old.etag).await?;
         }
         Ok(())
     }
@@ -476,7 +452,7 @@ fn record_times(scan: &BatchScan) -> Option<(i64, i64)> {
 }
 
 /// Removes the sidecar objects of a version that is no longer indexed, after the entries that refer to them.
-pub(super) async fn remove_sidecars(services: &impl Services, old: &ReplacedVersion) -> Result<(), BackendError> {
-    let digest = old.source.as_str();
-    services.data_bucket().delete(&[windows_key(digest), summaries_key(digest)]).await
+pub(super) async fn remove_sidecars(services: &impl Services, key: &str, etag: &str) -> Result<(), BackendError> {
+    let digest = version_digest(services.bucket_name(), key, etag);
+    services.data_bucket().delete(&[windows_key(&digest), summaries_key(&digest)]).await
 }

@@ -16,6 +16,7 @@ use super::read_permit::{HeartbeatBody, acquire_read_permit};
 use crate::backend::{BackendError, Bucket, ByteStream, WholeBody};
 use crate::batch::{BatchLine, BatchReader};
 use crate::erasure::JudgedLine;
+use crate::index::ObjectVersion;
 use crate::ledger::DeliveryId;
 use crate::ledger::calls::BatchDetails;
 use crate::ledger::delivery::{BodyLocation, Payload};
@@ -110,9 +111,7 @@ impl LostPack {
         let Some(batch) = &self.details.batch else { return Ok(None) };
         let Some((head, body)) = services.bucket().get(&batch.object.key).await? else { return Ok(None) };
         // One that was rewritten lacks erased lines alone.
-        let etag = &batch.object.etag;
-        let is_same =
-            head.etag == *etag || services.bucket().origin(&batch.object.key, &head.etag).await?.as_ref() == Some(etag);
+        let is_same = ObjectVersion::new(&batch.object.key, &head).batch_etag() == batch.object.batch_etag();
         let Some(dataset) = Dataset::from_name(&batch.dataset).filter(|_| is_same) else { return Ok(None) };
         let names = services.log_prefixes().key_names(&batch.object.key, dataset);
         let default_ms = batch.object.default_ms();

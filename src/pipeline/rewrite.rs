@@ -11,30 +11,33 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::read_permit::{HeartbeatBody, acquire_read_permit};
-use crate::backend::{BackendError, Bucket, ByteStream, MultipartUpload, RangedRead, RewrittenVersion, WholeBody};
+use crate::backend::{BackendError, Bucket, ByteStream, MultipartUpload, RangedRead, RewriteNote, WholeBody};
 use crate::batch::{GZIP_MAGIC, Inflater};
 use crate::limits::UPLOAD_PART;
+use crate::record::Dataset;
 use crate::services::Services;
 
-/// Rewrites this version of an object with blanks in the place of the lines at these offsets, ascending. Returns whether it did:
-/// another version, or a damaged one, stays.
+/// Rewrites this version of a batch with blanks in the place of the lines at these offsets, ascending; it was read as `dataset`.
+/// Returns whether it did: another version, or a damaged one, stays.
 ///
 /// # Errors
 /// [`BackendError`] if the bucket failed; the object may have been rewritten.
 pub(super) async fn rewrite_object(
     services: &impl Services,
-    (key, etag): (&str, &str),
+    (key, etag, dataset): (&str, &str, Dataset),
     lines: &[u64],
 ) -> Result<bool, BackendError> {
     let permit = acquire_read_permit(services).await?;
     let bucket = services.bucket();
-    let origin = bucket.origin(key, etag).await?.unwrap_or_else(|| etag.to_owned());
-    let version = RewrittenVersion { etag: etag.to_owned(), origin };
     let Some((head, body)) = bucket.get(key).await?.filter(|(head, _)| head.etag == etag) else { return Ok(false) };
+    let note = match head.rewrite {
+        Some(note) => RewriteNote { revision: note.revision.saturating_add(1), ..note },
+        None => RewriteNote { etag: head.etag, uploaded_ms: head.uploaded_ms, revision: 1, dataset },
+    };
     let body = WholeBody::new(body, head.size);
     let mut body = HeartbeatBody { permit: &permit, now_ms: || services.now_ms(), body };
     let mut rewriter = Rewriter::new(lines);
-    let mut parts = Parts { bucket, key, version: &version, upload: None };
+    let mut parts = Parts { bucket, key, etag, note: &note, upload: None };
     while let Some(piece) = body.next().await? {
         if rewriter.push(&piece).is_none() {
             parts.abort().await;
@@ -55,7 +58,9 @@ pub(super) async fn rewrite_object(
 struct Parts<'a, B: Bucket> {
     bucket: &'a B,
     key: &'a str,
-    version: &'a RewrittenVersion,
+    /// The entity tag of the version that is replaced.
+    etag: &'a str,
+    note: &'a RewriteNote,
     upload: Option<B::Upload>,
 }
 
@@ -63,7 +68,7 @@ impl<B: Bucket> Parts<'_, B> {
     async fn send(&mut self, part: Vec<u8>) -> Result<(), BackendError> {
         let mut upload = match self.upload.take() {
             Some(upload) => upload,
-            None => self.bucket.rewrite(self.key, self.version).await?,
+            None => self.bucket.rewrite(self.key, self.etag, self.note).await?,
         };
         let sent = upload.part(part).await;
         if sent.is_err() {
@@ -77,13 +82,13 @@ impl<B: Bucket> Parts<'_, B> {
     /// Completes the object with its last bytes; returns whether it took the place of the version that was read.
     async fn finish(mut self, rest: Vec<u8>) -> Result<bool, BackendError> {
         if self.upload.is_none() {
-            return self.bucket.replace(self.key, rest, self.version).await;
+            return self.bucket.replace(self.key, self.etag, rest, self.note).await;
         }
         if !rest.is_empty() {
             self.send(rest).await?;
         }
         let Some(upload) = self.upload.take() else { return Ok(false) };
-        match self.bucket.get_range(self.key, Some(&self.version.etag), 0..1).await {
+        match self.bucket.get_range(self.key, Some(self.etag), 0..1).await {
             Ok(RangedRead::Body(_)) => upload.complete().await.map(|_| true),
             outcome => {
                 let _parts_expire = upload.abort().await;

@@ -139,6 +139,8 @@ pub struct BatchContext<'a> {
     pub names: KeyNames,
     /// Unix milliseconds that stand for the time of records without one.
     pub default_ms: i64,
+    /// Whether the object was a valid batch before it was rewritten: it is one with whatever is left of its lines.
+    pub is_judged: bool,
 }
 
 /// The reason why a scan did not reach the end of its batch.
@@ -162,9 +164,10 @@ pub async fn scan_batch<B: Bucket>(
     context: BatchContext<'_>,
     transform: Option<PartnerTransformer>,
 ) -> Result<BatchScan, ScanError> {
-    let BatchContext { source, names, default_ms } = context;
+    let BatchContext { source, names, default_ms, is_judged } = context;
     let mut reader = BatchReader::finding_spans();
     let index = IndexBuilder::new(names.dataset(), default_ms);
+    let index = if is_judged { index.judged() } else { index };
     let scanner = LineScanner::by_names(names);
     let mut sink = BatchLineSink { scanner, index, transform, full: Vec::new(), refused: None };
     let number = sink.transform.as_ref().map_or(0, PartnerTransformer::number);

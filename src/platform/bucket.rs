@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use worker::{
-    Bucket as R2, Conditional, HttpMetadata, MultipartUpload as R2MultipartUpload, Object, Range as R2Range,
+    Bucket as R2, Conditional, HttpMetadata, Include, MultipartUpload as R2MultipartUpload, Object, Range as R2Range,
     UploadedPart,
 };
 
 use super::failed;
 use super::streams::StreamedBody;
 use crate::backend::{
-    BackendError, Bucket, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
+    BackendError, Bucket, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewriteNote, to_json,
 };
 
 /// An R2 bucket.
@@ -57,7 +57,10 @@ impl Bucket for R2Bucket {
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<ObjectHead, BackendError> {
         let object = self.0.put(key, bytes).execute().await.map_err(failed("writing an object"))?;
-        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an object", "the bucket rejected it"))
+        object
+            .as_ref()
+            .map(written_head)
+            .ok_or_else(|| BackendError::new("writing an object", "the bucket rejected it"))
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, BackendError> {
@@ -75,7 +78,8 @@ impl Bucket for R2Bucket {
     }
 
     async fn list(&self, ask: &ListRequest) -> Result<ListPage, BackendError> {
-        let mut list = self.0.list().prefix(ask.prefix.as_str());
+        // The note of an object that was rewritten is in its metadata.
+        let mut list = self.0.list().prefix(ask.prefix.as_str()).include(vec![Include::CustomMetadata]);
         // A cursor remembers where its listing began.
         match (&ask.cursor, &ask.after) {
             (Some(cursor), _) => list = list.cursor(cursor.as_str()),
@@ -101,7 +105,10 @@ impl Bucket for R2Bucket {
     async fn put_upload(&self, key: &str, bytes: Vec<u8>, uploader: &str) -> Result<ObjectHead, BackendError> {
         let put = self.0.put(key, bytes).custom_metadata(metadata(uploader));
         let object = put.execute().await.map_err(failed("writing an upload"))?;
-        object.as_ref().map(head).ok_or_else(|| BackendError::new("writing an upload", "the bucket rejected it"))
+        object
+            .as_ref()
+            .map(written_head)
+            .ok_or_else(|| BackendError::new("writing an upload", "the bucket rejected it"))
     }
 
     async fn uploader(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
@@ -112,24 +119,20 @@ impl Bucket for R2Bucket {
         self.metadata(key, etag, EDGE_LABEL).await
     }
 
-    async fn replace(&self, key: &str, bytes: Vec<u8>, version: &RewrittenVersion) -> Result<bool, BackendError> {
+    async fn replace(&self, key: &str, etag: &str, bytes: Vec<u8>, note: &RewriteNote) -> Result<bool, BackendError> {
         let rewriting = failed("rewriting an object");
-        let Some((custom, http)) = self.kept_metadata(key, version).await? else { return Ok(false) };
-        let only_if = Conditional { etag_matches: Some(version.etag.clone()), ..Conditional::default() };
+        let Some((custom, http)) = self.kept_metadata(key, etag, note).await? else { return Ok(false) };
+        let only_if = Conditional { etag_matches: Some(etag.to_owned()), ..Conditional::default() };
         let put = self.0.put(key, bytes).custom_metadata(custom).http_metadata(http).only_if(only_if);
         Ok(put.execute().await.map_err(rewriting)?.is_some())
     }
 
-    async fn rewrite(&self, key: &str, version: &RewrittenVersion) -> Result<R2Upload, BackendError> {
-        let kept = self.kept_metadata(key, version).await?;
+    async fn rewrite(&self, key: &str, etag: &str, note: &RewriteNote) -> Result<R2Upload, BackendError> {
+        let kept = self.kept_metadata(key, etag, note).await?;
         let (custom, http) =
             kept.ok_or_else(|| BackendError::new("rewriting an object", "it is another version now"))?;
         let upload = self.0.create_multipart_upload(key).custom_metadata(custom).http_metadata(http).execute().await;
         Ok(R2Upload { upload: upload.map_err(failed("rewriting an object"))?, parts: Vec::new() })
-    }
-
-    async fn origin(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
-        self.metadata(key, etag, ORIGIN).await
     }
 }
 
@@ -146,13 +149,14 @@ impl R2Bucket {
     async fn kept_metadata(
         &self,
         key: &str,
-        version: &RewrittenVersion,
+        etag: &str,
+        note: &RewriteNote,
     ) -> Result<Option<(HashMap<String, String>, HttpMetadata)>, BackendError> {
         let reading = failed("reading the metadata of an object");
-        let object = self.0.head(key).await.map_err(&reading)?.filter(|object| object.etag() == version.etag);
+        let object = self.0.head(key).await.map_err(&reading)?.filter(|object| object.etag() == etag);
         let Some(object) = object else { return Ok(None) };
         let mut custom = object.custom_metadata().map_err(&reading)?;
-        custom.insert(ORIGIN.to_owned(), version.origin.clone());
+        custom.insert(REWRITE.to_owned(), String::from_utf8_lossy(&to_json(note)).into_owned());
         Ok(Some((custom, object.http_metadata())))
     }
 
@@ -165,7 +169,7 @@ impl R2Bucket {
     ) -> Result<ObjectHead, BackendError> {
         let put = self.0.put(key, bytes).custom_metadata([(EDGE_LABEL.to_owned(), label)]);
         let object = put.execute().await.map_err(failed("storing a batch"))?;
-        object.as_ref().map(head).ok_or_else(|| BackendError::new("storing a batch", "the bucket rejected it"))
+        object.as_ref().map(written_head).ok_or_else(|| BackendError::new("storing a batch", "the bucket rejected it"))
     }
 
     /// Returns the metadata of the object at `key`; `None` if it does not exist.
@@ -178,8 +182,8 @@ impl R2Bucket {
 /// The name of the metadata with the label of a batch of the edge logger.
 const EDGE_LABEL: &str = "raydex-edge";
 
-/// The name of the metadata with the tag of the version that an object was first rewritten from.
-const ORIGIN: &str = "raydex-origin";
+/// The name of the metadata with the note of an object that was rewritten.
+const REWRITE: &str = "raydex-rewrite";
 
 /// The name of the metadata that says who uploaded an object.
 const UPLOADER: &str = "uploader";
@@ -189,10 +193,16 @@ fn metadata(uploader: &str) -> HashMap<String, String> {
     [(UPLOADER.to_owned(), uploader.to_owned())].into()
 }
 
-/// Converts R2's metadata of an object.
+/// Converts R2's answer to a read, which has the object's own metadata.
 fn head(object: &Object) -> ObjectHead {
+    let note = object.custom_metadata().ok().and_then(|mut custom| custom.remove(REWRITE));
+    ObjectHead { rewrite: note.and_then(|note| serde_json::from_str(&note).ok()), ..written_head(object) }
+}
+
+/// Converts R2's answer to a write.
+fn written_head(object: &Object) -> ObjectHead {
     let uploaded_ms = i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX);
-    ObjectHead { etag: object.etag(), size: object.size(), uploaded_ms }
+    ObjectHead { etag: object.etag(), size: object.size(), uploaded_ms, rewrite: None }
 }
 
 /// A multipart upload to R2.

@@ -13,8 +13,7 @@ use std::task::{Poll, Waker};
 
 use super::cost_meter::CostMeter;
 use crate::backend::{
-    BackendError, Bucket, CallError, DurableObjects, ListPage, ListRequest, ObjectHead, Queue, RangedRead,
-    RewrittenVersion,
+    BackendError, Bucket, CallError, DurableObjects, ListPage, ListRequest, ObjectHead, Queue, RangedRead, RewriteNote,
 };
 use crate::limits::{MESSAGE_NANOS, OBJECT_CALL_NANOS, R2_READ_NANOS, R2_WRITE_NANOS, STORED_KILOBYTE_NANOS};
 use crate::memory::Reservation;
@@ -136,16 +135,12 @@ impl<D, B: Bucket> Bucket for Gated<D, B> {
         self.pass(R2_READ_NANOS).await.edge_label(key, etag).await
     }
 
-    async fn replace(&self, key: &str, bytes: Vec<u8>, version: &RewrittenVersion) -> Result<bool, BackendError> {
-        self.pass(R2_READ_NANOS + R2_WRITE_NANOS).await.replace(key, bytes, version).await
+    async fn replace(&self, key: &str, etag: &str, bytes: Vec<u8>, note: &RewriteNote) -> Result<bool, BackendError> {
+        self.pass(R2_READ_NANOS + R2_WRITE_NANOS).await.replace(key, etag, bytes, note).await
     }
 
-    async fn rewrite(&self, key: &str, version: &RewrittenVersion) -> Result<Self::Upload, BackendError> {
-        self.pass(R2_READ_NANOS + R2_WRITE_NANOS).await.rewrite(key, version).await
-    }
-
-    async fn origin(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
-        self.pass(R2_READ_NANOS).await.origin(key, etag).await
+    async fn rewrite(&self, key: &str, etag: &str, note: &RewriteNote) -> Result<Self::Upload, BackendError> {
+        self.pass(R2_READ_NANOS + R2_WRITE_NANOS).await.rewrite(key, etag, note).await
     }
 
     async fn admitted(&self) {

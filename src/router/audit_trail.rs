@@ -30,7 +30,7 @@ use crate::audit::calls::{AppendAnswer, AppendEvent, AuditEvent, AuditMode, Deni
 use crate::audit::chains::chain_object;
 use crate::config::Config;
 use crate::http::{CLIENT_ADDRESS, HttpRequest, Problem, problems};
-use crate::ledger::erasures::ensure_generation;
+use crate::ledger::erasures::{ErasureError, ensure_generation};
 use crate::limits::{
     ADVANCE_NANOS, AUDITED_REQUEST_NANOS, COUNTED_REQUEST_NANOS, R2_WRITE_NANOS, SPENT_REFUSED_MS, TOKEN_CHECKS,
 };
@@ -201,7 +201,10 @@ impl<'a, D: Services> AuditTrail<'a, D> {
         let (ledgers, known) = (self.services.ledgers(), &self.services.isolate().erasures);
         // On the heap, since it is a part of each request, and one of few in fact.
         let learned = Box::pin(ensure_generation(ledgers, known, generation, self.services.now_ms())).await;
-        learned.map(|()| *answer).map_err(|_| problems::unavailable())
+        learned.map(|()| *answer).map_err(|error| match error {
+            ErasureError::Backend(_) => problems::unavailable(),
+            ErasureError::Lost { known, made } => problems::erasures_lost(known, made),
+        })
     }
 
     /// Notes that the caller's budget is spent, and returns the problem.

@@ -110,8 +110,7 @@ impl<Y: ByteStream> SpanReader<Y> {
         let version = if head.etag == indexed.etag {
             Rc::clone(indexed)
         } else {
-            let key = indexed.key.clone();
-            Rc::new(ObjectVersion { key, etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size })
+            Rc::new(ObjectVersion::new(&indexed.key, &head))
         };
         Ok(ReadStart::Reading(Box::new(Self {
             body,

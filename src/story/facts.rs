@@ -189,7 +189,8 @@ mod tests {
     impl KinRecord {
         /// A record of a request.
         pub(in crate::story) fn of_request(ray: RayId, parent: Option<RayId>) -> Self {
-            let object = Rc::new(ObjectVersion { key: "k".into(), etag: "e".into(), uploaded_ms: 0, size: 1 });
+            let object =
+                Rc::new(ObjectVersion { key: "k".into(), etag: "e".into(), uploaded_ms: 0, size: 1, origin: None });
             let record = FoundRecord {
                 dataset: Dataset::HttpRequests,
                 object,

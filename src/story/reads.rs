@@ -177,7 +177,7 @@ mod tests {
         };
         let mut extents: Vec<SpanExtent> = spans.iter().map(|number| extent(*number)).collect();
         extents.dedup_by_key(|extent| extent.number);
-        let object = ObjectVersion { key: "a".into(), etag: "e".into(), uploaded_ms: 0, size: 9 };
+        let object = ObjectVersion { key: "a".into(), etag: "e".into(), uploaded_ms: 0, size: 9, origin: None };
         vec![Candidate { dataset: Dataset::HttpRequests, object, spans: spans.to_vec(), extents }]
     }
 

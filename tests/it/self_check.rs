@@ -334,6 +334,7 @@ fn deep_health_names_each_part() {
         "data_bucket",
         "dead_letters",
         "delivery",
+        "erasures",
         "index",
         "ledgers",
         "log_bucket",

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
+    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewriteNote,
 };
 use raydex::limits::LIST_PAGE;
 
@@ -95,16 +95,18 @@ impl Bucket for Isolate {
         Ok(None)
     }
 
-    async fn replace(&self, key: &str, _bytes: Vec<u8>, _version: &RewrittenVersion) -> Result<bool, BackendError> {
+    async fn replace(
+        &self,
+        key: &str,
+        _etag: &str,
+        _bytes: Vec<u8>,
+        _note: &RewriteNote,
+    ) -> Result<bool, BackendError> {
         panic!("{key}: nothing is erased here")
     }
 
-    async fn rewrite(&self, key: &str, _version: &RewrittenVersion) -> Result<NoUpload, BackendError> {
+    async fn rewrite(&self, key: &str, _etag: &str, _note: &RewriteNote) -> Result<NoUpload, BackendError> {
         panic!("{key}: nothing is erased here")
-    }
-
-    async fn origin(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
-        Ok(None)
     }
 
     async fn upload(&self, _key: &str, _uploader: &str) -> Result<NoUpload, BackendError> {

@@ -12,7 +12,7 @@ use super::traffic::BEGIN_MS;
 /// After the partner's recovery everything that was due is out within this time.
 const SOON_MS: i64 = 60_000;
 /// Batches, about half a minute apart.
-const BATCHES: usize = 16;
+const BATCHES: usize = 24;
 
 /// Batches arrive while the partner fails so, for so many minutes.
 fn setting(seed: u64, kind: OutageKind, minutes: i64) -> Setting {

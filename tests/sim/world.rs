@@ -118,7 +118,7 @@ impl Platform {
 
     pub(crate) fn store_in(&self, bucket: &RefCell<BTreeMap<String, Stored>>, key: &str, bytes: Vec<u8>) -> ObjectHead {
         let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
-        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: self.time.now_ms() };
+        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: self.time.now_ms(), rewrite: None };
         let stored = Stored { bytes: Rc::new(bytes), head: head.clone() };
         bucket.borrow_mut().insert(key.to_owned(), stored);
         head

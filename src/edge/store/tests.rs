@@ -72,12 +72,13 @@ impl EdgeHost for FakeHost {
     async fn put_batch(&self, batch: &EdgeBatch) -> Result<ObjectHead, BackendError> {
         works(&self.puts)?;
         self.objects.borrow_mut().push(batch.clone());
-        Ok(ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms() })
+        Ok(ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms(), rewrite: None })
     }
 
     async fn head_batch(&self, batch: &EdgeBatch) -> Result<Option<ObjectHead>, BackendError> {
         let is_there = self.objects.borrow().contains(batch);
-        let head = ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms() };
+        let head =
+            ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms(), rewrite: None };
         Ok(is_there.then_some(head))
     }
 

@@ -23,6 +23,7 @@ use super::first_start::delivered_from;
 use super::parse::live_window;
 use crate::backend::{BackendError, Bucket, ObjectHead, Queue};
 use crate::config::Config;
+use crate::index::ObjectVersion;
 use crate::ledger::BatchId;
 use crate::ledger::calls::{ExpiredPacks, FindUnfinished, ListExpiredPacks, MarkRemoved, RearmAlarm};
 use crate::ledger::ids::{PackId, REGISTRY};
@@ -102,21 +103,25 @@ async fn announce(
     objects: BTreeMap<String, ObjectHead>,
     swept: &mut SweepReport,
 ) -> Result<Option<i64>, BackendError> {
-    let mut by_ledger: BTreeMap<String, Vec<(BatchId, i64, R2Event)>> = BTreeMap::new();
+    let mut by_ledger: BTreeMap<String, Vec<(BatchId, ObjectVersion, R2Event)>> = BTreeMap::new();
     let (now_ms, mut first_ms) = (services.now_ms(), None);
     let written_from_ms = delivered_from(services, config).await?;
     for (key, head) in objects {
-        let id = services.batch_id(&key, &head.etag).await?;
+        let object = ObjectVersion::new(&key, &head);
+        let id = services.batch_id(&key, object.batch_etag()).await?;
         let event = R2Event::put_object(services.bucket_name(), &key, head.size, &head.etag, now_ms);
-        by_ledger.entry(id.ledger.clone()).or_default().push((id, head.uploaded_ms, event));
+        by_ledger.entry(id.ledger.clone()).or_default().push((id, object, event));
     }
     for (ledger, objects) in by_ledger {
         let sources = objects.iter().map(|(id, ..)| id.source.clone()).collect();
-        let edge_records = config.edge_records;
-        let find = FindUnfinished { sources, deliver: live_window(config), edge_records, written_from_ms };
+        let rewritten = objects.iter().filter(|(_, object, _)| object.origin.is_some());
+        let rewritten = rewritten.map(|(id, object, _)| (id.source.clone(), object.etag.clone())).collect();
+        let (deliver, edge_records) = (live_window(config), config.edge_records);
+        let find = FindUnfinished { sources, rewritten, deliver, edge_records, written_from_ms };
         let missing = rpc::call(services.ledgers(), &ledger, &find).await?.sources;
         let unfinished = objects.into_iter().filter(|(id, ..)| missing.contains(&id.source));
-        let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.map(|(_, at_ms, event)| (at_ms, event)).unzip();
+        let unfinished = unfinished.map(|(_, object, event)| (object.uploaded_ms, event));
+        let (written, events): (Vec<i64>, Vec<R2Event>) = unfinished.unzip();
         if !events.is_empty() {
             services.parse_queue().send(&events).await?;
             swept.announced += events.len();

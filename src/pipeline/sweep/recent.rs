@@ -132,7 +132,7 @@ mod tests {
 
     /// Returns where the listing continues after a page with these last entries: the key to begin after, or the cursor.
     fn after(folder: &str, keys: &[&str], folders: &[&str]) -> (Option<String>, Option<String>) {
-        let head = || ObjectHead { etag: "e".into(), size: 1, uploaded_ms: 0 };
+        let head = || ObjectHead { etag: "e".into(), size: 1, uploaded_ms: 0, rewrite: None };
         let page = ListPage {
             objects: keys.iter().map(|key| (format!("{folder}{key}"), head())).collect(),
             folders: folders.iter().map(|name| format!("{folder}{name}")).collect(),

@@ -13,7 +13,7 @@ use js_sys::Uint8Array;
 
 use crate::backend::{
     BackendError, Bucket, ByteStream, DurableObjects, ListPage, ListRequest, MultipartUpload, ObjectHead, RangedRead,
-    RewrittenVersion, to_json,
+    RewriteNote, to_json,
 };
 use crate::index::calls::{FindRay, RayCandidates};
 use crate::index::entry::PartView;
@@ -54,7 +54,7 @@ impl MemoryBucket {
     /// Creates the bucket of the batch `bytes` at `key`.
     pub(super) fn new(key: &str, bytes: Uint8Array) -> Self {
         let size = u64::from(bytes.length());
-        let object = ObjectVersion { key: key.to_owned(), etag: "bench".into(), uploaded_ms: 0, size };
+        let object = ObjectVersion { key: key.to_owned(), etag: "bench".into(), uploaded_ms: 0, size, origin: None };
         Self { object, bytes, windows: None }
     }
 
@@ -75,7 +75,7 @@ impl MemoryBucket {
 
     fn head(&self) -> ObjectHead {
         let ObjectVersion { etag, size, uploaded_ms, .. } = self.object.clone();
-        ObjectHead { etag, size, uploaded_ms }
+        ObjectHead { etag, size, uploaded_ms, rewrite: None }
     }
 }
 
@@ -129,16 +129,18 @@ impl Bucket for MemoryBucket {
         Ok(None)
     }
 
-    async fn replace(&self, _key: &str, _bytes: Vec<u8>, _version: &RewrittenVersion) -> Result<bool, BackendError> {
+    async fn replace(
+        &self,
+        _key: &str,
+        _etag: &str,
+        _bytes: Vec<u8>,
+        _note: &RewriteNote,
+    ) -> Result<bool, BackendError> {
         Err(not_here())
     }
 
-    async fn rewrite(&self, _key: &str, _version: &RewrittenVersion) -> Result<NoUpload, BackendError> {
+    async fn rewrite(&self, _key: &str, _etag: &str, _note: &RewriteNote) -> Result<NoUpload, BackendError> {
         Err(not_here())
-    }
-
-    async fn origin(&self, _key: &str, _etag: &str) -> Result<Option<String>, BackendError> {
-        Ok(None)
     }
 
     async fn upload(&self, _key: &str, _uploader: &str) -> Result<NoUpload, BackendError> {

@@ -266,7 +266,8 @@ impl BenchBatch {
 fn scan_whole(bucket: &MemoryBucket, transform: Option<PartnerTransformer>) -> Result<BatchScan> {
     let object = bucket.object();
     let source = SourceId::for_object(BUCKET_NAME, &object.key, &object.etag);
-    let context = BatchContext { source: &source, names: KeyNames::of(Dataset::HttpRequests), default_ms: 0 };
+    let names = KeyNames::of(Dataset::HttpRequests);
+    let context = BatchContext { source: &source, names, default_ms: 0, is_judged: false };
     Ok(run(scan_batch(bucket, bucket.body(), context, transform))?)
 }
 

@@ -64,6 +64,7 @@ pub fn bench_puts(number: u32, start_ms: f64, records: u32) -> Result<Array> {
         etag: format!("{number:032x}"),
         uploaded_ms: start_ms + 60_000,
         size: u64::from(records) * LINE_BYTES / RATIO,
+        origin: None,
     };
     let BatchIndex { entries, summaries, .. } = index.finish(&spans_of(u64::from(records) * LINE_BYTES))?;
     let calls = entries.into_iter().map(|entry| {

@@ -191,13 +191,7 @@ fn quarantined_wrongly() -> (Fakes, String) {
     let fakes = Fakes::new();
     fakes.bucket.store(KEYS[0], &records(0..3));
     let id = id_of(&fakes, KEYS[0]);
-    let object = fakes.bucket.object(KEYS[0]).unwrap().head;
-    let object = raydex::index::ObjectVersion {
-        key: KEYS[0].into(),
-        etag: object.etag,
-        uploaded_ms: object.uploaded_ms,
-        size: object.size,
-    };
+    let object = raydex::index::ObjectVersion::new(KEYS[0], &fakes.bucket.object(KEYS[0]).unwrap().head);
     let begin = raydex::ledger::calls::BeginBatch {
         source: id.source.clone(),
         object,
@@ -207,7 +201,6 @@ fn quarantined_wrongly() -> (Fakes, String) {
         index: true,
         deliver: None,
         rebuild: None,
-        origin: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     fakes.ledgers.ask(REGISTRY, &raydex::ledger::registry::RegisterLedger { name: id.ledger.clone(), times: None });

@@ -205,7 +205,6 @@ fn plan_in_progress_is_reported_as_pending() {
         index: false,
         deliver: Some(wish()),
         rebuild: None,
-        origin: None,
     };
     fakes.ledgers.ask(&id.ledger, &begin);
     let found = of_ray(&fakes, 0).remove(0);

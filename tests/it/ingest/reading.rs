@@ -67,8 +67,13 @@ fn wrong_span_costs_a_full_scan_losing_nothing() {
     for span in [1, 7, 5000] {
         let fakes = Fakes::new();
         let head = fakes.bucket.store(KEY, &object(3000));
-        let version =
-            ObjectVersion { key: KEY.into(), etag: head.etag, uploaded_ms: head.uploaded_ms, size: head.size };
+        let version = ObjectVersion {
+            key: KEY.into(),
+            etag: head.etag,
+            uploaded_ms: head.uploaded_ms,
+            size: head.size,
+            origin: None,
+        };
         let put = PutEntry {
             dataset: DATASET,
             object: version,

@@ -55,7 +55,7 @@ fn begun() -> Ledger {
 
 fn sealed() -> Ledger {
     let ledger = Ledger::sealed(8);
-    ledger.ask(&RecordShards { source: source('a'), shards: vec!["s1".into()] });
+    ledger.ask(&RecordShards { source: source('a'), shards: vec!["s1".into()], adds: false });
     ledger
 }
 
@@ -196,7 +196,7 @@ fn of_sources() -> Vec<(&'static str, Maker, Doing)> {
         ("begin, the same bytes", sealed, doing(begin_of('a', 9))),
         ("begin, a newer version", sealed, doing(begin_of('b', 9))),
         ("begin, a backfill", planless, doing(backfill)),
-        ("entries", begun, doing(RecordShards { source: source('a'), shards: vec!["s1".into()] })),
+        ("entries", begun, doing(RecordShards { source: source('a'), shards: vec!["s1".into()], adds: false })),
         ("seal", begun, doing(seal(1, 8))),
         ("seal, in a pack", begun, doing(seal_in_a_pack())),
         ("seal, superseded", begun, doing(SealBatch { indexed: Some(false), ..seal(1, 8) })),

@@ -1,5 +1,8 @@
 //! `begin` and what belongs to it: what there is to do with a source, versions of an object, objects quarantined or gone.
 
+use std::collections::BTreeMap;
+
+use raydex::index::VersionAge;
 use raydex::ledger::BatchState;
 use raydex::ledger::calls::{
     BeginAnswer, BeginBatch, FindUnfinished, ForgetDeletedObject, GetBatch, MarkRegistered, PayloadSelection,
@@ -28,7 +31,8 @@ fn whole(ledger: &Ledger, digit: char, uploaded_ms: i64, shards: &[&str]) {
 }
 
 fn entries(digit: char, shards: &[&str]) -> RecordShards {
-    RecordShards { source: source(digit), shards: shards.iter().map(|name| (*name).to_owned()).collect() }
+    let shards = shards.iter().map(|name| (*name).to_owned()).collect();
+    RecordShards { source: source(digit), shards, adds: false }
 }
 
 fn aside() -> QuarantineBatch {
@@ -43,6 +47,7 @@ fn missing(ledger: &Ledger, digits: &[char]) -> Vec<SourceId> {
     ledger
         .ask(&FindUnfinished {
             sources: digits.iter().map(|digit| source(*digit)).collect(),
+            rewritten: BTreeMap::new(),
             deliver: None,
             edge_records: EdgeRecords::Exclude,
             written_from_ms: None,
@@ -142,10 +147,10 @@ fn newer_version_learns_where_older_rays_may_be() {
     // And this one before.
     ledger.ask(&begin_of('c', 7));
     let mut replaced = work(ledger.ask(&begin_of('d', 8))).replaced;
-    replaced.sort_by_key(|version| version.uploaded_ms);
-    let old = |name, uploaded_ms, shards: &[&str]| ReplacedVersion {
-        source: source(name),
-        uploaded_ms,
+    replaced.sort_by_key(|version| version.age);
+    let old = |name: char, uploaded_ms, shards: &[&str]| ReplacedVersion {
+        etag: name.to_string(),
+        age: VersionAge { uploaded_ms, revision: 0 },
         shards: entries(name, shards).shards,
     };
     assert_eq!(replaced, [old('a', 5, &["s1", "s2"]), old('b', 6, &["s3"])]);
@@ -247,7 +252,11 @@ fn lost_objects_shards_are_named_until_all_forgot() {
         let versions = ledger.again_is_the_same(&ask, &rows).versions;
         assert_eq!(
             versions,
-            [ReplacedVersion { source: source('a'), uploaded_ms: 5, shards: vec!["s1".into(), "s2".into()] }]
+            [ReplacedVersion {
+                etag: "a".into(),
+                age: VersionAge { uploaded_ms: 5, revision: 0 },
+                shards: vec!["s1".into(), "s2".into()]
+            }]
         );
     }
     ledger.ask(&forgotten);
@@ -291,7 +300,8 @@ fn sealed_source_is_unfinished_for_further_times() {
 
 /// Asks for the source `a`.
 fn find_a(deliver: Option<DeliveryWindow>, edge_records: EdgeRecords) -> FindUnfinished {
-    FindUnfinished { sources: vec![source('a')], deliver, edge_records, written_from_ms: None }
+    let (sources, rewritten) = (vec![source('a')], BTreeMap::new());
+    FindUnfinished { sources, rewritten, deliver, edge_records, written_from_ms: None }
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn mark(ledger: &Ledger, since_ms: i64) -> bool {
 fn is_unfinished(ledger: &Ledger) -> bool {
     let deliver = Some(DeliveryWindow::EVER);
     let find = FindUnfinished {
+        rewritten: std::collections::BTreeMap::new(),
         sources: vec![source('a')],
         deliver,
         edge_records: EdgeRecords::Exclude,

@@ -163,7 +163,7 @@ fn id(number: usize) -> DeliveryId {
 }
 
 fn object(etag: &str, uploaded_ms: i64) -> ObjectVersion {
-    ObjectVersion { key: KEY.into(), etag: etag.into(), uploaded_ms, size: 1000 }
+    ObjectVersion { key: KEY.into(), etag: etag.into(), uploaded_ms, size: 1000, origin: None }
 }
 
 fn window(start_ms: i64, end_ms: i64) -> DeliveryWindow {
@@ -206,7 +206,6 @@ fn begin_of(digit: char, uploaded_ms: i64) -> BeginBatch {
         index: true,
         deliver: Some(wish(DeliveryWindow::EVER)),
         rebuild: None,
-        origin: Some(raydex::ledger::calls::VersionOrigin::Written),
     }
 }
 
@@ -260,6 +259,8 @@ fn seal(plan: u32, payloads: usize) -> SealBatch {
         duplicates: PlanDuplicates::default(),
     };
     SealBatch {
+        revision: 0,
+        revised: None,
         source: source('a'),
         counts: counts(lines),
         rejected: RejectedLines::default(),

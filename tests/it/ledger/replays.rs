@@ -172,7 +172,16 @@ fn replay_without_a_batch_ends_and_changes_nothing() {
     replay(&ledger);
     let unfinished = |ledger: &Ledger| {
         let (sources, edge_records) = (vec![source('a')], EdgeRecords::Exclude);
-        ledger.ask(&FindUnfinished { sources, deliver: None, edge_records, written_from_ms: None }).sources.len()
+        ledger
+            .ask(&FindUnfinished {
+                sources,
+                rewritten: std::collections::BTreeMap::new(),
+                deliver: None,
+                edge_records,
+                written_from_ms: None,
+            })
+            .sources
+            .len()
     };
     assert_eq!(unfinished(&ledger), 1, "a sweep finds a replay whose message was lost");
     let why = QuarantineBatch { source: source('a'), code: "csv".into(), reason: "it is CSV".into() };

@@ -7,7 +7,7 @@ use raydex::ledger::books::PayloadView;
 use raydex::ledger::calls::{DecideDelivery, DecisionAnswer, DeliveryDecision};
 use raydex::ledger::{DeliveryId, DeliveryState};
 use raydex::limits::BODIES_KEPT_MS;
-use raydex::pipeline::erase_payloads::{ErasedFromPayloads, ErasedLine, erase_from_payloads};
+use raydex::pipeline::erase_payloads::{ErasedFromPayloads, ErasedLine, SentPayload, erase_from_payloads};
 use raydex::pipeline::{PartnerWatch, run_sweep};
 use raydex::r2_event::R2Event;
 use raydex::record::{Dataset, KeyNames};
@@ -99,7 +99,8 @@ fn decide(scene: &Scene, index: &str, decision: DeliveryDecision) -> DecisionAns
 fn waiting_payload_goes_out_without_erased_lines() {
     let scene = Scene::of(7, 3, &[], taken);
     let said = erase(&scene, &[1, 6]);
-    assert_eq!(said, ErasedFromPayloads { sent: Vec::new(), taken_out: 2, waits: false });
+    assert_eq!(said.taken_out.len(), 2);
+    assert_eq!(said, ErasedFromPayloads { sent: Vec::new(), taken_out: said.taken_out.clone(), waits: false });
     let lines = scene.totals().lines;
     assert_eq!((lines.pending, lines.filtered["erased"]), (5, 2));
     let waits = [
@@ -120,9 +121,9 @@ fn waiting_payload_goes_out_without_erased_lines() {
 fn each_erasure_takes_out_its_own_lines() {
     let scene = Scene::of(6, 100, &[], taken);
     for (nth, taken_out) in [(0, 1), (5, 1), (2, 1)] {
-        assert_eq!(erase(&scene, &[nth]).taken_out, taken_out);
+        assert_eq!(erase(&scene, &[nth]).taken_out.len(), taken_out);
     }
-    assert_eq!(erase(&scene, &[0, 1, 2, 5]).taken_out, 4);
+    assert_eq!(erase(&scene, &[0, 1, 2, 5]).taken_out.len(), 4);
     let states: Vec<_> = scene.payloads().iter().map(|view| (view.payload.index.clone(), view.state)).collect();
     let (last, before) = states.split_last().unwrap();
     assert_eq!((last.0.as_str(), before.len()), ("000000.5", 4));
@@ -141,10 +142,10 @@ fn one_of_equal_lines_is_taken_out_alone() {
     let messages = consumers.fakes.sends.take();
     let scene = Scene { consumers, messages };
     for _ in 0..3 {
-        assert_eq!(try_erase(&scene, &[2]).unwrap().taken_out, 1);
+        assert_eq!(try_erase(&scene, &[2]).unwrap().taken_out.len(), 1);
         assert_eq!(scene.totals().lines.pending, 4);
     }
-    assert_eq!(try_erase(&scene, &[1, 2]).unwrap().taken_out, 2);
+    assert_eq!(try_erase(&scene, &[1, 2]).unwrap().taken_out.len(), 2);
     settle(&scene);
     assert_eq!(copies(&scene, 3), [1, 1, 1]);
 }
@@ -163,11 +164,11 @@ fn sent_lines_are_named_without_their_body() {
     let scene = Scene::of(6, 2, &[], taken);
     scene.send_nth(1);
     let said = erase(&scene, &[2, 3, 4]);
-    let [sent] = said.sent.as_slice() else { panic!("{said:?}") };
+    let [SentPayload { sent, .. }] = said.sent.as_slice() else { panic!("{said:?}") };
     let view = scene.payloads().into_iter().find(|view| view.payload.index == "000001").unwrap();
     assert_eq!((&sent.payload, &sent.partner_batch_id), (&view.id, &view.partner_batch_id));
     assert_eq!((sent.lines, sent.state, sent.in_doubt), (2, DeliveryState::Delivered, false));
-    assert_eq!((sent.completed_ms, said.taken_out, said.waits), (view.completed_ms, 1, false));
+    assert_eq!((sent.completed_ms, said.taken_out.len(), said.waits), (view.completed_ms, 1, false));
     settle(&scene);
     assert_eq!(copies(&scene, 6), [1, 1, 1, 1, 0, 1], "the others of its pack are read as before");
     assert_eq!(erase(&scene, &[2, 3, 4]), said);
@@ -191,7 +192,7 @@ fn resent_payload_counts_as_sent() {
     settle(&scene);
     decide(&scene, "000000", DeliveryDecision::Resend);
     let said = erase(&scene, &[0]);
-    assert_eq!((said.sent.len(), said.sent[0].in_doubt, said.taken_out), (1, false, 1));
+    assert_eq!((said.sent.len(), said.sent[0].sent.in_doubt, said.taken_out.len()), (1, false, 1));
     scene.consumers.settle(HOUR_MS);
     assert_eq!(copies(&scene, 2), [1, 2]);
     assert_eq!(erase(&scene, &[1]).sent.len(), 2, "under both names");
@@ -201,7 +202,7 @@ fn resent_payload_counts_as_sent() {
 fn parked_payload_stays_with_a_person() {
     let scene = Scene::of(3, 3, &[], |_, nth| Reply::Status(if nth == 0 { 400 } else { 200 }));
     scene.send();
-    assert_eq!(erase(&scene, &[0]).taken_out, 1);
+    assert_eq!(erase(&scene, &[0]).taken_out.len(), 1);
     let [whole, left] = scene.payloads().try_into().unwrap();
     assert_eq!((whole.state, left.state, left.payload.lines), (DeliveryState::Split, DeliveryState::Parked, 2));
     assert_eq!((left.code.as_deref(), left.status), (Some("permanent"), Some(400)));
@@ -217,7 +218,7 @@ fn parked_payload_stays_with_a_person() {
 fn payload_of_a_group_leaves_the_others_alone() {
     let scene = Scene::together(12, delivering(&[("BATCH_SIZE", "2")]), 6, taken);
     assert_eq!(scene.messages.len(), 1);
-    assert_eq!(erase(&scene, &[4, 10, 11]).taken_out, 3);
+    assert_eq!(erase(&scene, &[4, 10, 11]).taken_out.len(), 3);
     settle(&scene);
     assert_eq!(copies(&scene, 12), [1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0]);
     assert_eq!(scene.totals().lines.delivered, 9);
@@ -237,14 +238,14 @@ fn hung() -> Scene {
 fn payload_being_sent_is_waited_for() {
     let scene = hung();
     let said = try_erase(&scene, &[1]).unwrap();
-    assert!(said.waits && said.taken_out == 0);
-    assert_eq!((said.sent[0].state, said.sent[0].in_doubt), (DeliveryState::Sending, true));
+    assert!(said.waits && said.taken_out.is_empty());
+    assert_eq!((said.sent[0].sent.state, said.sent[0].sent.in_doubt), (DeliveryState::Sending, true));
     assert_eq!(scene.state(), DeliveryState::Sending);
     scene.consumers.pass(LEASE_MS.max(HOUR_MS));
     scene.consumers.ring();
     let said = erase(&scene, &[1]);
-    assert_eq!((said.waits, said.taken_out, said.sent.len()), (false, 1, 1));
-    assert_eq!((said.sent[0].in_doubt, said.sent[0].lines), (true, 1));
+    assert_eq!((said.waits, said.taken_out.len(), said.sent.len()), (false, 1, 1));
+    assert_eq!((said.sent[0].sent.in_doubt, said.sent[0].sent.lines), (true, 1));
     scene.consumers.settle(HOUR_MS);
     assert_eq!(copies(&scene, 3), [2, 1, 2]);
     let posts = scene.totals().posts;
@@ -259,8 +260,8 @@ fn halves_are_known_by_their_bodies() {
     let messages = scene.consumers.fakes.sends.take();
     assert_eq!(scene.consumers.send(&messages[0], 1).verdict.name(), "delivered");
     let said = erase(&scene, &[1, 3]);
-    assert_eq!((said.taken_out, said.sent.len(), said.waits), (1, 1, false), "{said:?}");
-    assert!(said.sent[0].payload.ends_with(".0") && !said.sent[0].in_doubt && said.sent[0].lines == 1);
+    assert_eq!((said.taken_out.len(), said.sent.len(), said.waits), (1, 1, false), "{said:?}");
+    assert!(said.sent[0].sent.payload.ends_with(".0") && !said.sent[0].sent.in_doubt && said.sent[0].sent.lines == 1);
     scene.consumers.settle(HOUR_MS);
     assert_eq!(copies(&scene, 5), [1, 1, 1, 0, 1]);
     assert_eq!(scene.totals().lines.delivered, 4);
@@ -288,7 +289,7 @@ fn lost_packs_are_made_again_without_erased_lines() {
     // A pack that is gone while its payloads wait.
     let scene = Scene::of(9, 3, &[], taken);
     lose_packs(&scene);
-    assert_eq!(erase(&scene, &[1, 4]).taken_out, 2);
+    assert_eq!(erase(&scene, &[1, 4]).taken_out.len(), 2);
     settle(&scene);
     assert_eq!(copies(&scene, 9), [1, 0, 1, 1, 0, 1, 1, 1, 1]);
     assert_gone(&scene, &[1, 4]);
@@ -319,7 +320,7 @@ fn overwritten_body_is_neither_sent_nor_parked() {
     scene.consumers.fakes.bucket.store(&key, &vec![0; pack.len()]);
     scene.send();
     assert_eq!((scene.state(), scene.posts()), (DeliveryState::Prepared, 0));
-    assert_eq!(erase(&scene, &[0]).taken_out, 1, "made again from the batch");
+    assert_eq!(erase(&scene, &[0]).taken_out.len(), 1, "made again from the batch");
     settle(&scene);
     assert_eq!(copies(&scene, 2), [0, 1]);
 }
@@ -345,9 +346,13 @@ fn packs_of_erased_bodies_go_days_later() {
     run(run_sweep(&scene.consumers.fakes, &scene.consumers.config)).unwrap();
     let packs = || scene.consumers.fakes.bucket.contents().into_keys().filter(|key| key.contains("payloads/")).count();
     assert_eq!(packs(), 0);
-    assert_eq!(erase(&scene, &[1]).taken_out, 1);
+    assert_eq!(erase(&scene, &[1]).taken_out.len(), 1);
     let said = erase(&scene, &[1, 4]);
-    assert_eq!((said.taken_out, said.sent.len(), said.sent[0].in_doubt), (1, 1, false), "its plan says where it was");
+    assert_eq!(
+        (said.taken_out.len(), said.sent.len(), said.sent[0].sent.in_doubt),
+        (1, 1, false),
+        "its plan says where it was"
+    );
     assert_eq!(packs(), 0);
 }
 
@@ -380,7 +385,7 @@ fn erasure_with_any_failing_call_ends_alike() {
     let clean = mixed();
     let before = clean.consumers.fakes.faults.calls();
     let expected = try_erase(&clean, &MIXED).unwrap();
-    assert_eq!((expected.sent.len(), expected.taken_out, expected.waits), (2, 5, false), "{expected:?}");
+    assert_eq!((expected.sent.len(), expected.taken_out.len(), expected.waits), (2, 5, false), "{expected:?}");
     let calls = clean.consumers.fakes.faults.calls() - before;
     assert!(calls > 30, "{calls} calls");
     for nth in 0..calls {
@@ -417,7 +422,7 @@ fn crashed_erasure_lets_nothing_overwritten_out() {
             assert_eq!(stored.iter().sum::<usize>() as u64, lines.delivered, "call {nth} {fault:?}");
             assert_eq!(lines.pending, 0, "call {nth} {fault:?}");
             let said = erase(&scene, &MIXED);
-            let named: u64 = said.sent.iter().map(|sent| sent.lines).sum();
+            let named: u64 = said.sent.iter().map(|sent| sent.sent.lines).sum();
             let erased = MIXED.iter().filter(|number| stored[usize::try_from(**number).unwrap()] > 0).count();
             assert_eq!(named, erased as u64, "call {nth} {fault:?}: {said:?}");
         }

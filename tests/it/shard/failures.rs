@@ -1,6 +1,6 @@
 //! Calls that are none, and statements that fail: nothing has changed then.
 
-use raydex::index::calls::{FindRay, ForgetEntry, PutEntry};
+use raydex::index::calls::{FindRay, ForgetEntry, PutEntry, VersionAge};
 use raydex::index::entry::EntryPart;
 use raydex::index::shard;
 use raydex::limits::SQL_BLOB_MAX;
@@ -90,7 +90,7 @@ fn failing_statement_leaves_the_database_unchanged() {
         ("new", PutEntry::NAME, entry(version("c", "e", 9), &[(1, 0), (9, 1)]).to_body()),
         ("newer", PutEntry::NAME, entry(version("a", "e2", 9), &[(1, 0), (9, 1)]).to_body()),
         ("odd", PutEntry::NAME, nonstandard_entry(version("a", "e2", 9), &[("x", 1)]).to_body()),
-        ("forget", ForgetEntry::NAME, ForgetEntry { key: "a".into(), before_ms: 99 }.to_body()),
+        ("forget", ForgetEntry::NAME, ForgetEntry { key: "a".into(), until: VersionAge::until(98) }.to_body()),
         ("find", FindRay::NAME, find(&id(1)).to_body()),
     ];
     for (name, call, body) in calls {

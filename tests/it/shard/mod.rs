@@ -11,7 +11,9 @@ mod within;
 
 use raydex::backend::BackendError;
 use raydex::batch::ObjectSpans;
-use raydex::index::calls::{Candidate, FindRay, ForgetEntry, ObjectVersion, PutAnswer, PutEntry, PutOutcome};
+use raydex::index::calls::{
+    Candidate, FindRay, ForgetEntry, ObjectVersion, PutAnswer, PutEntry, PutOutcome, VersionAge,
+};
 use raydex::index::entry::{EntryPart, RayLocation, pack};
 use raydex::index::{nonstandard, shard};
 use raydex::record::{Dataset, RayId};
@@ -47,7 +49,7 @@ impl Shard {
     }
 
     fn forget(&self, key: &str, before_ms: i64) -> u64 {
-        self.call(&ForgetEntry { key: key.into(), before_ms }).unwrap().entries
+        self.call(&ForgetEntry { key: key.into(), until: VersionAge::until(before_ms - 1) }).unwrap().entries
     }
 
     fn candidates(&self, id: &str) -> Vec<Candidate> {
@@ -66,7 +68,7 @@ impl Shard {
 
 /// A version of an object.
 fn version(key: &str, etag: &str, uploaded_ms: i64) -> ObjectVersion {
-    ObjectVersion { key: key.into(), etag: etag.into(), uploaded_ms, size: 1000 }
+    ObjectVersion { key: key.into(), etag: etag.into(), uploaded_ms, size: 1000, origin: None }
 }
 
 /// The entry of these (suffix, span) pairs.

@@ -236,14 +236,20 @@ impl EdgeHost for World {
             let kept = (batch.body.clone(), batch.label.clone());
             let before = self.objects.borrow_mut().insert(batch.key.clone(), kept.clone());
             assert!(before.is_none_or(|before| before == kept), "{} is written with other lines", batch.key);
-            Ok(ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms() })
+            Ok(ObjectHead {
+                etag: "e".into(),
+                size: batch.body.len() as u64,
+                uploaded_ms: self.now_ms(),
+                rewrite: None,
+            })
         };
         self.call(put).await
     }
 
     async fn head_batch(&self, batch: &EdgeBatch) -> Result<Option<ObjectHead>, BackendError> {
         let is_there = self.objects.borrow().contains_key(&batch.key);
-        let head = ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms() };
+        let head =
+            ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms(), rewrite: None };
         Ok(is_there.then_some(head))
     }
 

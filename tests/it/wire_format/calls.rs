@@ -14,8 +14,9 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, erasures, first_start, layout_doubts, newest_batches, occupancy, outage,
-    pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
+    cursor_keys, decisions, erased_lines, erasure_scope, erasures, first_start, layout_doubts, newest_batches,
+    occupancy, outage, pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens,
+    unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
@@ -332,6 +333,7 @@ fn both_ends_of_a_call_spell_it_alike() {
         outage: LearnPartner;
         backfill_sums: SumBackfill;
         erased_lines: ErasePayload;
+        erasure_scope: FindInScope;
     );
     check_forms!("partner", partner: AskPartner GetPartner ReportAttempt TryPartner; pacer: HoldBackfills TakeTurn;);
     check_forms!(
@@ -377,6 +379,7 @@ fn every_call_is_in_a_story() {
                 outage::NAMES,
                 backfill_sums::NAMES,
                 erased_lines::NAMES,
+                erasure_scope::NAMES,
             ]),
         ),
         ("partner", names(&[partner::NAMES])),

@@ -59,7 +59,7 @@ fn all() -> Vec<(&'static str, Problem)> {
         reason_missing() operation_too_large() no_such_payload() not_parked(DeliveryState::Delivered) body_erased(DeliveryState::Delivered) no_such_batch()
         nothing_to_replay() object_gone() not_a_backfill() start_after_end() end_in_future() already_stopped() already_running()
         already_announced() already_done() delivery_off() delivery_stopped() not_a_decision() expected_missing() payloads_changed() not_an_erasure() bad_erasure_value(2) erasure_range_missing()
-        too_many_erasures() no_such_erasure() no_such_backfill() no_such_dead_letter()
+        too_many_erasures() erasures_lost(1, 3) no_such_erasure() no_such_backfill() no_such_dead_letter()
         not_redrivable() key_missing() no_such_object() not_a_batch_key(IgnoreReason::OtherPrefix)
         not_a_batch_key(IgnoreReason::LogpushCheck) not_a_batch_key(IgnoreReason::Folder)
     }

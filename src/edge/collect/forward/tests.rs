@@ -44,7 +44,7 @@ struct FakeHost {
 impl EdgeHost for FakeHost {
     async fn put_batch(&self, batch: &EdgeBatch) -> Result<ObjectHead, BackendError> {
         self.batches.borrow_mut().push(batch.clone());
-        Ok(ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms() })
+        Ok(ObjectHead { etag: "e".into(), size: batch.body.len() as u64, uploaded_ms: self.now_ms(), rewrite: None })
     }
 
     async fn head_batch(&self, _: &EdgeBatch) -> Result<Option<ObjectHead>, BackendError> {

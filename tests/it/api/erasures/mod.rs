@@ -1,5 +1,6 @@
 //! Erasures: no answer shows an erased line, whatever failed on the way, in whatever isolate; what is not erased stays as it is.
 
+mod accounts;
 mod rewriting;
 
 use raydex::config::{Config, ConfigFault};
