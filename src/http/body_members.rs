@@ -4,7 +4,9 @@
 //! A member that the route does not read is refused rather than ignored: it may be a switch that the client relies on.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -12,16 +14,16 @@ use super::problem::Problem;
 use super::problems;
 
 /// The members of a JSON object in their order; `None` where the body is no JSON object.
-pub(crate) fn parse_members(body: &[u8]) -> Option<Vec<(String, Value)>> {
+pub(crate) fn parse_members<V: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<Vec<(String, V)>> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    json.deserialize_map(BodyMembersVisitor).and_then(|members| json.end().map(|()| members)).ok()
+    json.deserialize_map(BodyMembersVisitor(PhantomData)).and_then(|members| json.end().map(|()| members)).ok()
 }
 
 /// Refuses any other member, and one of these that is repeated.
 ///
 /// # Errors
 /// The [`Problem`] of a member that is not in `known`, or of one that is there twice.
-pub(crate) fn check_members(members: &[(String, Value)], known: &[&'static str]) -> Result<(), Problem> {
+pub(crate) fn check_members<V>(members: &[(String, V)], known: &[&'static str]) -> Result<(), Problem> {
     if !members.iter().all(|(name, _)| known.contains(&name.as_str())) {
         return Err(problems::unknown_member(known));
     }
@@ -40,10 +42,10 @@ pub(crate) fn parse_only_member(body: &[u8], known: &'static str) -> Result<Opti
     Ok(members.pop().map(|(_, value)| value))
 }
 
-struct BodyMembersVisitor;
+struct BodyMembersVisitor<V>(PhantomData<V>);
 
-impl<'de> Visitor<'de> for BodyMembersVisitor {
-    type Value = Vec<(String, Value)>;
+impl<'de, V: Deserialize<'de>> Visitor<'de> for BodyMembersVisitor<V> {
+    type Value = Vec<(String, V)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")

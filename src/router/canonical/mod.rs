@@ -15,7 +15,10 @@ mod value;
 use std::collections::BTreeMap;
 
 use ::http::HeaderValue;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use self::cut::{cut_longest, cut_names};
 use self::value::{CanonicalValue, ValueReader, read_argument};
@@ -65,7 +68,7 @@ impl CanonicalRequest {
         head: &HttpRequest<()>,
         body: &[u8],
     ) -> Result<Self, Problem> {
-        let members = parse_members(body);
+        let members = parse_members::<BodyValue>(body);
         if !spec.is_client() {
             check_members(members.as_deref().unwrap_or_default(), spec.members)?;
         }
@@ -117,6 +120,19 @@ fn parse_reason(spec: &RouteSpec, head: &HttpRequest<()>) -> Result<Option<Strin
         && !text.contains(is_unreadable)
         && !text.chars().all(|c| c.is_whitespace() || is_invisible(c));
     if fits { Ok(Some(text.to_owned())) } else { Err(problems::bad_reason()) }
+}
+
+/// The value of a member, and the JSON that spells it: a number of many digits is another one as a [`Value`].
+struct BodyValue {
+    value: Value,
+    spelled: String,
+}
+
+impl<'de> Deserialize<'de> for BodyValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spelled = String::from(Box::<str>::from(Box::<RawValue>::deserialize(deserializer)?));
+        Ok(Self { value: serde_json::from_str(&spelled).map_err(D::Error::custom)?, spelled })
+    }
 }
 
 /// Reads values one by one: hands each on as it is read, and keeps what is recorded of it.
@@ -178,13 +194,14 @@ impl<'a> CanonicalWriter<'a> {
     }
 
     /// The body with the members that the route reads. One that is repeated stays, so that it is refused.
-    fn body(&mut self, spec: &RouteSpec, members: Vec<(String, Value)>) -> Vec<u8> {
+    fn body(&mut self, spec: &RouteSpec, members: Vec<(String, BodyValue)>) -> Vec<u8> {
         let mut body = String::from("{");
-        for (name, value) in members {
+        for (name, BodyValue { value, spelled }) in members {
             if spec.members.contains(&name.as_str()) {
                 let read = self.value(&name, &value);
+                let spelled = if read == value { spelled } else { read.to_string() };
                 let comma = if body.len() > 1 { "," } else { "" };
-                body.extend([comma, &Value::from(name).to_string(), ":", &read.to_string()]);
+                body.extend([comma, &Value::from(name).to_string(), ":", &spelled]);
             } else {
                 self.ignored.push(name);
             }

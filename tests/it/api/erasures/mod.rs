@@ -255,6 +255,26 @@ fn range_and_dataset_bound_what_is_erased() {
 }
 
 #[test]
+fn number_is_compared_by_all_its_digits() {
+    let fakes = Fakes::new();
+    let spelled = ["18446744073709551617", "0.12345678901234567891", "18446744073709551618"];
+    let numbered = |(number, digits): (u64, &&str)| {
+        http(&ray(number).to_string(), 4).replacen('{', &format!(r#"{{"BotScore":{digits},"#), 1)
+    };
+    batch(&fakes, KEYS[0], &ndjson((0..).zip(&spelled).map(numbered)), None);
+    let body = format!(
+        r#"{{"by":"field","field":"BotScore","values":[{},{}],"start":"2026-03-28T08:00:00Z","end":"2026-03-28T08:42:25Z",
+        "reason":"request 4711"}}"#,
+        spelled[0], spelled[1]
+    );
+    let reply = Ask { body: body.into_bytes(), ..Ask::new("POST", "/v1/erasures") }.of(&fakes);
+    assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+    let logs = Ask::get(&format!("/v1/logs?{RANGE}")).of(&fakes);
+    let shown = String::from_utf8_lossy(&logs.body);
+    assert_eq!(spelled.map(|digits| shown.contains(digits)), [false, false, true], "{shown}");
+}
+
+#[test]
 fn isolates_of_every_chain_learn_of_it() {
     let fakes = world(true);
     let isolate = |fakes: &Fakes| Fakes { isolate: IsolateMemory::default(), ..fakes.clone() };
