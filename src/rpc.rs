@@ -9,9 +9,11 @@
 
 mod group;
 mod object_database;
+mod object_schema;
 
 pub use group::{Bell, CommitGroup, GroupBounds, GroupPlace, GroupRun, ItemSize, local_bell};
 pub use object_database::ObjectDatabase;
+pub use object_schema::{Migration, MigrationStep, OBJECT_TOO_NEW, ObjectSchema, RunStatement, is_object_too_new};
 
 use std::ops::Deref;
 

@@ -8,9 +8,8 @@
 //! put failed but happened is found the next time, and read before it is trusted. No call waits for the bucket. An alarm
 //! that failed is set again; a lost one is set by a later entry.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use super::AuditMemory;
 use super::calls::{AuditSegment, ReadEntries};
 use super::chain::TableBounds;
 use super::commit::append_due;
@@ -19,6 +18,7 @@ use super::facts::stored_chain;
 use super::search::EntryFilter;
 use super::segment::{SegmentWriter, read};
 use super::tables::{EntryTable, last_segment, note_segment, open};
+use super::{AuditMemory, OBJECT};
 use crate::backend::{BackendError, Bucket, SqlDatabase};
 use crate::bucket_keys::segment_key;
 use crate::ledger::Alarm;
@@ -114,7 +114,7 @@ pub async fn alarm(
         held.watch.at(clock());
         held.bounds()
     };
-    let opened = open(sql).and_then(|()| append_due(sql, &mut held.borrow_mut(), clock()));
+    let opened = ensure(sql).and_then(|()| append_due(sql, &mut held.borrow_mut(), clock()));
     let outcome = match opened {
         Ok(()) => archive(sql, bounds, bucket).await,
         Err(error) => Err(error),
@@ -126,6 +126,11 @@ pub async fn alarm(
     };
     set_alarm(held, alarm, again_ms).await?;
     outcome.map(|(segment, _)| segment)
+}
+
+/// Brings the tables up to this version, or makes them.
+fn ensure(sql: &impl SqlDatabase) -> Result<(), BackendError> {
+    if OBJECT.ensure(sql, &Cell::new(false))? { Ok(()) } else { sql.transaction(&mut || open(sql)) }
 }
 
 /// Brings the next segment to the bucket; says which it was, and whether another one waits.

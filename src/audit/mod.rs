@@ -44,7 +44,7 @@ use self::rate::RateLimiter;
 pub use archive::{alarm, set_alarm};
 pub use entry::before_all;
 pub(crate) use entry::time_of;
-pub use tables::open;
+pub use tables::{OBJECT, open};
 
 /// The object that keeps the first chain; [`chains`] names those of others.
 pub const AUDIT: &str = "audit";

@@ -15,7 +15,7 @@ use super::calls::{
 };
 use super::commit::{CommittedCalls, commit, report_costs};
 use super::facts::{keep_chain, raise_chains, raise_erasures, stored_chains};
-use super::{AuditMemory, chain, open, set_alarm};
+use super::{AuditMemory, OBJECT, chain, open, set_alarm};
 use crate::access::ChainNumber;
 use crate::backend::{BackendError, SqlDatabase, to_json};
 use crate::ledger::Alarm;
@@ -90,8 +90,7 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
                 .on(|ask: &RaiseChains| Ok(ChainCount { chains: raise_chains(sql, ask.chains)? }))
                 .finish()
         };
-        // An object of the former form has this one, and not yet those of frames.
-        let reply = ObjectDatabase::serve(sql, is_open, "audit_segment_v1", || self.open_tables(), answer)?;
+        let reply = ObjectDatabase::serve(sql, is_open, &OBJECT, || self.open_tables(), answer)?;
         let mut held = held.borrow_mut();
         let due_ms = held.denials.due_ms();
         Ok(CallReply { wake_ms: held.watch.wake_ms(false, due_ms, now_ms), ..reply })
@@ -137,7 +136,11 @@ impl<S: SqlDatabase, A: Alarm> AuditObject<'_, S, A> {
 
     fn write(&self, calls: &[Vec<AppendEvent>], now_ms: i64) -> Result<CommittedCalls, BackendError> {
         if !self.is_open.get() {
-            self.open_tables()?;
+            if OBJECT.ensure(self.sql, &Cell::new(false))? {
+                keep_chain(self.sql, self.chain)?;
+            } else {
+                self.sql.transaction(&mut || self.open_tables())?;
+            }
             self.is_open.set(true);
         }
         commit(self.sql, &mut self.held.borrow_mut(), self.chain, calls, now_ms)

@@ -24,6 +24,7 @@ use super::entry::{ChainEntry, broken};
 use super::frame::{EntryFrame, entries_of};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::{AUDIT_FRAMES_READ, AUDIT_SEGMENT, COST_ROWS};
+use crate::rpc::ObjectSchema;
 
 /// The tables of an object without entries.
 const SCHEMA: [&str; 3] = [
@@ -32,6 +33,17 @@ const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS audit_segment_v1 (first INTEGER PRIMARY KEY, last INTEGER NOT NULL,
      before TEXT NOT NULL, hash TEXT NOT NULL, last_time TEXT NOT NULL, key TEXT NOT NULL)",
 ];
+
+/// What the object of a chain stores. `audit_fact_v1` and the tables of entries are made where they are written first.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "audit log",
+    version: 1,
+    readable_from: 1,
+    // An object of the former form has this one, and not yet those of frames.
+    first_table: "audit_segment_v1",
+    statements: &[&SCHEMA],
+    migrations: &[],
+};
 
 /// All tables with entries, those of both forms.
 const LISTED: &str = "SELECT first, before, 0 AS has_frames FROM audit_table_v1
@@ -66,7 +78,7 @@ pub(super) struct TableEnd {
 /// # Errors
 /// [`BackendError`] where the database failed.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    OBJECT.make(sql)
 }
 
 impl EntryTable {

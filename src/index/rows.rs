@@ -33,7 +33,7 @@ struct RaySpans {
 
 /// Returns the spans that the part in such a row names for `key`; `None` if there are none.
 fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError> {
-    let Some(SqlValue::Blob(part)) = row.get(OBJECT_COLUMNS) else { return Ok(None) };
+    let Some(SqlValue::Blob(part)) = row.get(VERSION_COLUMNS) else { return Ok(None) };
     let failed = |error: EntryError| BackendError::new("finding a ray", error.to_string());
     let spans = match key {
         RayKey::Ray(ray) => PartView::open(part).and_then(|part| part.spans_of(ray.suffix())),
@@ -49,12 +49,12 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError
 }
 
 /// The columns of the table `entry_v1` that describe an object, in the order of [`object_of`].
-pub(super) const OBJECT: &str = "object_key, etag, uploaded_ms, size, origin, revision";
+pub(super) const VERSION: &str = "object_key, etag, uploaded_ms, size, origin, revision";
 
 /// Number of these columns.
-pub(super) const OBJECT_COLUMNS: usize = 6;
+pub(super) const VERSION_COLUMNS: usize = 6;
 
-/// Reads an object from the first columns of a row ([`OBJECT`]).
+/// Reads an object from the first columns of a row ([`VERSION`]).
 pub(super) fn object_of(row: &SqlRow) -> Option<ObjectVersion> {
     let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(..2)? else { return None };
     let (uploaded_ms, size) = (row_integer(row, 2)?, u64::try_from(row_integer(row, 3)?).ok()?);

@@ -25,13 +25,13 @@ use super::entry::PartView;
 use super::links::{self, KIND_LINKS};
 use super::nonstandard::{self, KIND_NONSTANDARD};
 use super::part;
-use super::rows::{OBJECT, OBJECT_COLUMNS, candidates_in, integer, object_of, row_integer, text};
+use super::rows::{VERSION, VERSION_COLUMNS, candidates_in, integer, object_of, row_integer, text};
 use super::time_slot::{HOLDS_PARENTS, HOLDS_RAYS, TIME_SLOTS, time_slot_of};
 use super::{claims, family};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
 use crate::record::{Dataset, RayKey};
-use crate::rpc::{Dispatcher, ObjectDatabase};
+use crate::rpc::{Dispatcher, ObjectDatabase, ObjectSchema};
 
 /// The tables of one shard, made by the first call that stores something.
 const SCHEMA: [&str; 3] = [
@@ -65,12 +65,22 @@ const SCHEMA: [&str; 3] = [
         PRIMARY KEY (dataset, entry, number)) WITHOUT ROWID",
 ];
 
+/// What a shard stores.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "shard",
+    version: 1,
+    readable_from: 1,
+    first_table: "entry_v1",
+    statements: &[&SCHEMA, &claims::SCHEMA],
+    migrations: &[],
+};
+
 /// Answers one call to the shard, whose tables may not exist yet; `is_open` keeps whether they are known to.
 ///
 /// # Errors
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
 pub fn serve(sql: &impl SqlDatabase, is_open: &Cell<bool>, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
-    ObjectDatabase::serve(sql, is_open, "entry_v1", || open(sql), |sql| answer(sql, call, body))
+    ObjectDatabase::serve(sql, is_open, &OBJECT, || open(sql), |sql| answer(sql, call, body))
 }
 
 /// Makes the tables that do not exist. Writes no row if all do.
@@ -78,7 +88,7 @@ pub fn serve(sql: &impl SqlDatabase, is_open: &Cell<bool>, call: &str, body: &[u
 /// # Errors
 /// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA.iter().chain(&claims::SCHEMA).try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    OBJECT.make(sql)
 }
 
 /// Answers one call to the shard.
@@ -221,7 +231,7 @@ fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchP
     let mut rows = sql
         .run(
             &format!(
-                "SELECT {OBJECT}, number, summary FROM entry_v1 WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?"
+                "SELECT {VERSION}, number, summary FROM entry_v1 WHERE dataset = ? AND number >= ? ORDER BY number LIMIT ?"
             ),
             &[text(call.dataset.name()), SqlValue::Integer(call.from), integer(limit + 1)],
         )?
@@ -233,7 +243,7 @@ fn list_batches(sql: &impl SqlDatabase, call: ListShardBatches) -> Result<BatchP
 
 /// Returns the batch in a row of [`list_batches`].
 fn batch_of(mut row: SqlRow) -> Option<ShardBatch> {
-    let (number, object) = (row_integer(&row, OBJECT_COLUMNS)?, object_of(&row)?);
+    let (number, object) = (row_integer(&row, VERSION_COLUMNS)?, object_of(&row)?);
     let Some(SqlValue::Blob(summary)) = row.pop() else { return None };
     Some(ShardBatch { number, object, summary })
 }
@@ -259,10 +269,10 @@ struct EntryId {
 /// Returns the entry of the object at `key`, regardless of its dataset.
 fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, ObjectVersion)>, BackendError> {
     let rows =
-        sql.run(&format!("SELECT {OBJECT}, dataset, number FROM entry_v1 WHERE object_key = ?"), &[text(key)])?;
+        sql.run(&format!("SELECT {VERSION}, dataset, number FROM entry_v1 WHERE object_key = ?"), &[text(key)])?;
     Ok(rows.rows.first().and_then(|row| {
-        let dataset = Dataset::from_name(row.get(OBJECT_COLUMNS)?.as_text()?)?;
-        Some((EntryId { dataset, number: row_integer(row, OBJECT_COLUMNS + 1)? }, object_of(row)?))
+        let dataset = Dataset::from_name(row.get(VERSION_COLUMNS)?.as_text()?)?;
+        Some((EntryId { dataset, number: row_integer(row, VERSION_COLUMNS + 1)? }, object_of(row)?))
     }))
 }
 

@@ -8,10 +8,20 @@ use super::{
     outage, partitions, payloads, plans, replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
-use crate::rpc::{CallReply, Dispatcher, ObjectDatabase};
+use crate::rpc::{CallReply, Dispatcher, ObjectDatabase, ObjectSchema};
 
 /// The name of the note that holds the ledger's name.
 const NAME: &str = "name";
+
+/// What a ledger stores.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "ledger",
+    version: 1,
+    readable_from: 1,
+    first_table: "source_v1",
+    statements: &[&tables::SCHEMA],
+    migrations: &[],
+};
 
 /// Answers the call `name` to the ledger `ledger`, whose tables may not exist yet; `is_open` keeps whether they are known
 /// to.
@@ -26,7 +36,7 @@ pub fn serve(
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
     let answer = |sql: &ObjectDatabase<'_, _>| answer(sql, ledger, name, body, now_ms);
-    ObjectDatabase::serve(sql, is_open, "source_v1", || open(sql, ledger), answer)
+    ObjectDatabase::serve(sql, is_open, &OBJECT, || open(sql, ledger), answer)
 }
 
 /// Prepares the database of the ledger `name`; its alarm needs the name. Writes no row if this was done before.
@@ -34,7 +44,7 @@ pub fn serve(
 /// # Errors
 /// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase, name: &str) -> Result<(), BackendError> {
-    tables::SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
+    OBJECT.make(sql)?;
     let parameters = [SqlValue::text(NAME), SqlValue::text(name)];
     sql.run("INSERT OR IGNORE INTO note_v1 (name, value) VALUES (?, ?)", &parameters).map(drop)
 }

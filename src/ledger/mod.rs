@@ -65,8 +65,9 @@ mod views;
 pub mod waiting;
 mod wake;
 pub mod windows;
+mod woken;
 
-pub use answer::{answer, name_of, open, serve};
+pub use answer::{OBJECT, answer, name_of, open, serve};
 pub use delivery::{AttemptFacts, AttemptOutcome, Delivery, DeliveryState};
 pub use directory::RegistryDirectory;
 pub use hours::LedgerHour;
@@ -75,3 +76,4 @@ pub use plan::{DeliveryPlan, DeliveryWindow, PlanBackfill, PlanOptions, PlanRepa
 pub use source_id::SourceId;
 pub use state::BatchState;
 pub use wake::{Alarm, AlarmReport, alarm};
+pub use woken::open_woken;

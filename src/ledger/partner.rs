@@ -17,7 +17,7 @@ use super::pacer::{self, HoldBackfills, TakeTurn, TurnAnswer};
 use super::tables::{LedgerRow, json};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::BREAKERS_KEPT;
-use crate::rpc::{CallReply, Dispatcher, ObjectDatabase, calls};
+use crate::rpc::{CallReply, Dispatcher, ObjectDatabase, ObjectSchema, calls};
 
 /// The statements that create the tables if they do not exist.
 const SCHEMA: [&str; 3] = [
@@ -26,6 +26,16 @@ const SCHEMA: [&str; 3] = [
     pacer::SCHEMA,
     pacer::HELD,
 ];
+
+/// What the object stores.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "object for the partner",
+    version: 1,
+    readable_from: 1,
+    first_table: "breaker_v1",
+    statements: &[&SCHEMA],
+    migrations: &[],
+};
 
 calls! {
     "v1/ask-partner": AskPartner => PartnerStanding,
@@ -89,7 +99,7 @@ pub fn serve(
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
     let answer = |sql: &ObjectDatabase<'_, _>| answer(sql, name, body, now_ms);
-    ObjectDatabase::serve(sql, is_open, "breaker_v1", || open(sql), answer)
+    ObjectDatabase::serve(sql, is_open, &OBJECT, || open(sql), answer)
 }
 
 /// Prepares the database. Writes no row if this was done before.
@@ -97,7 +107,7 @@ pub fn serve(
 /// # Errors
 /// [`BackendError`] if the database fails.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    OBJECT.make(sql)
 }
 
 /// Answers a call by the object's own clock.

@@ -33,7 +33,7 @@ use super::tokens;
 use super::unknown_folders;
 use crate::backend::{BackendError, DurableObjects, SqlDatabase, SqlValue};
 use crate::record::Dataset;
-use crate::rpc::{self, CallReply, Dispatcher, ObjectDatabase, calls};
+use crate::rpc::{self, CallReply, Dispatcher, ObjectDatabase, ObjectSchema, calls};
 
 /// The statements that create the tables if they do not exist.
 const SCHEMA: [&str; 14] = [
@@ -57,6 +57,16 @@ const SCHEMA: [&str; 14] = [
         UNIQUE (queue, message))",
     "CREATE TABLE IF NOT EXISTS ignored_v1 (code TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID",
 ];
+
+/// What the registry stores.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "registry",
+    version: 1,
+    readable_from: 1,
+    first_table: "ledger_v1",
+    statements: &[&SCHEMA, &occupancy::SCHEMA, &erasures::SCHEMA],
+    migrations: &[],
+};
 
 calls! {
     "v1/register": RegisterLedger => LedgerRegistered,
@@ -285,7 +295,7 @@ pub fn serve(
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
     let answer = |sql: &ObjectDatabase<'_, _>| answer(sql, name, body, now_ms);
-    ObjectDatabase::serve(sql, is_open, "ledger_v1", || open(sql), answer)
+    ObjectDatabase::serve(sql, is_open, &OBJECT, || open(sql), answer)
 }
 
 /// Prepares the database. Writes no row if this was done before.
@@ -293,11 +303,7 @@ pub fn serve(
 /// # Errors
 /// [`BackendError`] if the database fails; some tables may exist in that case, which is harmless.
 pub fn open(sql: &impl SqlDatabase) -> Result<(), BackendError> {
-    SCHEMA
-        .iter()
-        .chain(&occupancy::SCHEMA)
-        .chain(&erasures::SCHEMA)
-        .try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    OBJECT.make(sql)
 }
 
 /// Answers a call to the registry by the registry's own clock.

@@ -79,6 +79,7 @@ impl Ledger {
     }
 
     async fn wake(&self) -> std::result::Result<(), BackendError> {
+        ledger::open_woken(&self.sql, &self.open, &self.alarm, log::now_ms).await?;
         let name = ledger::name_of(&self.sql)?;
         let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;

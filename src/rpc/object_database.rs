@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 
+use super::ObjectSchema;
 use crate::backend::{BackendError, SqlAnswer, SqlDatabase, SqlValue};
 
 /// The database of an object, while it is unknown whether the call needs tables.
@@ -25,28 +26,25 @@ impl<'a, S: SqlDatabase> ObjectDatabase<'a, S> {
         Self { sql, has_tables, lacks_tables: Cell::new(false) }
     }
 
-    /// Runs `answer` over the database. Where the object lacks its tables and `answer` inserts something, makes them with
-    /// `open`, and runs it again. `is_open` keeps what is known; `table` is one of the tables.
+    /// Runs `answer` over the database, which is brought up to `schema` first. Where the object lacks its tables and `answer` inserts
+    /// something, makes them with `open`, and runs it again. `is_open` keeps what is known.
     ///
     /// # Errors
-    /// [`BackendError`] of `open` or of `answer`.
+    /// [`BackendError`] of the schema, of `open` or of `answer`.
     pub fn serve<T>(
         sql: &'a S,
         is_open: &Cell<bool>,
-        table: &str,
+        schema: &ObjectSchema,
         open: impl Fn() -> Result<(), BackendError>,
         answer: impl Fn(&Self) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        if !is_open.get() {
-            if !has_table(sql, table)? {
-                let without = Self::new(sql, false);
-                let answered = answer(&without);
-                if !without.lacks_tables.get() {
-                    return answered;
-                }
+        if !schema.ensure(sql, is_open)? {
+            let without = Self::new(sql, false);
+            let answered = answer(&without);
+            if !without.lacks_tables.get() {
+                return answered;
             }
-            // Tables that a later version has are made here, too.
-            open()?;
+            sql.transaction(&mut || open())?;
             is_open.set(true);
         }
         answer(&Self::new(sql, true))
@@ -69,10 +67,4 @@ impl<S: SqlDatabase> SqlDatabase for ObjectDatabase<'_, S> {
     fn transaction(&self, work: &mut dyn FnMut() -> Result<(), BackendError>) -> Result<(), BackendError> {
         if self.has_tables { self.sql.transaction(work) } else { work() }
     }
-}
-
-/// Whether the database has the table.
-fn has_table(sql: &impl SqlDatabase, table: &str) -> Result<bool, BackendError> {
-    let statement = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?";
-    Ok(!sql.run(statement, &[SqlValue::text(table)])?.rows.is_empty())
 }

@@ -23,7 +23,7 @@ use crate::limits::{SPOOL_BATCH_BYTES, SPOOL_BYTES};
 use crate::rpc::{CallReply, Dispatcher};
 
 pub use ship::alarm;
-pub use tables::open;
+pub use tables::{OBJECT, open};
 
 /// How much an object holds, and when it closes a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub fn serve(
     id: &str,
     now_ms: i64,
 ) -> Result<CallReply, BackendError> {
-    if !is_open.get() {
-        open(sql, id)?;
+    if !OBJECT.ensure(sql, is_open)? {
+        sql.transaction(&mut || open(sql, id))?;
         is_open.set(true);
     }
     Dispatcher::new(sql, name, body).on_timed(|call| take::take(sql, call, settings, bounds, now_ms)).finish()

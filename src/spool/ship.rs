@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::shipment::{choose, next_due_ms, settle};
 use super::tables::KnownIsolate;
-use super::{SpoolBounds, sink_names};
+use super::{OBJECT, SpoolBounds, sink_names};
 use crate::backend::{BackendError, SqlDatabase};
 use crate::edge::{EdgeHost, EdgeSettings, SinkPath, SinkSpec, SinkTarget, StoreReport, post_batch, store};
 use crate::ledger::Alarm;
@@ -39,6 +39,7 @@ pub async fn alarm(
     bounds: SpoolBounds,
 ) -> Result<(), BackendError> {
     alarm.set(Some(host.now_ms() + SPOOL_AGAIN_MS)).await?;
+    OBJECT.ensure(sql, &Cell::new(false))?;
     let end_ms = host.now_ms() + SPOOL_ALARM_MS;
     let shipper = Shipper { sql, host, settings, bounds, end_ms, busy: Cell::new(0) };
     let sinks = settings.sinks.by_path(SinkPath::Object);

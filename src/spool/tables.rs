@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue, to_json};
 use crate::edge::{EdgeCounts, SinkCounts};
+use crate::rpc::ObjectSchema;
 
 const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS spool_meta_v1 (id INTEGER PRIMARY KEY, spool TEXT NOT NULL, last_row INTEGER NOT NULL,
@@ -23,12 +24,22 @@ const SCHEMA: [&str; 4] = [
      counts TEXT NOT NULL, owed TEXT NOT NULL, shipment TEXT, attempts INTEGER NOT NULL, due_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
+/// What an object of the durable buffer stores.
+pub const OBJECT: ObjectSchema = ObjectSchema {
+    kind: "object of the durable buffer",
+    version: 1,
+    readable_from: 1,
+    first_table: "spool_meta_v1",
+    statements: &[&SCHEMA],
+    migrations: &[],
+};
+
 /// Creates the tables that do not exist yet. `id` is the object's ID if it has none.
 ///
 /// # Errors
 /// [`BackendError`] where the database failed.
 pub fn open(sql: &impl SqlDatabase, id: &str) -> Result<(), BackendError> {
-    SCHEMA.iter().try_for_each(|statement| sql.run(statement, &[]).map(drop))?;
+    OBJECT.make(sql)?;
     let counts = json(&EdgeCounts::default());
     sql.run("INSERT OR IGNORE INTO spool_meta_v1 VALUES (1, ?, 0, 0, 0, ?)", &[SqlValue::text(id), counts]).map(drop)
 }

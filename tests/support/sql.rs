@@ -70,10 +70,11 @@ impl SqliteSql {
     fn execute(&self, statement: &str, parameters: &[SqlValue]) -> rusqlite::Result<SqlAnswer> {
         let before = self.connection.total_changes();
         let mut statement = self.connection.prepare_cached(statement)?;
-        let columns = statement.column_count();
         let mut stepping = statement.query(params_from_iter(parameters.iter().map(bound)))?;
         let mut rows = Vec::new();
         while let Some(row) = stepping.next()? {
+            // Known now: a statement that was prepared before its table changed is prepared anew with its first step.
+            let columns = row.as_ref().column_count();
             rows.push((0..columns).map(|column| from_sqlite(row.get_ref_unwrap(column))).collect::<SqlRow>());
         }
         Ok(SqlAnswer { rows, rows_written: self.connection.total_changes() - before })

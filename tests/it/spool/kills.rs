@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use raydex::backend::{SqlDatabase, SqlValue};
 use raydex::edge::{SinkCounts, store_due};
-use raydex::spool::SpoolBounds;
+use raydex::rpc::is_object_too_new;
+use raydex::spool::{self, SpoolBounds};
 use serde_json::json;
 
 use super::world::{BOTH, World, run_or_kill};
@@ -99,4 +100,27 @@ fn absent_bucket_costs_the_oldest_lines() {
         assert!(counts(&world, "r2").overflow > 0, "seed {seed}");
     }
     assert!(overflow > 0);
+}
+
+#[test]
+fn object_too_new_keeps_what_it_has() {
+    let world = World::new(BOTH, 1);
+    let isolate = world.isolate();
+    isolate.borrow_mut().buffer.record(br#"{"n":1}"#, world.now_ms.get());
+    world.now_ms.set(world.now_ms.get() + 60_000);
+    run_or_kill(store_due(&isolate, &world));
+    assert_eq!(*world.arrived.borrow(), [1]);
+    let mark = |version: u32| {
+        world.sql.run("DROP VIEW schema_version", &[]).unwrap();
+        let columns = format!("{version} AS version, {version} AS readable_from");
+        world.sql.run(&format!("CREATE VIEW schema_version AS SELECT {columns}"), &[]).unwrap();
+    };
+    mark(9);
+    world.alarm_ms.set(None);
+    let rung = run_or_kill(spool::alarm(&world.sql, &world, &world, &world.settings, world.bounds)).unwrap();
+    assert!(is_object_too_new(&rung.unwrap_err().to_string()));
+    assert!(world.alarm_ms.get().is_some() && world.objects.borrow().is_empty());
+    mark(1);
+    world.settle();
+    assert_eq!(world.stored(), [1]);
 }

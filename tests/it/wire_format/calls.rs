@@ -25,7 +25,7 @@ use super::support::{Fakes, Faults, MemoryAudits, SqliteSql, run};
 use super::{Fixture, compare, stored_text};
 
 /// The story's ledger.
-const LEDGER: &str = "v1/20260328T08";
+pub(super) const LEDGER: &str = "v1/20260328T08";
 /// The chain of the story of another chain than the first.
 const AUDIT_CHAIN: u64 = 3;
 /// Most entries of a table of the audit log.
@@ -37,14 +37,14 @@ pub(super) const OBJECTS: [&str; 7] = ["audit", "audit_chain", "ledger", "partne
 type AnswerCall = Box<dyn Fn(&str, &[u8], i64) -> CallReply>;
 
 /// A Durable Object.
-struct StoryObject {
-    sql: SqliteSql,
+pub(super) struct StoryObject {
+    pub(super) sql: SqliteSql,
     answer: AnswerCall,
 }
 
 impl StoryObject {
     /// The object of a story, whose database holds these statements already.
-    fn new(name: &str, statements: &str) -> Self {
+    pub(super) fn new(name: &str, statements: &str) -> Self {
         let fakes = Fakes::new();
         let audit = match name {
             "audit" => Some(fakes.audits.clone()),
@@ -91,7 +91,7 @@ impl StoryObject {
 }
 
 /// The settings of an object of the durable buffer.
-fn spooled() -> EdgeSettings {
+pub(super) fn spooled() -> EdgeSettings {
     let sinks = r#"[{"kind":"r2","through":"object"}]"#;
     read_edge_settings(|name| (name == "EDGE_SINKS").then(|| sinks.to_owned())).unwrap()
 }
@@ -157,7 +157,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// The bytes of a body: its JSON, or a length, JSON and raw bytes.
-fn body_bytes(text: &str) -> Vec<u8> {
+pub(super) fn body_bytes(text: &str) -> Vec<u8> {
     let Some((head, raw)) = text.split_once(" hex:") else { return text.as_bytes().to_vec() };
     let length = u32::try_from(head.len()).unwrap().to_le_bytes();
     [&length, head.as_bytes(), &hex::decode(raw).unwrap()].concat()
@@ -169,7 +169,7 @@ fn call_of(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The story as the object answers it now, and what it holds at `rows`.
-fn play(story: &str, object: &StoryObject) -> (String, String) {
+pub(super) fn play(story: &str, object: &StoryObject) -> (String, String) {
     let (mut lines, mut rows, mut now_ms) = (Vec::new(), String::new(), 0);
     for line in story.lines().map(spelled_out) {
         if let Some((name, body)) = call_of(&line) {
@@ -203,7 +203,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
 }
 
 /// The calls of a story: names, bodies, answers.
-fn calls(story: &str) -> Vec<(String, String, String)> {
+pub(super) fn calls(story: &str) -> Vec<(String, String, String)> {
     let lines: Vec<String> = story.lines().map(spelled_out).collect();
     let pairs = lines.windows(2).filter_map(|pair| {
         let (name, body) = call_of(&pair[0]).filter(|(name, _)| *name != "archive")?;

@@ -14,6 +14,7 @@ mod queues;
 mod report_windows;
 mod stored;
 mod variants;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::fs;
