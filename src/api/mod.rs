@@ -66,6 +66,7 @@ mod response_stream;
 pub(crate) mod retry;
 pub(crate) mod scan;
 pub(crate) mod self_check;
+mod silent_part;
 pub(crate) mod stats;
 pub(crate) mod time_range;
 pub(crate) mod tokens;

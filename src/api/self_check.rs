@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::audit_figures::sum_chains;
 use super::ledgers::ask_ledger;
+use super::silent_part::{describe_audit_log, describe_ledgers, describe_silence};
 use super::stats::{SummedBooks, sum_books};
 use crate::backend::{Bucket, CallError, ListRequest};
 use crate::bucket_keys::FOLDER;
@@ -69,7 +70,7 @@ impl Check {
 
     /// Creates the check of a part that has to answer.
     fn of_answer<T, E>(name: &'static str, answer: &Result<T, E>) -> Self {
-        if answer.is_ok() { Self::ok(name) } else { Self::new(name, CheckStatus::Failing, "it does not answer") }
+        if answer.is_ok() { Self::ok(name) } else { Self::new(name, CheckStatus::Failing, describe_silence(None)) }
     }
 }
 
@@ -96,9 +97,7 @@ pub(crate) async fn get_self_check<Y>(
     let books = sum_books(config, services, HEALTH_HOURS).await;
     let mut checks = vec![settings(config)];
     checks.extend(buckets(config, services).await);
-    checks.push(Check::of_answer("index", &ask_shard(services).await));
-    checks.push(Check::of_answer("audit_log", &Box::pin(sum_chains(services)).await));
-    checks.push(Check::of_answer("ledgers", &books));
+    checks.extend(objects(services, books.is_ok()).await);
     checks.push(erasures(services).await);
     let mut last_self_check_at = None;
     if let Ok(books) = &books {
@@ -152,6 +151,21 @@ async fn erasures(services: &impl Services) -> Check {
     }
     let detail = format!("the registry has {known} of {made}: make the others again (docs/operations.md)");
     Check::new("erasures", CheckStatus::Failing, detail)
+}
+
+/// Asks the index and the audit log; the ledgers were asked before.
+async fn objects(services: &impl Services, has_books: bool) -> [Check; 3] {
+    let failing = |name, detail: &str| Check::new(name, CheckStatus::Failing, detail);
+    let index = match ask_shard(services).await {
+        Ok(()) => Check::ok("index"),
+        Err(error) => failing("index", describe_silence(Some(&error.to_string()))),
+    };
+    let audit_log = match Box::pin(sum_chains(services)).await {
+        Ok(_) => Check::ok("audit_log"),
+        Err(_) => failing("audit_log", describe_audit_log(services).await),
+    };
+    let ledgers = if has_books { Check::ok("ledgers") } else { failing("ledgers", describe_ledgers(services).await) };
+    [index, audit_log, ledgers]
 }
 
 /// Asks the shard of the present for a ray that no request has.

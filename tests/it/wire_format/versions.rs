@@ -4,16 +4,21 @@
 use std::cell::Cell;
 use std::fs;
 
+use raydex::access::ChainNumber;
+use raydex::audit::calls::RaiseChains;
 use raydex::audit::{self, AUDIT};
 use raydex::backend::{BackendError, DurableObjects, SqlAnswer, SqlDatabase, SqlValue};
 use raydex::config::DEFAULT_BUCKET_NAME as BUCKET_NAME;
 use raydex::index::shard;
+use raydex::ledger::ids::REGISTRY;
 use raydex::ledger::{self, partner, registry};
 use raydex::limits::ALARM_AGAIN_MS;
 use raydex::r2_event::R2Event;
-use raydex::rpc::{Migration, MigrationStep, OBJECT_TOO_NEW, ObjectSchema, RunStatement};
+use raydex::rpc::{self, Migration, MigrationStep, OBJECT_TOO_NEW, ObjectSchema, RunStatement};
 use raydex::spool::{self, SpoolBounds};
+use serde_json::Value;
 
+use super::api::{Ask, json};
 use super::calls::{LEDGER, OBJECTS, StoryObject, body_bytes, calls, dump, load, play, spooled, story_of};
 use super::support::gzip::gzip;
 use super::support::ledgers::only_ledger;
@@ -385,4 +390,23 @@ fn batch_waits_while_its_ledger_is_too_new() {
     sql.run("DROP VIEW schema_version", &[]).unwrap();
     assert_eq!(consumers.parse(&event, 2).verdict.name(), "sealed");
     assert_eq!(fakes.sends.take().len(), 1);
+}
+
+#[test]
+fn deep_health_check_names_objects_too_new() {
+    let fakes = Fakes::new();
+    let third = ChainNumber::new(3).unwrap();
+    run(rpc::call(&fakes.audits, AUDIT, &RaiseChains { chains: 4 })).unwrap();
+    for (part, sql) in [("audit_log", fakes.audits.chain(third).sql), ("ledgers", fakes.ledgers.ledger(REGISTRY).sql)] {
+        assert_eq!(health_of(&fakes, part)["status"], "ok");
+        replace_mark(&sql, NEWER);
+        let check = health_of(&fakes, part);
+        assert_eq!(check["status"], "failing", "{check}");
+        assert!(check["detail"].as_str().unwrap().starts_with(OBJECT_TOO_NEW), "{check}");
+    }
+}
+
+fn health_of(fakes: &Fakes, part: &str) -> Value {
+    let checks = json(&Ask::get("/healthz?deep=1").of(fakes))["checks"].clone();
+    checks.as_array().unwrap().iter().find(|check| check["name"] == part).unwrap().clone()
 }
