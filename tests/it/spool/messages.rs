@@ -67,3 +67,14 @@ fn damaged_message_is_never_acknowledged() {
     }
     assert!(world.objects.borrow().is_empty());
 }
+
+#[test]
+fn message_of_another_form_is_retried() {
+    let world = World::new(QUEUE, 1);
+    for attempts in [1, 50] {
+        let text = r#"{"v2":{"label":{},"body":""}}"#;
+        let verdict = run_or_kill(store_message(&world, &world.settings, text, attempts)).unwrap();
+        assert!(verdict.batch.is_none() && verdict.retry_s.is_some(), "{verdict:?}");
+    }
+    assert!(world.objects.borrow().is_empty());
+}

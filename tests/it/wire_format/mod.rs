@@ -9,6 +9,7 @@ mod answers;
 mod calls;
 mod logs;
 mod names;
+mod newer_forms;
 mod problems;
 mod queues;
 mod report_windows;

@@ -18,9 +18,9 @@ use super::support::{Consumers, Fakes, NOW_MS, Reply, run};
 use super::{Fixture, compare, from_hex, stored_text, to_hex};
 
 /// The batch, of three spans.
-const BATCH: &str = "stored/batch.log.gz.hex";
+pub(super) const BATCH: &str = "stored/batch.log.gz.hex";
 /// The rows of the shard that has its rays.
-const ROWS: &str = "stored/indexed_shard.sql";
+pub(super) const ROWS: &str = "stored/indexed_shard.sql";
 /// The former windows of the batch, each packed alone, and the rows of the shard that go with them.
 const ALONE: [&str; 2] = ["stored/windows_alone.hex", "stored/indexed_shard_alone.sql"];
 /// The former rows of the audit log.
@@ -34,16 +34,16 @@ const OBJECTS: [(&str, &str); 3] = [
     ("raydex/windows/v1/", "stored/windows.hex"),
 ];
 /// The key of the batch.
-const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
+pub(super) const KEY: &str = "logs/http_requests/20260328/20260328T084200Z_20260328T084225Z_a.log.gz";
 /// The shard that has its rays.
-const SHARD: &str = "v1/9e355";
+pub(super) const SHARD: &str = "v1/9e355";
 /// Its records.
 const RECORDS: u64 = 24;
 /// One of its records, in the last span.
-const RAY: &str = "9e35500170000000";
+pub(super) const RAY: &str = "9e35500170000000";
 
 /// A deployment that has indexed the batch and made its payloads, and the messages of these.
-fn indexed() -> (Consumers, Vec<String>) {
+pub(super) fn indexed() -> (Consumers, Vec<String>) {
     let consumers = Consumers::new(delivering(&[("BATCH_SIZE", "16")]), |_, _| Reply::Status(200));
     let head = consumers.fakes.bucket.store(KEY, &from_hex(&stored_text(BATCH)));
     let event = R2Event::put_object(BUCKET_NAME, KEY, head.size, &head.etag, NOW_MS);
@@ -62,7 +62,7 @@ fn object_text(fakes: &Fakes, folder: &str) -> String {
 }
 
 /// Writes the object of a fixture.
-fn store(fakes: &Fakes, path: &str) -> Vec<u8> {
+pub(super) fn store(fakes: &Fakes, path: &str) -> Vec<u8> {
     let text = stored_text(path);
     let key = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap();
     let bytes = from_hex(&text);
