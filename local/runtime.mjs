@@ -19,6 +19,7 @@ import { cronsOf } from "./crons.mjs";
 import { faultyBucket, untouchables } from "./doubles.mjs";
 import { edgeWorkers } from "./edge.mjs";
 import { bounded } from "./memory.mjs";
+import { boundTo } from "./mixed.mjs";
 import { forgetEnded, guardWorkerd, killWorkerd } from "./guard.mjs";
 
 /** The project folder. */
@@ -48,7 +49,8 @@ export class NotBuilt extends Error {}
  * runtime logs. `decide({op, key})`: faults of the bucket (doubles.mjs). `untouchable`: every binding throws on use.
  * `retries`: number of retries before a message becomes a dead letter, in place of the value in wrangler.toml (whose
  * delays add up to hours). `memoryPages`: maximum memory of the module in pages of 64 KiB, in place of the linked value.
- * `build`: the folder of the modules, in place of the one in wrangler.toml.
+ * `build`: the folder of the modules, in place of the one in wrangler.toml. `objects`: the folder of the modules of another Worker,
+ * whose Durable Objects are bound in place of its own (mixed.mjs).
  * `startFirst`: false makes no first start of deliveries, which the cron would make within a minute: what is written before
  * one is not delivered.
  * `edge`: the edge logger in front of an origin (edge.mjs), which has its own address.
@@ -56,7 +58,7 @@ export class NotBuilt extends Error {}
  * (`direct`).
  */
 export async function startRuntime(options = {}) {
-  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, build, dataBucket, beside = [], edge, startFirst = true } = options;
+  const { settings = {}, state, port = 0, batchTimeout = 0.05, onLog = () => {}, decide, untouchable, memoryPages, build, objects, dataBucket, beside = [], edge, startFirst = true } = options;
   guardWorkerd();
   const [{ Miniflare }, worker] = await Promise.all([import("miniflare"), workerOptions(settings, memoryPages, build)]);
   for (const consumer of Object.values(worker.queueConsumers)) {
@@ -68,6 +70,7 @@ export async function startRuntime(options = {}) {
   let doubles = [];
   if (untouchable) doubles = untouchables(worker);
   else if (decide) doubles = faultyBucket(worker, names.bucket, decide);
+  const workers = objects ? boundTo(worker, await workerOptions(settings, memoryPages, objects)) : [worker];
   const atEdge = edge ? await edgeWorkers(ROOT, edge) : [];
   const miniflare = new Miniflare({
     host: "127.0.0.1",
@@ -78,7 +81,7 @@ export async function startRuntime(options = {}) {
     structuredWorkerdLogs: true,
     handleRuntimeStdio: (...streams) => streams.forEach((stream) => readLog(stream, onLog)),
     ...persistence(state),
-    workers: [...withSockets([worker, ...beside]), ...atEdge, ...doubles, plainBucket(worker, names)],
+    workers: [...withSockets([...workers, ...beside]), ...atEdge, ...doubles, plainBucket(worker, names)],
   });
   const url = await miniflare.ready;
   const runtime = new Runtime(miniflare, url, names);
