@@ -13,6 +13,7 @@ mod platform;
 mod rooms;
 mod runner;
 mod schemas;
+mod upgrades;
 mod words;
 mod workflows;
 
