@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, erasures, first_start, layout_doubts, newest_batches, occupancy, outage,
-    partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
+    cursor_keys, decisions, erased_lines, erasure_scope, erasures, first_start, layout_doubts, newest_batches,
+    occupancy, outage, partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, ObjectSchema};
 use raydex::{audit, edge, spool};
@@ -36,6 +36,7 @@ fn objects() -> Vec<(ObjectSchema, Vec<&'static [&'static str]>)> {
                 outage::NAMES,
                 backfill_sums::NAMES,
                 erased_lines::NAMES,
+                erasure_scope::NAMES,
             ],
         ),
         (
