@@ -106,8 +106,9 @@ async fn read_summaries(
     Ok(SpanSummaries::from_bytes(&bytes))
 }
 
-/// Returns a hash of the version, never 0. All batches of a query are in one bucket, so its name is omitted.
+/// Returns a hash of the version as it was written, never 0: rewriting moves no line. All batches of a query are in one bucket, so
+/// its name is omitted.
 pub(super) fn version_hash(object: &ObjectVersion) -> u64 {
-    let digest = version_digest("", &object.key, &object.etag);
+    let digest = version_digest("", &object.key, object.batch_etag());
     u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default() | 1
 }

@@ -99,6 +99,32 @@ fn failed_rewriting_is_finished_by_the_next_attempt() {
 }
 
 #[test]
+fn search_goes_on_across_a_rewriting() {
+    let fakes = world(true);
+    let page = |cursor: Option<&str>| {
+        let cursor = cursor.map_or(String::new(), |cursor| format!("&cursor={cursor}"));
+        let reply = Ask::get(&format!("/v1/logs?{RANGE}&limit=2{cursor}")).of(&fakes);
+        let text = String::from_utf8(reply.body).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let trailer: Value = serde_json::from_str(&lines.pop().unwrap()).unwrap();
+        (lines, trailer["raydex"]["cursor"].as_str().map(str::to_owned))
+    };
+    let (mut shown, mut cursor) = page(None);
+    assert_eq!(erase(&ways()[0]).of(&fakes).status, 201);
+    look_through(&fakes, &config_with(&[]));
+    while let Some(at) = cursor {
+        let (lines, next) = page(Some(&at));
+        shown.extend(lines);
+        cursor = next;
+    }
+    shown.retain(|line| !line.is_empty());
+    let narrow = world(false);
+    let whole = without_trailer(&Ask::get(&format!("/v1/logs?{RANGE}")).of(&narrow).body);
+    let expected: Vec<&str> = std::str::from_utf8(&whole).unwrap().lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn hidden_batches_stay_as_they_are() {
     let fakes = world(true);
     assert_eq!(erase(&ways()[0]).of(&fakes).status, 201);
