@@ -27,7 +27,8 @@ Choices, all of them optional:
   domain            the address of the API, of a zone of the account; the address at workers.dev is switched off
   routes            env edge: the routes of the site, as in wrangler.toml
   log_prefixes      the folders that Logpush writes to, as a list (default: those of LOG_PREFIX, or logs/)
-  retention_days    after how many days batches expire (default: no lifecycle rule)
+  retention_days    after how many days batches expire: the setting LOG_RETENTION_DAYS, and the rules of the bucket (default: never).
+                    A prefix of DATASETS may have retention_days of its own
   log_sampling      the share of invocations whose log lines are kept, from 0 to 1 (default: 1)
   vars              settings of schemas/config.json that are not secret`;
 
@@ -110,8 +111,28 @@ function faultsOf(choices, environment) {
     faults.push("ACCESS_TEAM needs a domain: Access does not guard the address at workers.dev");
   }
   if (choices.log_prefixes && choices.vars?.LOG_PREFIX !== undefined) faults.push("log_prefixes and the setting LOG_PREFIX say the same: give one of them");
+  if (choices.retention_days && choices.vars?.LOG_RETENTION_DAYS !== undefined) faults.push("retention_days and the setting LOG_RETENTION_DAYS say the same: give one of them");
+  if (isObject(choices.vars)) faults.push(...retentionFaults(choices));
   if (choices.routes && environment !== "edge") faults.push("routes are of --env edge: name the address of the API as domain");
   return faults;
+}
+
+/** What is wrong with the numbers of days in settings, of which rules of the bucket are made. */
+function retentionFaults({ retention_days, vars: { LOG_RETENTION_DAYS: text, DATASETS: datasets = "{}" } }) {
+  const days = retention_days ?? (text === undefined ? undefined : Number(text));
+  if (days !== undefined && CHOICES.retention_days(days) !== true) return [`vars: LOG_RETENTION_DAYS ${CHOICES.retention_days(days)}`];
+  let rules;
+  try {
+    rules = JSON.parse(datasets);
+  } catch {
+    rules = undefined;
+  }
+  if (!isObject(rules) || !Object.values(rules).every(isObject)) return ["vars: DATASETS must be a text, a JSON object of prefixes with an object each"];
+  return Object.entries(rules).flatMap(([prefix, { retention_days: own }]) => {
+    if (own === undefined) return [];
+    if (CHOICES.retention_days(own) !== true) return [`vars: DATASETS: retention_days of ${prefix} ${CHOICES.retention_days(own)}`];
+    return own > (days ?? own) ? [`vars: DATASETS: retention_days of ${prefix} are more than those of all batches, whose rule deletes its batches as well`] : [];
+  });
 }
 
 function varFaults(vars, settings) {

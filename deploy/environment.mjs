@@ -77,7 +77,7 @@ function objects({ bindings = [] } = {}, rename) {
 }
 
 /** The settings that say what the names are, where they are not those of wrangler.toml, and where data may be. */
-function variables(own, rename, { jurisdiction, log_prefixes }) {
+function variables(own, rename, { jurisdiction, log_prefixes, retention_days }) {
   const { producers = [], consumers = [] } = own.queues;
   const bucket = logBucketOf(own);
   const vars = {};
@@ -86,6 +86,7 @@ function variables(own, rename, { jurisdiction, log_prefixes }) {
   for (const { queue } of [...producers, ...consumers]) {
     if (rename.queue(queue) !== queue) vars[QUEUE_VARIABLES[queue]] = rename.queue(queue);
   }
+  if (retention_days) vars.LOG_RETENTION_DAYS = String(retention_days);
   if (jurisdiction) vars.JURISDICTION = jurisdiction;
   return vars;
 }

@@ -27,8 +27,8 @@ export function stepsOf({ config, file, choices, secrets, environment }) {
   if (environment !== "edge") {
     for (const prefix of prefixesOf(config)) {
       steps.push(notificationStep(bucket, prefix, config, choices));
-      if (choices.retention_days) steps.push(lifecycleStep(bucket, prefix, choices));
     }
+    steps.push(...Object.entries(retentionOf(config)).map(([prefix, days]) => lifecycleStep(bucket, prefix, days, choices)));
   }
   return steps;
 }
@@ -36,6 +36,14 @@ export function stepsOf({ config, file, choices, secrets, environment }) {
 /** The folders that the Worker of a configuration watches; an empty one is the whole bucket. */
 export function prefixesOf({ vars }) {
   return (vars.LOG_PREFIX ?? "logs/").split(",").map((prefix) => prefix.trim().replace(/^\/$/, ""));
+}
+
+/** For how many days the bucket keeps the batches under each prefix that has a number of its own, by the settings. */
+function retentionOf(config) {
+  const { LOG_RETENTION_DAYS: days, DATASETS: datasets } = config.vars;
+  const all = days ? prefixesOf(config).map((prefix) => [prefix, Number(days)]) : [];
+  const own = Object.entries(datasets ? JSON.parse(datasets) : {}).map(([prefix, { retention_days }]) => [prefix, retention_days]);
+  return Object.fromEntries([...all, ...own.filter(([, days]) => days)]);
 }
 
 export const jurisdictionOf = ({ jurisdiction }) => (jurisdiction ? ["--jurisdiction", jurisdiction] : []);
@@ -86,13 +94,13 @@ function notificationStep(bucket, prefix, config, choices) {
   };
 }
 
-function lifecycleStep(bucket, prefix, choices) {
+function lifecycleStep(bucket, prefix, days, choices) {
   const where = jurisdictionOf(choices);
   const name = prefix ? `${LIFECYCLE}-${prefix.replaceAll("/", "-").replace(/-$/, "")}` : LIFECYCLE;
   const own = (output) => rulesOf(output).find((rule) => rule.name === name);
-  const isRight = ({ action = "" }) => action.includes(`after ${choices.retention_days} days`);
+  const isRight = ({ action = "" }) => action.includes(`after ${days} days`);
   return {
-    title: `Batches of ${bucket}/${prefix} expire after ${choices.retention_days} days`,
+    title: `Batches of ${bucket}/${prefix} expire after ${days} days`,
     check: {
       args: ["r2", "bucket", "lifecycle", "list", bucket, ...where],
       found: (output) => (own(output) ? isRight(own(output)) || "other" : false),
@@ -100,7 +108,7 @@ function lifecycleStep(bucket, prefix, choices) {
     },
     // A rule of this name with another number of days.
     remove: ["r2", "bucket", "lifecycle", "remove", bucket, "--name", name, ...where],
-    make: ["r2", "bucket", "lifecycle", "add", bucket, name, ...(prefix ? [prefix] : []), "--expire-days", String(choices.retention_days), "--force", ...where],
+    make: ["r2", "bucket", "lifecycle", "add", bucket, name, ...(prefix ? [prefix] : []), "--expire-days", String(days), "--force", ...where],
   };
 }
 

@@ -13,6 +13,7 @@ mod collect;
 mod deadlines;
 mod edge;
 mod erasure;
+mod expiry;
 mod family;
 mod form;
 mod ledgers;
@@ -35,6 +36,7 @@ pub use collect::*;
 pub use deadlines::*;
 pub use edge::*;
 pub use erasure::*;
+pub use expiry::*;
 pub use family::*;
 pub use form::*;
 pub use ledgers::*;
@@ -233,9 +235,6 @@ pub const FILTER_DEPTH: usize = 10;
 /// together with its gzip.
 pub const BATCH_SIZE_MAX: u32 = 10_000;
 
-/// Maximum number of days for which a deployment may say that its bucket keeps logs: a century.
-pub const RETENTION_DAYS_MAX: u32 = 36_500;
-
 /// Validity of a signature to the partner, in seconds, by contract. It allows for a send that takes a minute plus a
 /// clock difference of four.
 pub const SIGNATURE_S: i64 = 300;
@@ -401,10 +400,6 @@ pub const BODIES_KEPT_MS: i64 = 3 * 24 * 3_600_000;
 
 /// Number of a plan's duplicates that its row lists: 130 bytes of JSON each, with the handle of a batch.
 pub const DUPLICATES_LISTED: usize = 100;
-
-/// Retention of the claims of an object's lines after the object was removed, counted from its upload, in milliseconds:
-/// 30 days. A moved object is deleted at once, an expired one later; a claim is 4 bytes per ray.
-pub const CLAIMS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 
 /// Maximum number of bodies that one step of a sweep removes: one call of R2.
 pub const SWEEP_BODIES: usize = LIST_PAGE;

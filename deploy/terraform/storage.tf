@@ -25,12 +25,22 @@ resource "cloudflare_r2_bucket" "data" {
 locals {
   day_s = 24 * 60 * 60
 
-  log_rules = var.log_retention_days == null ? [] : [{
+  all_log_rules = var.log_retention_days == null ? [] : [{
     id                        = "logs"
     enabled                   = true
     conditions                = { prefix = var.log_prefix }
     delete_objects_transition = { condition = { type = "Age", max_age = var.log_retention_days * local.day_s } }
   }]
+
+  # Prefixes with days of their own: R2 deletes an object by the shortest of its rules.
+  dataset_log_rules = [for prefix, rule in jsondecode(lookup(var.settings, "DATASETS", "{}")) : {
+    id                        = "logs ${prefix}"
+    enabled                   = true
+    conditions                = { prefix = prefix }
+    delete_objects_transition = { condition = { type = "Age", max_age = rule.retention_days * local.day_s } }
+  } if try(rule.retention_days, null) != null]
+
+  log_rules = concat(local.all_log_rules, local.dataset_log_rules)
 
   audit_rules = var.audit_retention_days == null ? [] : [{
     id                        = "audit-log"

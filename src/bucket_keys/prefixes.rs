@@ -42,6 +42,8 @@ pub struct PrefixRule {
     pub time: Option<String>,
     /// The name that the job gives to the field of the parent's ray.
     pub parent: Option<String>,
+    /// Number of days that the bucket keeps the batches; `None` for the number of all others.
+    pub retention_days: Option<u32>,
 }
 
 impl PrefixRule {
@@ -176,6 +178,12 @@ impl LogPrefixes {
     #[must_use]
     pub fn rule(&self, key: &str) -> Option<&PrefixRule> {
         self.rules.iter().find(|rule| key.starts_with(&rule.prefix))
+    }
+
+    /// Returns the rules, that of the longest prefix first.
+    #[must_use]
+    pub fn rules(&self) -> &[PrefixRule] {
+        &self.rules
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::reader::SettingsReader;
 use super::settings;
 use crate::bucket_keys::{LogPrefixes, PrefixRule, UNREAD_FOLDERS};
+use crate::limits::RETENTION_DAYS_MAX;
 use crate::record::Dataset;
 
 /// Maximum length of a folder in bytes.
@@ -20,6 +21,7 @@ struct RuleEntry {
     zone: Option<String>,
     #[serde(default)]
     fields: RenamedFields,
+    retention_days: Option<u32>,
 }
 
 /// The names that a job gives to fields.
@@ -72,7 +74,7 @@ fn rules(value: &str) -> Result<Vec<PrefixRule>, String> {
 }
 
 fn rule(prefix: String, entry: RuleEntry) -> Result<PrefixRule, String> {
-    let RuleEntry { dataset, zone, fields: RenamedFields { ray, time, parent } } = entry;
+    let RuleEntry { dataset, zone, fields: RenamedFields { ray, time, parent }, retention_days } = entry;
     let dataset = dataset.map(|name| Dataset::from_name(&name).ok_or("has a dataset that Logpush does not write"));
     let zone = zone.map(|zone| zone.to_ascii_lowercase());
     if zone.as_ref().is_some_and(|zone| zone.is_empty() || zone.contains(['/', ':', ' '])) {
@@ -81,7 +83,10 @@ fn rule(prefix: String, entry: RuleEntry) -> Result<PrefixRule, String> {
     if [&ray, &time, &parent].into_iter().flatten().any(String::is_empty) {
         return Err("has a field without a name".into());
     }
-    Ok(PrefixRule { prefix, dataset: dataset.transpose()?, zone, ray, time, parent })
+    if retention_days.is_some_and(|days| !(1..=RETENTION_DAYS_MAX).contains(&days)) {
+        return Err(format!("has retention_days that are not a whole number from 1 to {RETENTION_DAYS_MAX}"));
+    }
+    Ok(PrefixRule { prefix, dataset: dataset.transpose()?, zone, ray, time, parent, retention_days })
 }
 
 #[cfg(test)]
@@ -121,6 +126,9 @@ mod tests {
             r#"{"a/":{"zone":""}}"#,
             r#"{"a/":{"fields":{"ray":""}}}"#,
             r#"{"a/":{"field":{}}}"#,
+            r#"{"a/":{"retention_days":0}}"#,
+            r#"{"a/":{"retention_days":36501}}"#,
+            r#"{"a/":{"retention_days":1.5}}"#,
         ] {
             assert!(rules(wrong).is_err(), "{wrong}");
         }

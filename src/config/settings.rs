@@ -79,6 +79,9 @@ pub const PREFIX: SettingSpec =
 pub const DATASETS: SettingSpec = SettingSpec::variable("DATASETS", SettingRequirement::Optional);
 /// Number of days that the bucket's lifecycle rules keep logs.
 pub const RETENTION: SettingSpec = SettingSpec::variable("LOG_RETENTION_DAYS", SettingRequirement::Optional);
+/// Number of days that ledgers keep the accounts of a batch.
+pub const ACCOUNTS_RETENTION: SettingSpec =
+    SettingSpec::variable("ACCOUNTS_RETENTION_DAYS", SettingRequirement::Optional);
 /// What becomes of the batches that hold erased lines.
 pub const ERASURES: SettingSpec = SettingSpec::variable("ERASURES", SettingRequirement::Default("rewrite"));
 /// Number of requests that a caller may send per minute.
@@ -202,7 +205,7 @@ pub const EDGE_COLLECT_STORE: SettingSpec =
 pub const EDGE_QUOTA_URL: SettingSpec = SettingSpec::variable("EDGE_QUOTA_URL", SettingRequirement::Optional);
 
 /// All settings in the order of the documentation.
-pub const SETTINGS: [SettingSpec; 66] = [
+pub const SETTINGS: [SettingSpec; 67] = [
     TOKEN,
     TOKENS,
     ACCESS_TEAM,
@@ -221,6 +224,7 @@ pub const SETTINGS: [SettingSpec; 66] = [
     PREFIX,
     DATASETS,
     RETENTION,
+    ACCOUNTS_RETENTION,
     ERASURES,
     PARSE_QUEUE,
     SEND_QUEUE,

@@ -30,7 +30,8 @@ calls! {
 /// The statements that create the tables if they do not exist.
 pub(super) const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS claim_v1 (
-        number INTEGER PRIMARY KEY, object_key TEXT NOT NULL, etag TEXT NOT NULL, plan INTEGER NOT NULL)",
+        number INTEGER PRIMARY KEY, object_key TEXT NOT NULL, etag TEXT NOT NULL, plan INTEGER NOT NULL,
+        uploaded_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS claim_part_v1 (
         claim INTEGER NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
         first INTEGER NOT NULL, last INTEGER NOT NULL, lines BLOB NOT NULL,
@@ -81,6 +82,8 @@ pub struct ClaimPart {
 pub struct ClaimLines {
     /// The claiming plan.
     pub plan: PlanName,
+    /// Unix milliseconds at which its object was written: the claim is kept from then on.
+    pub uploaded_ms: i64,
     /// The rays and digests of its batch in this shard; those of undelivered lines are harmless.
     pub parts: Vec<ClaimPart>,
 }
@@ -116,6 +119,7 @@ pub struct ClaimsRemoved {}
 #[derive(Debug, Serialize, Deserialize)]
 struct ClaimHead {
     plan: PlanName,
+    uploaded_ms: i64,
     parts: Vec<ClaimPartHead>,
 }
 
@@ -139,19 +143,19 @@ impl Call for ClaimLines {
             last: part.last_suffix,
             len: part.bytes.len(),
         });
-        let head = ClaimHead { plan: self.plan.clone(), parts: parts.collect() };
+        let head = ClaimHead { plan: self.plan.clone(), uploaded_ms: self.uploaded_ms, parts: parts.collect() };
         frame::write(&head, self.parts.iter().map(|part| part.part.bytes.as_slice()))
     }
 
     fn from_body(body: &[u8]) -> Result<Self, BackendError> {
         let (head, mut rest) = frame::split(body)?;
-        let ClaimHead { plan, parts: heads } = from_json(head)?;
+        let ClaimHead { plan, uploaded_ms, parts: heads } = from_json(head)?;
         let mut parts = Vec::with_capacity(heads.len());
         for ClaimPartHead { kind, first, last, len } in heads {
             let bytes = frame::take(&mut rest, len)?.to_vec();
             parts.push(ClaimPart { kind, part: EntryPart { first_suffix: first, last_suffix: last, bytes } });
         }
-        Ok(Self { plan, parts })
+        Ok(Self { plan, uploaded_ms, parts })
     }
 }
 
@@ -195,6 +199,13 @@ pub(super) fn claim(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<Earlier
     Ok(EarlierClaims { claims })
 }
 
+/// Removes a claim.
+pub(super) fn drop_claim(sql: &impl SqlDatabase, number: i64) -> Result<(), BackendError> {
+    let number = [SqlValue::Integer(number)];
+    sql.run("DELETE FROM claim_part_v1 WHERE claim = ?", &number)?;
+    sql.run("DELETE FROM claim_v1 WHERE number = ?", &number).map(drop)
+}
+
 /// Removes the claims of an object.
 pub(super) fn remove(sql: &impl SqlDatabase, call: &RemoveClaims) -> Result<ClaimsRemoved, BackendError> {
     let key = [SqlValue::text(&*call.key)];
@@ -213,9 +224,14 @@ fn number_of(sql: &impl SqlDatabase, plan: &PlanName) -> Result<Option<i64>, Bac
 fn insert(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<i64, BackendError> {
     let PlanName { key, etag, plan } = &call.plan;
     let inserted = sql.run(
-        "INSERT INTO claim_v1 (number, object_key, etag, plan)
-         SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM claim_v1 RETURNING number",
-        &[SqlValue::text(&**key), SqlValue::text(&**etag), SqlValue::number(*plan)],
+        "INSERT INTO claim_v1 (number, object_key, etag, plan, uploaded_ms)
+         SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ? FROM claim_v1 RETURNING number",
+        &[
+            SqlValue::text(&**key),
+            SqlValue::text(&**etag),
+            SqlValue::number(*plan),
+            SqlValue::Integer(call.uploaded_ms),
+        ],
     )?;
     let number = inserted.rows.first().and_then(|row| row.first()?.as_integer());
     let number = number.ok_or_else(|| BackendError::new("claiming lines", "the database named no row"))?;
@@ -305,7 +321,11 @@ mod tests {
             part: EntryPart { first_suffix: 1, last_suffix: 9, bytes: bytes.to_vec() },
         };
         let plan = PlanName { key: "logs/é".into(), etag: "e".into(), plan: 2 };
-        let claim = ClaimLines { plan, parts: vec![part(ClaimKind::Rays, b"ab"), part(ClaimKind::Digests, b"\0c")] };
+        let claim = ClaimLines {
+            plan,
+            uploaded_ms: 7,
+            parts: vec![part(ClaimKind::Rays, b"ab"), part(ClaimKind::Digests, b"\0c")],
+        };
         let body = claim.to_body();
         assert_eq!(ClaimLines::from_body(&body), Ok(claim));
         for end in 0..body.len() {

@@ -17,6 +17,7 @@ pub mod calls;
 mod children;
 pub mod claims;
 pub mod entry;
+pub mod expiry;
 pub mod family;
 mod family_level;
 mod family_order;

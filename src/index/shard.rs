@@ -31,7 +31,7 @@ use super::{claims, family};
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
 use crate::limits::{SHARD_PAGE, SQL_BLOB_MAX, SUMMARY_MAX};
 use crate::record::{Dataset, RayKey};
-use crate::rpc::{Dispatcher, ObjectDatabase, ObjectSchema};
+use crate::rpc::{Call, Dispatcher, ObjectDatabase, ObjectSchema};
 
 /// The tables of one shard, made by the first call that stores something.
 const SCHEMA: [&str; 3] = [
@@ -81,6 +81,12 @@ pub const OBJECT: ObjectSchema = ObjectSchema {
 /// [`BackendError`] for an unknown call, a malformed body, or a failing database; nothing has changed in that case.
 pub fn serve(sql: &impl SqlDatabase, is_open: &Cell<bool>, call: &str, body: &[u8]) -> Result<Vec<u8>, BackendError> {
     ObjectDatabase::serve(sql, is_open, &OBJECT, || open(sql), |sql| answer(sql, call, body))
+}
+
+/// Returns whether a call may store what has to expire some day.
+#[must_use]
+pub fn may_store(call: &str) -> bool {
+    call == PutEntry::NAME || call == claims::ClaimLines::NAME
 }
 
 /// Makes the tables that do not exist. Writes no row if all do.
@@ -261,9 +267,9 @@ fn forget_entry(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAn
 
 /// The identity of an entry in the tables.
 #[derive(Debug, Clone, Copy)]
-struct EntryId {
-    dataset: Dataset,
-    number: i64,
+pub(super) struct EntryId {
+    pub(super) dataset: Dataset,
+    pub(super) number: i64,
 }
 
 /// Returns the entry of the object at `key`, regardless of its dataset.
@@ -277,7 +283,7 @@ fn entry_of(sql: &impl SqlDatabase, key: &str) -> Result<Option<(EntryId, Object
 }
 
 /// Removes an entry and its parts; returns the number of rows written.
-fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
+pub(super) fn drop_entry(sql: &impl SqlDatabase, EntryId { dataset, number }: EntryId) -> Result<u64, BackendError> {
     let id = [text(dataset.name()), SqlValue::Integer(number)];
     let mut written = 0;
     for statement in [

@@ -52,6 +52,12 @@ fn find_loss(sql: &impl SqlDatabase, since_ms: i64) -> Result<(), BackendError> 
     sql.run(statement, &until).map(drop)
 }
 
+/// Holds back what was written before this instant, from now on.
+pub(super) fn hold_until(sql: &impl SqlDatabase, until_ms: i64) -> Result<(), BackendError> {
+    let until_ms = lost_until(sql)?.map_or(until_ms, |known_ms| known_ms.max(until_ms));
+    keep_note(sql, LOST_UNTIL, &until_ms)
+}
+
 /// Returns Unix milliseconds before which an object was written that the ledger may have delivered before its loss; `None` if it was
 /// not lost.
 fn lost_until(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {

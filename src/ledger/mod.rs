@@ -32,6 +32,7 @@ pub mod edge_sums;
 pub mod erased_lines;
 pub mod erasure_scope;
 pub mod erasures;
+pub mod expiry;
 pub mod first_start;
 pub mod freshness;
 pub mod health;

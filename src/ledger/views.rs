@@ -28,7 +28,7 @@ use super::plans::plans;
 use super::replays::is_due;
 use super::sources::id_of;
 use super::state::BatchState;
-use super::tables::LedgerRow;
+use super::tables::{LedgerRow, json_note};
 use super::waiting::PayloadWait;
 use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue, to_json};
 use crate::index::{LineCounts, ObjectVersion, RejectedLines};
@@ -40,6 +40,9 @@ use crate::record::Dataset;
 const NO_PLAN: &str = "no_plan";
 /// The reason for records without a plan in batches that lay in the bucket before the first start.
 const BEFORE_START: &str = "before_start";
+
+/// The name of the note with the sums of the batches that expired.
+pub(super) const EXPIRED: &str = "expired";
 
 /// Returns the accounts of the whole ledger, and the reasons why its payloads wait.
 pub(super) fn totals(
@@ -61,8 +64,14 @@ pub(super) fn totals(
         oldest_pending,
         post_times: post_times(sql)?,
     };
-    let (totals, freshness, edge) = (books(sql, "1", &[])?, freshness(sql)?, edge_totals(sql)?);
+    let (mut totals, freshness, edge) = (books(sql, "1", &[])?, freshness(sql)?, edge_totals(sql)?);
+    totals.add(expired_totals(sql)?);
     Ok(LedgerReport { totals, delivery, freshness, edge, inflated: inflated_sizes(sql)? })
+}
+
+/// Returns the sums of the batches that expired.
+pub(super) fn expired_totals(sql: &impl SqlDatabase) -> Result<LedgerTotals, BackendError> {
+    Ok(json_note(sql, EXPIRED)?.unwrap_or_default())
 }
 
 /// Returns the number of payloads that wait, and meet a condition.
@@ -98,7 +107,11 @@ fn oldest_pending(sql: &impl SqlDatabase) -> Result<Option<(Delivery, i64)>, Bac
 }
 
 /// Returns the accounts of the sources that meet the condition, in which `id` names the source in `source_v1`.
-fn books(sql: &impl SqlDatabase, condition: &str, parameters: &[SqlValue]) -> Result<LedgerTotals, BackendError> {
+pub(super) fn books(
+    sql: &impl SqlDatabase,
+    condition: &str,
+    parameters: &[SqlValue],
+) -> Result<LedgerTotals, BackendError> {
     let mut totals = LedgerTotals::default();
     let mut records = 0;
     // Records without a plan, by source.

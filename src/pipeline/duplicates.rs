@@ -91,13 +91,14 @@ impl LineClaims {
 pub(super) async fn claim_again(
     services: &impl Services,
     plans: &[u32],
-    (key, etag): (&str, &str),
+    object: &ObjectVersion,
     claims: &LineClaims,
 ) -> Result<(), BackendError> {
+    let uploaded_ms = object.uploaded_ms;
     for plan in plans {
-        let plan = PlanName { key: key.to_owned(), etag: etag.to_owned(), plan: *plan };
+        let plan = PlanName { key: object.key.clone(), etag: object.batch_etag().to_owned(), plan: *plan };
         for (prefix, parts) in &claims.parts {
-            let call = ClaimLines { plan: plan.clone(), parts: parts.clone() };
+            let call = ClaimLines { plan: plan.clone(), uploaded_ms, parts: parts.clone() };
             rpc::call(services.shards(), &ShardName::for_prefix(*prefix).to_string(), &call).await?;
         }
     }
@@ -120,6 +121,8 @@ pub(super) struct DuplicateFinder<'a, S> {
     pub(super) batch: String,
     /// The plan that would deliver the lines.
     pub(super) plan: PlanName,
+    /// Unix milliseconds at which the batch was written.
+    pub(super) uploaded_ms: i64,
     /// The number of the backfill that the plan is a repetition for: it leaves out only what other plans of the same
     /// backfill deliver.
     pub(super) repetition: Option<i64>,
@@ -155,7 +158,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let mut plans: BTreeMap<PlanName, Option<EarlierPlan>> = BTreeMap::new();
         for (prefix, parts) in &claims.parts {
             let shard = ShardName::for_prefix(*prefix).to_string();
-            let call = ClaimLines { plan: self.plan.clone(), parts: parts.clone() };
+            let (plan, uploaded_ms) = (self.plan.clone(), self.uploaded_ms);
+            let call = ClaimLines { plan, uploaded_ms, parts: parts.clone() };
             for EarlierClaim { plan, is_same } in rpc::call(self.services.shards(), &shard, &call).await?.claims {
                 if !plans.contains_key(&plan) {
                     let delivers = self.settle(&plan).await?;

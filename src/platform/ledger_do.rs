@@ -83,10 +83,17 @@ impl Ledger {
         let name = ledger::name_of(&self.sql)?;
         let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
-        let level = if woken == ledger::AlarmReport::default() { LogLevel::Debug } else { LogLevel::Info };
-        let what =
-            serde_json::json!({ "ledger": name, "leases_ended": woken.leases_ended, "messages": woken.messages });
-        EventLog::for_config(&env::config(&self.env)).write(level, "alarm", &what);
+        let config = env::config(&self.env);
+        // Without its settings, a deployment forgets nothing.
+        let kept_ms = config.as_ref().ok().and_then(|config| config.kept.accounts_ms());
+        let expired = ledger::expiry::expire(&self.sql, kept_ms, log::now_ms())?;
+        self.alarm.set_earlier(expired.next_ms).await?;
+        let is_idle = woken == ledger::AlarmReport::default() && expired.batches == 0;
+        let level = if is_idle { LogLevel::Debug } else { LogLevel::Info };
+        let what = serde_json::json!({
+            "ledger": name, "leases_ended": woken.leases_ended, "messages": woken.messages, "expired": expired.batches,
+        });
+        EventLog::for_config(&config).write(level, "alarm", &what);
         Ok(())
     }
 }

@@ -31,6 +31,13 @@ impl ObjectSql {
     }
 }
 
+impl ObjectSql {
+    /// Deletes the database, after which the object takes no space.
+    pub(super) async fn delete_all(&self) -> Result<(), BackendError> {
+        self.0.delete_all().await.map_err(failed("deleting a database"))
+    }
+}
+
 impl SqlDatabase for ObjectSql {
     fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<SqlAnswer, BackendError> {
         let running = failed("running SQL");

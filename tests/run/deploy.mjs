@@ -140,6 +140,21 @@ test("another number of days replaces the rule", () => {
   assert.deepEqual(account.buckets["cdn-logs-raw"].lifecycle.map(({ action }) => action), ["Expire objects after 7 days"]);
 });
 
+test("prefixes with days of their own get rules of their own", () => {
+  const datasets = { "logs/": { retention_days: 20 }, "logs/dns/": { dataset: "dns_logs", retention_days: 7 }, "logs/waf/": { dataset: "firewall_events" } };
+  const rules = (choice) => {
+    const { status, stderr, account } = deploy(["--apply", ...choices(choice)]);
+    assert.equal(status, 0, stderr);
+    const { vars } = account.workers.raydex.config;
+    return [vars.LOG_RETENTION_DAYS, ...account.buckets["cdn-logs-raw"].lifecycle.map(({ prefix, action }) => `${prefix} ${action}`)];
+  };
+  const expire = (prefix, days) => `${prefix} Expire objects after ${days} days`;
+  const vars = { DATASETS: JSON.stringify(datasets) };
+  assert.deepEqual(rules({ retention_days: 30, log_prefixes: ["logs/", "more/"], vars }), ["30", expire("logs/", 20), expire("more/", 30), expire("logs/dns/", 7)]);
+  assert.deepEqual(rules({ vars }), [undefined, expire("logs/", 20), expire("logs/dns/", 7)]);
+  assert.deepEqual(rules({ vars: { LOG_RETENTION_DAYS: "9" } }), ["9", expire("logs/", 9)]);
+});
+
 test("the jurisdiction is said wherever it must be", () => {
   const { status, stderr, stdout, account } = deploy(["--apply", ...choices({ jurisdiction: "eu", retention_days: 9 })]);
   assert.equal(status, 0, stderr);
@@ -207,6 +222,11 @@ test("mistakes are named before anything is done", () => {
     [choices({ buckets: "x" }), "there is no choice buckets"],
     [choices({ jurisdiction: "mars" }), "must be eu or fedramp"],
     [choices({ retention_days: 0 }), "from 1 to 36500"],
+    [choices({ vars: { LOG_RETENTION_DAYS: "x" } }), "LOG_RETENTION_DAYS must be a number of days"],
+    [choices({ retention_days: 5, vars: { LOG_RETENTION_DAYS: "5" } }), "give one of them"],
+    [choices({ vars: { DATASETS: "[]" } }), "DATASETS must be a text"],
+    [choices({ vars: { DATASETS: '{"a/":{"retention_days":0}}' } }), "retention_days of a/ must be"],
+    [choices({ retention_days: 5, vars: { DATASETS: '{"a/":{"retention_days":6}}' } }), "retention_days of a/ are more than"],
     [choices({ log_sampling: 2 }), "from 0 to 1"],
     [choices({ vars: { API_TOKN: "x" } }), "there is no setting API_TOKN"],
     [choices({ vars: { PARTNER_PRIVATE_KEY: SECRET } }), "PARTNER_PRIVATE_KEY is a secret"],

@@ -26,6 +26,7 @@ mod doors;
 mod ends;
 mod erasures;
 mod every_ray;
+mod expiry;
 mod first_start;
 mod large;
 mod memory;

@@ -9,6 +9,7 @@ mod backoff;
 mod begin;
 mod breaker;
 mod erased;
+mod expiry;
 mod groups;
 mod lifecycle;
 mod loss;

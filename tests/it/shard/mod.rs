@@ -5,6 +5,7 @@ use crate::support;
 mod calls;
 mod claims;
 mod datasets;
+mod expiry;
 mod failures;
 mod model;
 mod within;
