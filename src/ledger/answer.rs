@@ -8,7 +8,6 @@ use super::{
     outage, partitions, payloads, plans, replays, sources, tables, views, wake,
 };
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
-use crate::limits::EXPIRY_FIRST_MS;
 use crate::rpc::{CallReply, Dispatcher, ObjectDatabase, ObjectSchema};
 
 /// The name of the note that holds the ledger's name.
@@ -74,7 +73,7 @@ pub fn answer(
         .on(|begin| sources::begin(sql, ledger, begin, now_ms))
         .on(|shards| sources::record_shards(sql, shards))
         .on(|plan| plans::check_plan(sql, plan, now_ms))
-        .on_timed(|seal| Ok(with_expiry(with_next(sql, sources::seal(sql, ledger, seal, now_ms)?)?, now_ms)))
+        .on_timed(|seal| with_next(sql, sources::seal(sql, ledger, seal, now_ms)?))
         .on(|quarantined| sources::quarantine(sql, quarantined))
         .on(|replay| replays::replay(sql, replay))
         .on(|forget| sources::forget_object(sql, forget))
@@ -103,12 +102,6 @@ pub fn answer(
         .on(|batches| views::batches(sql, ledger, batches))
         .on(|batch| views::batch(sql, ledger, batch, now_ms))
         .finish()
-}
-
-/// Has the alarm go off by the time at which the first batch may expire.
-fn with_expiry<A>((answer, next_ms): (A, Option<i64>), now_ms: i64) -> (A, Option<i64>) {
-    let look_ms = now_ms.saturating_add(EXPIRY_FIRST_MS);
-    (answer, Some(next_ms.map_or(look_ms, |next_ms| next_ms.min(look_ms))))
 }
 
 /// Pairs an answer with the next instant at which one of the ledger's payloads is due, for calls that may affect

@@ -6,11 +6,13 @@
 
 use serde::Serialize;
 
+use super::calls::SealBatch;
 use super::loss;
 use super::tables::{LedgerRow, keep_note};
 use super::views::{EXPIRED, books, expired_totals};
 use crate::backend::{BackendError, SqlDatabase, SqlValue};
 use crate::limits::{EXPIRED_SOURCES_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, EXPIRY_UNSETTLED_MS};
+use crate::rpc::Call;
 
 /// The tables with rows of a source, and their column with its name.
 const TABLES: [(&str, &str); 5] = [
@@ -37,6 +39,12 @@ pub struct LedgerExpiry {
     pub batches: usize,
     /// Unix milliseconds at which to look again; `None` of a ledger without batches.
     pub next_ms: Option<i64>,
+}
+
+/// Returns whether a call may leave a batch that expires some day: after it, the ledger's alarm has to be set.
+#[must_use]
+pub fn may_store(call: &str) -> bool {
+    call == SealBatch::NAME
 }
 
 /// Forgets at most [`EXPIRED_SOURCES_AT_ONCE`] batches whose time has passed at this instant. `kept_ms`: how long batches are kept;

@@ -26,7 +26,8 @@ use super::{env, failed};
 use crate::backend::BackendError;
 use crate::config::LogLevel;
 use crate::ledger::ids::{PARTNER, REGISTRY};
-use crate::ledger::{self, partner, registry};
+use crate::ledger::{self, expiry, partner, registry};
+use crate::limits::EXPIRY_FIRST_MS;
 use crate::rpc::CallReply;
 
 /// The Durable Object of one hour of batches, or of the registry.
@@ -51,7 +52,8 @@ impl DurableObject for Ledger {
         let answered = async {
             self.alarm.look().await?;
             let CallReply { body, wake_ms } = self.answer(&name, &call, &body)?;
-            self.alarm.set_earlier(wake_ms).await?;
+            let expiry_ms = expiry::may_store(&call).then(|| log::now_ms() + EXPIRY_FIRST_MS);
+            self.alarm.set_earlier(wake_ms.into_iter().chain(expiry_ms).min()).await?;
             Ok::<_, BackendError>(body)
         };
         answer_call(answered.await)
@@ -86,7 +88,7 @@ impl Ledger {
         let config = env::config(&self.env);
         // Without its settings, a deployment forgets nothing.
         let kept_ms = config.as_ref().ok().and_then(|config| config.kept.accounts_ms());
-        let expired = ledger::expiry::expire(&self.sql, kept_ms, log::now_ms())?;
+        let expired = expiry::expire(&self.sql, kept_ms, log::now_ms())?;
         self.alarm.set_earlier(expired.next_ms).await?;
         let is_idle = woken == ledger::AlarmReport::default() && expired.batches == 0;
         let level = if is_idle { LogLevel::Debug } else { LogLevel::Info };

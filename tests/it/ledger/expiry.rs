@@ -6,12 +6,10 @@ use raydex::ledger::calls::{BeginAnswer, GetBatch, GetTotals, MarkRegistered, Ma
 use raydex::ledger::decisions::{DecideDelivery, DeliveryDecision};
 use raydex::ledger::expiry::{LedgerExpiry, expire};
 use raydex::ledger::ids::PackId;
-use raydex::limits::{
-    EXPIRED_SOURCES_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_FIRST_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, EXPIRY_UNSETTLED_MS,
-};
+use raydex::limits::{EXPIRED_SOURCES_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, EXPIRY_UNSETTLED_MS};
 
 use super::support::{Fault, Kind};
-use super::{Ledger, begin, begin_of, delivered, seal, source};
+use super::{Ledger, begin, begin_of, delivered, source};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long the accounts are kept.
@@ -110,15 +108,6 @@ fn accounts_without_a_setting_stay() {
     ledger.pass(100 * DUE_MS);
     let looked = expire(&ledger.sql, None, ledger.now()).unwrap();
     assert_eq!(looked, LedgerExpiry { batches: 0, next_ms: Some(ledger.now() + EXPIRY_LOOK_MS) });
-}
-
-#[test]
-fn seal_has_the_ledger_look_some_day() {
-    let ledger = Ledger::new();
-    ledger.ask(&begin());
-    let nothing = raydex::ledger::calls::SealBatch { plan: None, ..seal(1, 1) };
-    assert_eq!(ledger.answer(&nothing).unwrap().1, Some(ledger.now() + EXPIRY_FIRST_MS));
-    assert!(ledger.answer(&seal(1, 1)).unwrap().1.unwrap() < ledger.now() + EXPIRY_FIRST_MS);
 }
 
 #[test]
