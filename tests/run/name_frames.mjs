@@ -12,10 +12,10 @@ import { functionNames, nameFrames } from "../../deploy/name_frames.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const file = (name) => fs.readFileSync(path.join(ROOT, "build", name));
 /**
- * The most that the module may take in an upload, in bytes: a tenth more than it did when this was measured (3,2 MB). What adds
+ * The most that the module may take in an upload, in bytes: a tenth more than it did when this was measured (3.69 MB). What adds
  * so much should say so, and set this anew.
  */
-const MOST_GZIPPED = 3_520_000;
+const MOST_GZIPPED = 4_060_000;
 
 test("the module has no names and is no larger than it should be", () => {
   const module = file("index_bg.wasm");
