@@ -112,33 +112,63 @@ function faultsOf(choices, environment) {
   }
   if (choices.log_prefixes && choices.vars?.LOG_PREFIX !== undefined) faults.push("log_prefixes and the setting LOG_PREFIX say the same: give one of them");
   if (choices.retention_days && choices.vars?.LOG_RETENTION_DAYS !== undefined) faults.push("retention_days and the setting LOG_RETENTION_DAYS say the same: give one of them");
-  if (isObject(choices.vars)) faults.push(...retentionFaults(choices));
+  const { vars = {} } = choices;
+  if (environment !== "edge" && isObject(vars) && Object.values(vars).every((value) => typeof value === "string")) faults.push(...retentionFaults(choices));
+  if (isObject(vars) && vars.ACCESS_TEAM) {
+    const missing = ["ACCESS_AUD", "ACCESS_GRANTS"].filter((name) => !vars[name]);
+    if (missing.length > 0) faults.push(`ACCESS_TEAM needs ${missing.join(" and ")}: without them the Worker refuses every request. Make the Access application first, whose tag is ACCESS_AUD`);
+  }
   if (choices.routes && environment !== "edge") faults.push("routes are of --env edge: name the address of the API as domain");
   return faults;
 }
 
 /** What is wrong with the numbers of days in settings, of which rules of the bucket are made. */
-function retentionFaults({ retention_days, vars: { LOG_RETENTION_DAYS: text, DATASETS: datasets = "{}" } }) {
-  const days = retention_days ?? (text === undefined ? undefined : Number(text));
-  if (days !== undefined && CHOICES.retention_days(days) !== true) return [`vars: LOG_RETENTION_DAYS ${CHOICES.retention_days(days)}`];
-  let rules;
-  try {
-    rules = JSON.parse(datasets);
-  } catch {
-    rules = undefined;
+function retentionFaults({ retention_days, data_bucket, log_prefixes, vars = {} }) {
+  const { DATASETS: datasets, LOG_PREFIX: folders } = vars;
+  const faults = [];
+  const given = (name) => {
+    const text = vars[name];
+    if (text === undefined || text === "") return undefined;
+    const days = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
+    if (CHOICES.retention_days(days) !== true) faults.push(`vars: ${name} ${CHOICES.retention_days(days)}`);
+    return days;
+  };
+  const all = retention_days ?? given("LOG_RETENTION_DAYS");
+  const accounts = given("ACCOUNTS_RETENTION_DAYS");
+  if (accounts && (!all || accounts <= all)) faults.push("vars: ACCOUNTS_RETENTION_DAYS must be more days than LOG_RETENTION_DAYS, or retention_days, which must be given");
+  const rules = rulesOf(datasets);
+  if (!rules) return [...faults, "vars: DATASETS must be a text, a JSON object of prefixes with an object each"];
+  const own = Object.entries(rules).flatMap(([prefix, { retention_days: days }]) => (days === undefined ? [] : [[prefix, days]]));
+  for (const [prefix, days] of own) {
+    if (CHOICES.retention_days(days) !== true) faults.push(`vars: DATASETS: retention_days of ${prefix} ${CHOICES.retention_days(days)}`);
+    // A bucket deletes an object by the shortest of its rules.
+    const outer = own.find(([other, least]) => prefix.startsWith(other) && least < days)?.[0];
+    if (days > (all ?? days)) faults.push(`vars: DATASETS: retention_days of ${prefix} are more than those of all batches, whose rule deletes its batches as well`);
+    else if (outer !== undefined) faults.push(`vars: DATASETS: retention_days of ${prefix} are more than those of ${outer}, whose rule deletes its batches as well`);
+    if (prefix.startsWith("raydex/")) faults.push(`vars: DATASETS: ${prefix} is what raydex stores itself, and may have no rule`);
   }
-  if (!isObject(rules) || !Object.values(rules).every(isObject)) return ["vars: DATASETS must be a text, a JSON object of prefixes with an object each"];
-  return Object.entries(rules).flatMap(([prefix, { retention_days: own }]) => {
-    if (own === undefined) return [];
-    if (CHOICES.retention_days(own) !== true) return [`vars: DATASETS: retention_days of ${prefix} ${CHOICES.retention_days(own)}`];
-    return own > (days ?? own) ? [`vars: DATASETS: retention_days of ${prefix} are more than those of all batches, whose rule deletes its batches as well`] : [];
-  });
+  const watched = log_prefixes ?? (folders === undefined ? ["logs/"] : folders.split(",").map((folder) => folder.trim().replace(/^\/$/, "")));
+  const whole = own.some(([prefix]) => prefix === "") || (all !== undefined && watched.includes(""));
+  if (whole && !data_bucket) faults.push("retention_days for the whole bucket need a data_bucket: their rule would delete what raydex stores itself");
+  return faults;
+}
+
+/** The rules of DATASETS by prefix; nothing if it is no JSON object of objects. */
+function rulesOf(datasets = "{}") {
+  try {
+    const rules = JSON.parse(datasets || "{}");
+    return isObject(rules) && Object.values(rules).every(isObject) ? rules : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function varFaults(vars, settings) {
   return Object.keys(vars).flatMap((name) => {
     const known = settings.find((setting) => setting.name === name);
     if (!known) return [`vars: there is no setting ${name}`];
+    // Wrangler hands on a number as a number, which the Worker does not read.
+    if (typeof vars[name] !== "string") return [`vars: ${name} must be a text, such as "${vars[name]}"`];
     return known.secret ? [`vars: ${name} is a secret: give it in the file of --secrets`] : [];
   });
 }

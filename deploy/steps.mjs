@@ -1,5 +1,6 @@
 // The steps of a deployment in their order. Each says how to find out whether it is done, and what does it.
 
+import { createHash } from "node:crypto";
 import { logBucketOf, queuesOf } from "./environment.mjs";
 
 /** How long a queue keeps messages, in seconds: as long as the platform allows, for dead letters wait for people. */
@@ -18,7 +19,7 @@ const LIFECYCLE = "raydex-batches";
  */
 export function stepsOf({ config, file, choices, secrets, environment }) {
   const bucket = logBucketOf(config);
-  const steps = [{ title: "An account is signed in", check: { args: ["whoami", "--json"], absent: /not authenticated|not logged in/i }, unmet: "No account is signed in", hand: "npx wrangler login" }];
+  const steps = [{ title: "An account is signed in", check: { args: ["whoami", "--json"], absent: /not authenticated|not logged in|"loggedIn":\s*false/i }, unmet: "No account is signed in", hand: "npx wrangler login" }];
   if (environment !== "edge") {
     steps.push(...config.r2_buckets.map(({ bucket_name }) => bucketStep(bucket_name, choices)));
     steps.push(...queuesOf(config).map(queueStep));
@@ -94,11 +95,18 @@ function notificationStep(bucket, prefix, config, choices) {
   };
 }
 
+/** The name of the rule of a prefix: no two prefixes have the same. */
+function ruleName(prefix) {
+  const words = prefix.replaceAll(/[^A-Za-z0-9]+/g, "-").replace(/-$/, "");
+  return prefix ? `${LIFECYCLE}-${words}-${createHash("sha256").update(prefix).digest("hex").slice(0, 8)}` : LIFECYCLE;
+}
+
 function lifecycleStep(bucket, prefix, days, choices) {
   const where = jurisdictionOf(choices);
-  const name = prefix ? `${LIFECYCLE}-${prefix.replaceAll("/", "-").replace(/-$/, "")}` : LIFECYCLE;
+  const name = ruleName(prefix);
   const own = (output) => rulesOf(output).find((rule) => rule.name === name);
-  const isRight = ({ action = "" }) => action.includes(`after ${days} days`);
+  const isRight = ({ action = "", prefix: of, enabled }) =>
+    action.includes(`after ${days} days`) && of === (prefix || "(all prefixes)") && enabled === "Yes";
   return {
     title: `Batches of ${bucket}/${prefix} expire after ${days} days`,
     check: {
@@ -106,7 +114,7 @@ function lifecycleStep(bucket, prefix, days, choices) {
       found: (output) => (own(output) ? isRight(own(output)) || "other" : false),
       absent: NO_BUCKET,
     },
-    // A rule of this name with another number of days.
+    // A rule of this name with another number of days or prefix, or one that is switched off.
     remove: ["r2", "bucket", "lifecycle", "remove", bucket, "--name", name, ...where],
     make: ["r2", "bucket", "lifecycle", "add", bucket, name, ...(prefix ? [prefix] : []), "--expire-days", String(days), "--force", ...where],
   };

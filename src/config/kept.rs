@@ -2,7 +2,7 @@
 
 use super::reader::{SettingsReader, one_of, whole};
 use super::settings;
-use crate::bucket_keys::LogPrefixes;
+use crate::bucket_keys::{LogPrefixes, UNREAD_FOLDERS};
 use crate::erasure::ErasureMode;
 use crate::limits::RETENTION_DAYS_MAX;
 use crate::time::DAY_MS;
@@ -22,8 +22,9 @@ impl KeptLogs {
     /// Returns how long the bucket keeps the batch with this key, in milliseconds; `None` for ever.
     #[must_use]
     pub fn batch_ms(&self, prefixes: &LogPrefixes, key: &str) -> Option<i64> {
-        let own = prefixes.rule(key).and_then(|rule| rule.retention_days);
-        own.or(self.retention_days).map(milliseconds)
+        // The bucket deletes an object by the shortest of its rules.
+        let of_key = prefixes.rules().iter().filter(|rule| key.starts_with(&rule.prefix));
+        of_key.filter_map(|rule| rule.retention_days).chain(self.retention_days).min().map(milliseconds)
     }
 
     /// Returns how long ledgers keep the accounts of a batch, in milliseconds; `None` for ever.
@@ -49,10 +50,19 @@ pub(super) fn read<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>
 
 /// Checks numbers of days that are each right.
 fn check<G: Fn(&str) -> Option<String>>(reader: &mut SettingsReader<G>, kept: &KeptLogs, prefixes: &LogPrefixes) {
-    let longest = prefixes.rules().iter().filter_map(|rule| rule.retention_days).max();
-    // A bucket deletes an object by the shortest of its rules.
-    if kept.retention_days.zip(longest).is_some_and(|(all, one)| one > all) {
+    let with_days = || prefixes.rules().iter().filter_map(|rule| Some((rule.prefix.as_str(), rule.retention_days?)));
+    if with_days().any(|(_, days)| kept.retention_days.is_some_and(|all| days > all)) {
         let words = "has more retention_days than LOG_RETENTION_DAYS, which holds for every prefix";
+        reader.invalid(&settings::DATASETS, words.into());
+    }
+    let is_cut =
+        |(prefix, days): (&str, u32)| with_days().any(|(outer, least)| prefix.starts_with(outer) && least < days);
+    if with_days().any(is_cut) {
+        let words = "has more retention_days for a prefix than for one that it is part of";
+        reader.invalid(&settings::DATASETS, words.into());
+    }
+    if with_days().any(|(prefix, _)| UNREAD_FOLDERS.into_iter().any(|folder| prefix.starts_with(folder))) {
+        let words = "has retention_days for a folder that is never read as logs";
         reader.invalid(&settings::DATASETS, words.into());
     }
     // A batch that is there when its accounts are not would be accounted for anew.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPart;
 use super::frame;
-use crate::backend::{BackendError, ObjectHead};
+use crate::backend::{BackendError, ObjectHead, RewriteNote};
 use crate::batch::SpanExtent;
 use crate::bucket_keys::batch_times;
 use crate::record::{Dataset, RayKey};
@@ -42,15 +42,18 @@ pub struct ObjectOrigin {
     pub etag: String,
     /// Number of times that the batch was rewritten.
     pub revision: u32,
+    /// Unix milliseconds at which it was rewritten last: the bucket counts its days from then on.
+    pub rewritten_ms: i64,
 }
 
 impl ObjectVersion {
     /// Returns the version of the object at `key` with this metadata. One that was rewritten counts as written when its batch was.
     #[must_use]
     pub fn new(key: &str, head: &ObjectHead) -> Self {
-        let ObjectHead { etag, size, uploaded_ms, rewrite } = head.clone();
-        let uploaded_ms = rewrite.as_ref().map_or(uploaded_ms, |note| note.uploaded_ms);
-        let origin = rewrite.map(|note| ObjectOrigin { etag: note.etag, revision: note.revision });
+        let ObjectHead { etag, size, uploaded_ms: written_ms, rewrite } = head.clone();
+        let uploaded_ms = rewrite.as_ref().map_or(written_ms, |note| note.uploaded_ms);
+        let origin =
+            rewrite.map(|RewriteNote { etag, revision, .. }| ObjectOrigin { etag, revision, rewritten_ms: written_ms });
         Self { key: key.to_owned(), etag, uploaded_ms, size, origin }
     }
 
@@ -58,6 +61,12 @@ impl ObjectVersion {
     #[must_use]
     pub fn batch_etag(&self) -> &str {
         self.origin.as_ref().map_or(&self.etag, |origin| &origin.etag)
+    }
+
+    /// Returns the instant from which the bucket counts the days of the object, in Unix milliseconds.
+    #[must_use]
+    pub fn written_ms(&self) -> i64 {
+        self.origin.as_ref().map_or(self.uploaded_ms, |origin| origin.rewritten_ms)
     }
 
     /// Returns what the versions of an object are ordered by: when the batch was written, and how often it was rewritten.

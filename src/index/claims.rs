@@ -31,7 +31,7 @@ calls! {
 pub(super) const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS claim_v1 (
         number INTEGER PRIMARY KEY, object_key TEXT NOT NULL, etag TEXT NOT NULL, plan INTEGER NOT NULL,
-        uploaded_ms INTEGER NOT NULL)",
+        written_ms INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS claim_part_v1 (
         claim INTEGER NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
         first INTEGER NOT NULL, last INTEGER NOT NULL, lines BLOB NOT NULL,
@@ -82,8 +82,8 @@ pub struct ClaimPart {
 pub struct ClaimLines {
     /// The claiming plan.
     pub plan: PlanName,
-    /// Unix milliseconds at which its object was written: the claim is kept from then on.
-    pub uploaded_ms: i64,
+    /// Unix milliseconds from which the bucket counts the days of its object: the claim is kept from then on.
+    pub written_ms: i64,
     /// The rays and digests of its batch in this shard; those of undelivered lines are harmless.
     pub parts: Vec<ClaimPart>,
 }
@@ -119,7 +119,7 @@ pub struct ClaimsRemoved {}
 #[derive(Debug, Serialize, Deserialize)]
 struct ClaimHead {
     plan: PlanName,
-    uploaded_ms: i64,
+    written_ms: i64,
     parts: Vec<ClaimPartHead>,
 }
 
@@ -143,19 +143,19 @@ impl Call for ClaimLines {
             last: part.last_suffix,
             len: part.bytes.len(),
         });
-        let head = ClaimHead { plan: self.plan.clone(), uploaded_ms: self.uploaded_ms, parts: parts.collect() };
+        let head = ClaimHead { plan: self.plan.clone(), written_ms: self.written_ms, parts: parts.collect() };
         frame::write(&head, self.parts.iter().map(|part| part.part.bytes.as_slice()))
     }
 
     fn from_body(body: &[u8]) -> Result<Self, BackendError> {
         let (head, mut rest) = frame::split(body)?;
-        let ClaimHead { plan, uploaded_ms, parts: heads } = from_json(head)?;
+        let ClaimHead { plan, written_ms, parts: heads } = from_json(head)?;
         let mut parts = Vec::with_capacity(heads.len());
         for ClaimPartHead { kind, first, last, len } in heads {
             let bytes = frame::take(&mut rest, len)?.to_vec();
             parts.push(ClaimPart { kind, part: EntryPart { first_suffix: first, last_suffix: last, bytes } });
         }
-        Ok(Self { plan, uploaded_ms, parts })
+        Ok(Self { plan, written_ms, parts })
     }
 }
 
@@ -178,7 +178,10 @@ fn numbers_of(bytes: &[u8]) -> Result<Vec<u64>, BackendError> {
 /// Records a claim; returns the earlier ones that share a ray or a digest.
 pub(super) fn claim(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<EarlierClaims, BackendError> {
     let number = match number_of(sql, &call.plan)? {
-        Some(number) => number,
+        Some(number) => {
+            renew(sql, number, call.written_ms)?;
+            number
+        }
         None => insert(sql, call)?,
     };
     let own = [ClaimKind::Rays, ClaimKind::Digests].map(|kind| numbers(&call.parts, kind));
@@ -197,6 +200,12 @@ pub(super) fn claim(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<Earlier
         }
     }
     Ok(EarlierClaims { claims })
+}
+
+/// Keeps a claim from this instant on, if it is later than the one that was known: its object was written again.
+fn renew(sql: &impl SqlDatabase, number: i64, written_ms: i64) -> Result<(), BackendError> {
+    let parameters = [SqlValue::Integer(written_ms), SqlValue::Integer(number)];
+    sql.run("UPDATE claim_v1 SET written_ms = ?1 WHERE number = ?2 AND written_ms < ?1", &parameters).map(drop)
 }
 
 /// Removes a claim.
@@ -224,14 +233,9 @@ fn number_of(sql: &impl SqlDatabase, plan: &PlanName) -> Result<Option<i64>, Bac
 fn insert(sql: &impl SqlDatabase, call: &ClaimLines) -> Result<i64, BackendError> {
     let PlanName { key, etag, plan } = &call.plan;
     let inserted = sql.run(
-        "INSERT INTO claim_v1 (number, object_key, etag, plan, uploaded_ms)
+        "INSERT INTO claim_v1 (number, object_key, etag, plan, written_ms)
          SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ? FROM claim_v1 RETURNING number",
-        &[
-            SqlValue::text(&**key),
-            SqlValue::text(&**etag),
-            SqlValue::number(*plan),
-            SqlValue::Integer(call.uploaded_ms),
-        ],
+        &[SqlValue::text(&**key), SqlValue::text(&**etag), SqlValue::number(*plan), SqlValue::Integer(call.written_ms)],
     )?;
     let number = inserted.rows.first().and_then(|row| row.first()?.as_integer());
     let number = number.ok_or_else(|| BackendError::new("claiming lines", "the database named no row"))?;
@@ -323,7 +327,7 @@ mod tests {
         let plan = PlanName { key: "logs/é".into(), etag: "e".into(), plan: 2 };
         let claim = ClaimLines {
             plan,
-            uploaded_ms: 7,
+            written_ms: 7,
             parts: vec![part(ClaimKind::Rays, b"ab"), part(ClaimKind::Digests, b"\0c")],
         };
         let body = claim.to_body();

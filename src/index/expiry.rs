@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::shard::{self, EntryId};
 use super::{claims, rows::row_integer};
-use crate::backend::{BackendError, SqlDatabase, SqlRow, SqlValue};
-use crate::limits::{CLAIMS_KEPT_MS, EXPIRED_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS};
+use crate::backend::{BackendError, Bucket, SqlDatabase, SqlRow, SqlValue};
+use crate::bucket_keys::{summaries_key, version_digest, windows_key};
+use crate::limits::{CLAIMS_KEPT_MS, EXPIRED_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, LIST_PAGE};
 use crate::record::Dataset;
 
 /// What expired in a shard.
@@ -26,31 +27,69 @@ pub struct ShardExpiry {
     pub next_ms: Option<i64>,
 }
 
-/// Drops what has expired at this instant, at most [`EXPIRED_AT_ONCE`] entries and claims. `kept` returns how long the bucket keeps
-/// the batch with a key, in milliseconds; `None` for ever.
+/// Drops what has expired at this instant, at most [`EXPIRED_AT_ONCE`] entries and claims, with the windows and summaries of the
+/// batches. `kept` returns how long the log bucket, whose name is `bucket`, keeps the batch with a key, in milliseconds; `None` for ever.
 ///
 /// # Errors
-/// [`BackendError`] if the shard is too new for this code, or the database fails; nothing has changed then.
-pub fn expire(
-    sql: &impl SqlDatabase,
-    is_open: &Cell<bool>,
+/// [`BackendError`] if the shard is too new for this code, or the database or the data bucket fails; no entry is dropped then.
+pub async fn expire(
+    (sql, is_open): (&impl SqlDatabase, &Cell<bool>),
+    (bucket, data): (&str, &impl Bucket),
     kept: impl Fn(&str) -> Option<i64>,
     now_ms: i64,
 ) -> Result<ShardExpiry, BackendError> {
-    let mut expiry = ShardExpiry::default();
     if !shard::OBJECT.ensure(sql, is_open)? {
-        return Ok(expiry);
+        return Ok(ShardExpiry::default());
     }
+    let found = ExpiredRows::find(sql, &kept, now_ms)?;
+    let sidecars: Vec<String> = found.entries.iter().flat_map(|entry| entry.sidecars(bucket)).collect();
+    for keys in sidecars.chunks(LIST_PAGE) {
+        data.delete(keys).await?;
+    }
+    let mut expiry = ShardExpiry::default();
     sql.transaction(&mut || {
-        let mut due = DueTimes { now_ms, next_ms: None, left: EXPIRED_AT_ONCE };
-        let entries = expired_entries(sql, &kept, &mut due)?;
-        entries.iter().try_for_each(|id| shard::drop_entry(sql, *id).map(drop))?;
-        let claims = expired_claims(sql, &kept, &mut due)?;
-        claims.iter().try_for_each(|number| claims::drop_claim(sql, *number))?;
-        expiry = ShardExpiry { entries: entries.len(), claims: claims.len(), next_ms: due.next_ms };
+        // Some of them may have been written anew meanwhile.
+        let still = ExpiredRows::find(sql, &kept, now_ms)?;
+        let entries: Vec<_> = still.entries.iter().filter(|entry| found.entries.contains(entry)).collect();
+        entries.iter().try_for_each(|entry| shard::drop_entry(sql, entry.id).map(drop))?;
+        still.claims.iter().try_for_each(|number| claims::drop_claim(sql, *number))?;
+        expiry = ShardExpiry { entries: entries.len(), claims: still.claims.len(), next_ms: still.next_ms };
         Ok(())
     })?;
     Ok(expiry)
+}
+
+/// An entry that expired.
+#[derive(Debug, PartialEq, Eq)]
+struct ExpiredEntry {
+    id: EntryId,
+    key: String,
+    etag: String,
+}
+
+impl ExpiredEntry {
+    /// Returns the keys of what the data bucket has of its batch.
+    fn sidecars(&self, bucket: &str) -> [String; 2] {
+        let digest = version_digest(bucket, &self.key, &self.etag);
+        [windows_key(&digest), summaries_key(&digest)]
+    }
+}
+
+/// What expired, as far as it is dropped at once, and when to look again.
+#[derive(Debug, Default)]
+struct ExpiredRows {
+    entries: Vec<ExpiredEntry>,
+    claims: Vec<i64>,
+    next_ms: Option<i64>,
+}
+
+impl ExpiredRows {
+    fn find(sql: &impl SqlDatabase, kept: &impl Fn(&str) -> Option<i64>, now_ms: i64) -> Result<Self, BackendError> {
+        let mut due = DueTimes { now_ms, next_ms: None, left: EXPIRED_AT_ONCE };
+        let entries = expired_entries(sql, kept, &mut due)?;
+        let claims = expired_claims(sql, kept, &mut due)?;
+        Ok(Self { entries, claims, next_ms: due.next_ms })
+    }
 }
 
 /// The instants at which things expire, while they are looked through.
@@ -80,16 +119,17 @@ impl DueTimes {
 
 fn expired_entries(
     sql: &impl SqlDatabase,
-    kept: impl Fn(&str) -> Option<i64>,
+    kept: &impl Fn(&str) -> Option<i64>,
     due: &mut DueTimes,
-) -> Result<Vec<EntryId>, BackendError> {
-    let rows = sql.run("SELECT object_key, uploaded_ms, number, dataset FROM entry_v1", &[])?.rows;
+) -> Result<Vec<ExpiredEntry>, BackendError> {
+    let rows = sql.run("SELECT object_key, written_ms, number, dataset, etag FROM entry_v1", &[])?.rows;
     let mut over = Vec::new();
     for row in &rows {
-        let (key, uploaded_ms, number) = written(row)?;
+        let (key, written_ms, number) = written(row)?;
         let dataset = row.get(3).and_then(SqlValue::as_text).and_then(Dataset::from_name).ok_or_else(unreadable)?;
-        if due.is_over(uploaded_ms, kept(key)) {
-            over.push(EntryId { dataset, number });
+        let etag = row.get(4).and_then(SqlValue::as_text).ok_or_else(unreadable)?.to_owned();
+        if due.is_over(written_ms, kept(key)) {
+            over.push(ExpiredEntry { id: EntryId { dataset, number }, key: key.to_owned(), etag });
         }
     }
     Ok(over)
@@ -97,21 +137,21 @@ fn expired_entries(
 
 fn expired_claims(
     sql: &impl SqlDatabase,
-    kept: impl Fn(&str) -> Option<i64>,
+    kept: &impl Fn(&str) -> Option<i64>,
     due: &mut DueTimes,
 ) -> Result<Vec<i64>, BackendError> {
-    let rows = sql.run("SELECT object_key, uploaded_ms, number FROM claim_v1", &[])?.rows;
+    let rows = sql.run("SELECT object_key, written_ms, number FROM claim_v1", &[])?.rows;
     let mut over = Vec::new();
     for row in &rows {
-        let (key, uploaded_ms, number) = written(row)?;
-        if due.is_over(uploaded_ms, kept(key).map(|kept_ms| kept_ms.max(CLAIMS_KEPT_MS))) {
+        let (key, written_ms, number) = written(row)?;
+        if due.is_over(written_ms, kept(key).map(|kept_ms| kept_ms.max(CLAIMS_KEPT_MS))) {
             over.push(number);
         }
     }
     Ok(over)
 }
 
-/// Reads a key, the instant of its upload, and a number.
+/// Reads a key, the instant from which the bucket counts its days, and a number.
 fn written(row: &SqlRow) -> Result<(&str, i64, i64), BackendError> {
     let key = row.first().and_then(SqlValue::as_text).ok_or_else(unreadable)?;
     let numbers = row_integer(row, 1).zip(row_integer(row, 2)).ok_or_else(unreadable)?;

@@ -143,7 +143,7 @@ impl<S: SqlDatabase> FamilyWalk<'_, S> {
     /// Returns the batches that hold these rays, as many as the answer has room for: the first one gets all of its own.
     fn places(&self, rays: &[RayId]) -> Result<Vec<RayPlaces>, BackendError> {
         let mut batches: BTreeMap<RayId, Vec<Candidate>> = BTreeMap::new();
-        let statement = "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, e.origin, e.revision, p.rays
+        let statement = "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, e.origin, e.revision, e.written_ms, p.rays
             FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
             WHERE e.dataset = ?1 AND (instr(substr(e.time_slots, ?2, ?3), x'01') OR instr(substr(e.time_slots, ?2, ?3), x'03'))
                 AND p.first_suffix <= ?5 AND p.last_suffix >= ?4

@@ -49,20 +49,23 @@ fn spans_in(row: &SqlRow, key: &RayKey) -> Result<Option<RaySpans>, BackendError
 }
 
 /// The columns of the table `entry_v1` that describe an object, in the order of [`object_of`].
-pub(super) const VERSION: &str = "object_key, etag, uploaded_ms, size, origin, revision";
+pub(super) const VERSION: &str = "object_key, etag, uploaded_ms, size, origin, revision, written_ms";
 
 /// Number of these columns.
-pub(super) const VERSION_COLUMNS: usize = 6;
+pub(super) const VERSION_COLUMNS: usize = 7;
 
 /// Reads an object from the first columns of a row ([`VERSION`]).
 pub(super) fn object_of(row: &SqlRow) -> Option<ObjectVersion> {
     let [SqlValue::Text(key), SqlValue::Text(etag)] = row.get(..2)? else { return None };
     let (uploaded_ms, size) = (row_integer(row, 2)?, u64::try_from(row_integer(row, 3)?).ok()?);
     let origin = match row.get(4)? {
-        SqlValue::Text(origin) => Some((origin.clone(), u32::try_from(row_integer(row, 5)?).ok()?)),
+        SqlValue::Text(etag) => Some(ObjectOrigin {
+            etag: etag.clone(),
+            revision: u32::try_from(row_integer(row, 5)?).ok()?,
+            rewritten_ms: row_integer(row, 6)?,
+        }),
         _ => None,
     };
-    let origin = origin.map(|(etag, revision)| ObjectOrigin { etag, revision });
     Some(ObjectVersion { key: key.clone(), etag: etag.clone(), uploaded_ms, size, origin })
 }
 

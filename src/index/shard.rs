@@ -44,6 +44,7 @@ const SCHEMA: [&str; 3] = [
         size INTEGER NOT NULL,
         origin TEXT,
         revision INTEGER NOT NULL,
+        written_ms INTEGER NOT NULL,
         time_slots BLOB NOT NULL,
         summary BLOB NOT NULL,
         PRIMARY KEY (dataset, number)) WITHOUT ROWID",
@@ -125,7 +126,8 @@ fn put_entry(sql: &impl SqlDatabase, put: &PutEntry) -> Result<PutAnswer, Backen
     let (mut rows_written, mut number) = (0, None);
     if let Some((id, there)) = entry_of(sql, &put.object.key)? {
         let is_dataset = id.dataset == put.dataset;
-        if is_dataset && there.etag == put.object.etag && !put.rewrites {
+        let is_renewed = there.written_ms() < put.object.written_ms();
+        if is_dataset && there.etag == put.object.etag && !put.rewrites && !is_renewed {
             return Ok(PutAnswer { outcome: PutOutcome::Unchanged, rows_written });
         }
         if is_dataset && there.batch_etag() == put.object.batch_etag() {
@@ -165,16 +167,17 @@ fn insert(sql: &impl SqlDatabase, put: &PutEntry, number: Option<i64>) -> Result
         }
     }
     let ObjectVersion { key, etag, uploaded_ms, size, origin } = &put.object;
+    let written = SqlValue::Integer(put.object.written_ms());
     let dataset = text(put.dataset.name());
     let version = [text(key), text(etag), SqlValue::Integer(*uploaded_ms), integer(*size)];
     let number = number.map_or(SqlValue::Null, SqlValue::Integer);
     let revision = SqlValue::Integer(put.object.age().revision.into());
     let origin = origin.as_ref().map_or(SqlValue::Null, |origin| text(&origin.etag));
-    let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number, origin, revision];
+    let packed = [SqlValue::Blob(time_slots), SqlValue::Blob(put.summary.clone()), number, origin, revision, written];
     // Numbers count within a dataset, so that no answer reveals the size of another one.
     let inserted = sql.run(
-        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary, origin, revision)
-         SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7, ?9, ?10 FROM entry_v1 WHERE dataset = ?1
+        "INSERT INTO entry_v1 (dataset, number, object_key, etag, uploaded_ms, size, time_slots, summary, origin, revision, written_ms)
+         SELECT ?1, coalesce(?8, max(number) + 1, 1), ?2, ?3, ?4, ?5, ?6, ?7, ?9, ?10, ?11 FROM entry_v1 WHERE dataset = ?1
          RETURNING number",
         &[std::slice::from_ref(&dataset), &version, &packed].concat(),
     )?;
@@ -221,7 +224,7 @@ fn find_ray_in(sql: &impl SqlDatabase, key: &RayKey, dataset: Dataset) -> Result
     };
     // SQL counts the bytes of a BLOB from 1.
     let rows = sql.run(
-        "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, e.origin, e.revision, p.rays
+        "SELECT e.object_key, e.etag, e.uploaded_ms, e.size, e.origin, e.revision, e.written_ms, p.rays
          FROM entry_v1 AS e JOIN part_v1 AS p ON p.dataset = e.dataset AND p.entry = e.number
          WHERE e.dataset = ?1 AND substr(e.time_slots, ?2, 1) IN (x'01', x'03') AND p.first_suffix <= ?3 AND p.last_suffix >= ?3
          ORDER BY e.number, p.number",
@@ -266,7 +269,7 @@ fn forget_entry(sql: &impl SqlDatabase, forget: &ForgetEntry) -> Result<ForgetAn
 }
 
 /// The identity of an entry in the tables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EntryId {
     pub(super) dataset: Dataset,
     pub(super) number: i64,

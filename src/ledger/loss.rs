@@ -52,27 +52,31 @@ fn find_loss(sql: &impl SqlDatabase, since_ms: i64) -> Result<(), BackendError> 
     sql.run(statement, &until).map(drop)
 }
 
-/// Holds back what was written before this instant, from now on.
-pub(super) fn hold_until(sql: &impl SqlDatabase, until_ms: i64) -> Result<(), BackendError> {
-    let until_ms = lost_until(sql)?.map_or(until_ms, |known_ms| known_ms.max(until_ms));
-    keep_note(sql, LOST_UNTIL, &until_ms)
-}
-
 /// Returns Unix milliseconds before which an object was written that the ledger may have delivered before its loss; `None` if it was
 /// not lost.
 fn lost_until(sql: &impl SqlDatabase) -> Result<Option<i64>, BackendError> {
     json_note(sql, LOST_UNTIL)
 }
 
-/// Returns whether a loss holds back an object that live traffic or a rebuild brings. `is_known`: whether the ledger knew the source
+/// Returns whether a loss, or the expiry of its accounts, holds back an object that live traffic or a rebuild brings. `is_known`: whether the ledger knew the source
 /// before this call.
 pub(super) fn holds(sql: &impl SqlDatabase, call: &BeginBatch, is_known: bool) -> Result<bool, BackendError> {
     if !may_be_delivered(&call.dataset) {
         return Ok(false);
     }
+    if is_forgotten(sql, call)? {
+        return Ok(true);
+    }
     let rebuilt_from_ms = call.rebuild.filter(|_| !is_known).and_then(|rebuild| rebuild.written_from_ms);
     let from_ms = lost_until(sql)?.max(rebuilt_from_ms);
     Ok(from_ms.is_some_and(|from_ms| call.object.uploaded_ms < from_ms))
+}
+
+/// Returns whether the accounts of this batch expired.
+fn is_forgotten(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<bool, BackendError> {
+    let source = [SqlValue::text(call.source.as_str())];
+    let known = sql.run("SELECT 1 FROM forgotten_v1 WHERE source = substr(?, 1, 32)", &source)?;
+    Ok(!known.rows.is_empty())
 }
 
 fn may_be_delivered(dataset: &str) -> bool {

@@ -44,7 +44,7 @@ pub struct NewestBatch {
 pub(super) fn newest_batches(sql: &impl SqlDatabase, call: FindNewestBatches) -> Result<NewestBatches, BackendError> {
     // Of a row with max(), SQLite returns the other columns of the row that has it.
     let rows = sql.run(
-        "SELECT dataset, object_key, etag, uploaded_ms, size, gone, max(sealed_ms), origin, revision FROM source_v1
+        "SELECT dataset, object_key, etag, uploaded_ms, size, gone, max(sealed_ms), origin, revision, written_ms FROM source_v1
          WHERE state = ?1 AND uploaded_ms >= ?2 AND lines > 0
             AND (indexed = 1 OR gone = 1 OR EXISTS (
                 SELECT 1 FROM source_v1 AS newer WHERE newer.object_key = source_v1.object_key AND newer.state = ?3))

@@ -83,10 +83,11 @@ pub(super) fn begin(
     {
         return Ok(BeginAnswer::Quarantined { code: mine.code.clone() });
     }
+    let is_renewed = mine.as_ref().is_some_and(|mine| mine.age.uploaded_ms < call.object.uploaded_ms);
     match &mine {
         None => insert(sql, call, now_ms)?,
         Some(mine) => {
-            if mine.age.uploaded_ms < call.object.uploaded_ms {
+            if is_renewed {
                 touch(sql, call)?;
             }
             if mine.state == BatchState::Open {
@@ -110,7 +111,7 @@ pub(super) fn begin(
     let replay = due.filter(|_| is_step).map(|number| ReplayStep { number, is_last: !more });
     let more = more || due.is_some() && replay.is_none();
     let revises = call.index && mine.as_ref().is_some_and(|mine| mine.etag != call.object.etag);
-    let is_indexed = mine.as_ref().is_some_and(|mine| mine.indexed) && !revises;
+    let is_indexed = mine.as_ref().is_some_and(|mine| mine.indexed) && !revises && !is_renewed;
     let index = call.index && (is_rebuild || replay.is_some() || !is_indexed);
     let sealed = mine.as_ref().is_some_and(|mine| mine.state == BatchState::Sealed);
     let replaced = others.into_iter().chain(mine.filter(|_| revises));
@@ -118,7 +119,8 @@ pub(super) fn begin(
     if sealed && !index && plan.is_none() && replaced.is_empty() {
         return Ok(BeginAnswer::Complete);
     }
-    let claims = if is_rebuild { sealed_plans(sql, &call.source)? } else { Vec::new() };
+    // Claims are kept as long as the entries: what writes these makes those again.
+    let claims = if sealed && index { sealed_plans(sql, &call.source)? } else { Vec::new() };
     Ok(BeginAnswer::Work(RemainingWork {
         index,
         plan,
@@ -163,8 +165,8 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
     let object = &call.object;
     sql.run(
         "INSERT INTO source_v1 (id, object_key, etag, uploaded_ms, size, dataset, possible_datasets, state, indexed, shards, gone, lines,
-            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms, origin, revision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?, ?, ?)",
+            counts, rejected, inflated, replay, before_start, first_seen_ms, first_ms, last_ms, origin, revision, written_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', 0, 0, '{}', '{}', 0, 0, 0, ?, ?, ?, ?, ?, ?)",
         &[
             SqlValue::text(call.source.as_str()),
             SqlValue::text(&*object.key),
@@ -179,6 +181,7 @@ fn insert(sql: &impl SqlDatabase, call: &BeginBatch, now_ms: i64) -> Result<(), 
             maybe(call.times.map(|times| times.1)),
             origin_of(object),
             SqlValue::number(object.age().revision),
+            SqlValue::Integer(object.written_ms()),
         ],
     )
     .map(drop)
@@ -204,12 +207,19 @@ fn describe(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendErro
     sql.run(statement, &parameters).map(drop)
 }
 
-/// Records that an object with the same content was uploaded again. The index has what it had.
+/// Records that an object with the same content was uploaded again. It is indexed again: the bucket keeps it from now on, and
+/// entries and claims are kept as long.
 fn touch(sql: &impl SqlDatabase, call: &BeginBatch) -> Result<(), BackendError> {
     let age = call.object.age();
-    let parameters =
-        [SqlValue::Integer(age.uploaded_ms), SqlValue::number(age.revision), SqlValue::text(call.source.as_str())];
-    sql.run("UPDATE source_v1 SET uploaded_ms = ?, revision = ?, gone = 0 WHERE id = ?", &parameters).map(drop)
+    let parameters = [
+        SqlValue::Integer(age.uploaded_ms),
+        SqlValue::number(age.revision),
+        SqlValue::Integer(call.object.written_ms()),
+        SqlValue::text(call.source.as_str()),
+    ];
+    let statement =
+        "UPDATE source_v1 SET uploaded_ms = ?, revision = ?, written_ms = ?, gone = 0, indexed = 0 WHERE id = ?";
+    sql.run(statement, &parameters).map(drop)
 }
 
 /// Seals a source if the accounts balance.
@@ -294,8 +304,9 @@ fn seal_index(sql: &impl SqlDatabase, seal: &SealBatch, source: &SqlValue) -> Re
                     SqlValue::number(object.age().revision),
                     json(shards),
                     source.clone(),
+                    SqlValue::Integer(object.written_ms()),
                 ];
-                let statement = "UPDATE source_v1 SET etag = ?1, size = ?2, origin = ?3, revision = ?4, shards = ?5
+                let statement = "UPDATE source_v1 SET etag = ?1, size = ?2, origin = ?3, revision = ?4, shards = ?5, written_ms = ?7
                      WHERE id = ?6 AND revision <= ?4";
                 sql.run(statement, &parameters)?;
             }

@@ -18,7 +18,7 @@ use crate::index::ObjectOrigin;
 /// The statements that create the tables if they do not exist. A source's `replay` is odd while it waits for its
 /// replay. Its `etag`, `size`, `origin` and `revision` are those of the version that the index has; its `lines` and `counts` those that it had
 /// when it was first sealed. A source's `rejected` lines are those of the last reading, a plan's those of its own seal.
-pub(super) const SCHEMA: [&str; 8] = [
+pub(super) const SCHEMA: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS source_v1 (
         id TEXT PRIMARY KEY,
         object_key TEXT NOT NULL, etag TEXT NOT NULL, uploaded_ms INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -28,7 +28,7 @@ pub(super) const SCHEMA: [&str; 8] = [
         lines INTEGER NOT NULL, counts TEXT NOT NULL, rejected TEXT NOT NULL, inflated INTEGER NOT NULL,
         first_ms INTEGER, last_ms INTEGER, replay INTEGER NOT NULL, before_start INTEGER NOT NULL,
         first_seen_ms INTEGER NOT NULL, sealed_ms INTEGER,
-        origin TEXT, revision INTEGER NOT NULL) WITHOUT ROWID",
+        origin TEXT, revision INTEGER NOT NULL, written_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plan_v1 (
         source TEXT NOT NULL, number INTEGER NOT NULL,
         plan TEXT NOT NULL, sealed_ms INTEGER, abandoned_ms INTEGER,
@@ -68,6 +68,8 @@ pub(super) const SCHEMA: [&str; 8] = [
     FROM delivery_group_v1 AS whole, json_each(whole.members) AS member
     WHERE NOT EXISTS (SELECT 1 FROM delivery_v1 AS alone
         WHERE alone.source = whole.source AND alone.plan = whole.plan AND alone.number = member.value ->> 0)",
+    // Sources that expired, by the first half of their digits: none is delivered again.
+    "CREATE TABLE IF NOT EXISTS forgotten_v1 (source TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS note_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     // `ats` has the offset of each body, in the order of the payloads; of one that is erased, the complement of that.
     "CREATE TABLE IF NOT EXISTS pack_v1 (
@@ -124,10 +126,10 @@ impl LedgerRow<'_> {
         DeliveryState::from_name(&self.text(column)?).ok_or_else(|| unreadable(column))
     }
 
-    /// Reads what an object was rewritten from, from the columns `origin` (this one) and `revision` (the next).
+    /// Reads what an object was rewritten from, from the columns `origin` (this one), `revision` and `written_ms` (the next).
     pub(super) fn object_origin(&self, column: usize) -> Result<Option<ObjectOrigin>, BackendError> {
         let Some(etag) = self.maybe_text(column) else { return Ok(None) };
-        Ok(Some(ObjectOrigin { etag, revision: self.number(column + 1)? }))
+        Ok(Some(ObjectOrigin { etag, revision: self.number(column + 1)?, rewritten_ms: self.integer(column + 2)? }))
     }
 
     /// Parses the identity of a source in a column.

@@ -208,7 +208,7 @@ fn unaccounted(lines: &LineTotals) -> i64 {
 
 /// The columns of a source, in the order of [`batch_of`].
 const SOURCE: &str = "id, object_key, etag, uploaded_ms, size, dataset, state, code, reason, indexed, gone, first_seen_ms, \
-     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets, origin, revision";
+     sealed_ms, counts, inflated, shards, replay, rejected, first_ms, last_ms, possible_datasets, origin, revision, written_ms";
 
 /// Lists sources, most recently first seen first.
 pub(super) fn batches(sql: &impl SqlDatabase, ledger: &str, call: &ListBatches) -> Result<BatchList, BackendError> {

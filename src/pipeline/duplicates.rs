@@ -94,11 +94,11 @@ pub(super) async fn claim_again(
     object: &ObjectVersion,
     claims: &LineClaims,
 ) -> Result<(), BackendError> {
-    let uploaded_ms = object.uploaded_ms;
+    let written_ms = object.written_ms();
     for plan in plans {
         let plan = PlanName { key: object.key.clone(), etag: object.batch_etag().to_owned(), plan: *plan };
         for (prefix, parts) in &claims.parts {
-            let call = ClaimLines { plan: plan.clone(), uploaded_ms, parts: parts.clone() };
+            let call = ClaimLines { plan: plan.clone(), written_ms, parts: parts.clone() };
             rpc::call(services.shards(), &ShardName::for_prefix(*prefix).to_string(), &call).await?;
         }
     }
@@ -121,8 +121,8 @@ pub(super) struct DuplicateFinder<'a, S> {
     pub(super) batch: String,
     /// The plan that would deliver the lines.
     pub(super) plan: PlanName,
-    /// Unix milliseconds at which the batch was written.
-    pub(super) uploaded_ms: i64,
+    /// Unix milliseconds from which the bucket counts the days of the batch.
+    pub(super) written_ms: i64,
     /// The number of the backfill that the plan is a repetition for: it leaves out only what other plans of the same
     /// backfill deliver.
     pub(super) repetition: Option<i64>,
@@ -158,8 +158,8 @@ impl<S: Services> DuplicateFinder<'_, S> {
         let mut plans: BTreeMap<PlanName, Option<EarlierPlan>> = BTreeMap::new();
         for (prefix, parts) in &claims.parts {
             let shard = ShardName::for_prefix(*prefix).to_string();
-            let (plan, uploaded_ms) = (self.plan.clone(), self.uploaded_ms);
-            let call = ClaimLines { plan, uploaded_ms, parts: parts.clone() };
+            let (plan, written_ms) = (self.plan.clone(), self.written_ms);
+            let call = ClaimLines { plan, written_ms, parts: parts.clone() };
             for EarlierClaim { plan, is_same } in rpc::call(self.services.shards(), &shard, &call).await?.claims {
                 if !plans.contains_key(&plan) {
                     let delivers = self.settle(&plan).await?;

@@ -266,7 +266,7 @@ impl<S: Services> BatchWriter<'_, S> {
         let claims = is_claimed.then(|| LineClaims::new(&scan.entries, &scan.digests));
         let mut report = BatchFigures { totals: scan.totals, counts: scan.counts.clone(), ..BatchFigures::default() };
         let indexed = if self.index { Some(self.write_index(&mut scan, &mut report).await?) } else { None };
-        if let Some(claims) = claims.as_ref().filter(|_| self.rebuilds) {
+        if let Some(claims) = claims.as_ref() {
             claim_again(self.services, &self.claims, self.object, claims).await?;
         }
         let superfluous = match plan.zip(claims) {
@@ -303,8 +303,8 @@ impl<S: Services> BatchWriter<'_, S> {
         let ObjectVersion { key, etag, .. } = self.object;
         let name = PlanName { key: key.clone(), etag: self.object.batch_etag().to_owned(), plan: plan.number };
         let (services, permit, batch) = (self.services, self.permit, self.id.handle());
-        let (uploaded_ms, repetition) = (self.object.uploaded_ms, plan.repetition());
-        let finder = DuplicateFinder { services, permit, batch, plan: name, uploaded_ms, repetition };
+        let (written_ms, repetition) = (self.object.written_ms(), plan.repetition());
+        let finder = DuplicateFinder { services, permit, batch, plan: name, written_ms, repetition };
         let Some(known) = finder.find(claims).await? else { return Ok(Vec::new()) };
         let found = self.services.bucket().get(key).await?.filter(|(head, _)| head.etag == *etag);
         let changed = || BackendError::new("scanning a batch again", "its object has changed");

@@ -27,7 +27,7 @@ use crate::backend::BackendError;
 use crate::config::LogLevel;
 use crate::ledger::ids::{PARTNER, REGISTRY};
 use crate::ledger::{self, expiry, partner, registry};
-use crate::limits::EXPIRY_FIRST_MS;
+use crate::limits::{ALARM_AGAIN_MS, EXPIRY_FIRST_MS};
 use crate::rpc::CallReply;
 
 /// The Durable Object of one hour of batches, or of the registry.
@@ -80,15 +80,27 @@ impl Ledger {
         }
     }
 
+    /// Removes the bodies and forgets the batches whose time has passed. Without its settings, a deployment forgets nothing.
+    async fn expire(&self, kept_ms: Option<i64>) -> std::result::Result<expiry::LedgerExpiry, BackendError> {
+        let data = env::data_bucket(&self.env).map_err(failed("removing bodies"))?;
+        expiry::remove_bodies(&self.sql, &data, log::now_ms()).await?;
+        expiry::expire(&self.sql, kept_ms, log::now_ms())
+    }
+
     async fn wake(&self) -> std::result::Result<(), BackendError> {
         ledger::open_woken(&self.sql, &self.open, &self.alarm, log::now_ms).await?;
         let name = ledger::name_of(&self.sql)?;
         let sends = env::send_queue(&self.env).map_err(failed("waking a ledger"))?;
         let woken = ledger::alarm(&self.sql, &name, &sends, &self.alarm, log::now_ms).await?;
         let config = env::config(&self.env);
-        // Without its settings, a deployment forgets nothing.
         let kept_ms = config.as_ref().ok().and_then(|config| config.kept.accounts_ms());
-        let expired = expiry::expire(&self.sql, kept_ms, log::now_ms())?;
+        let expired = match self.expire(kept_ms).await {
+            Ok(expired) => expired,
+            Err(error) => {
+                self.alarm.set_earlier(Some(log::now_ms() + ALARM_AGAIN_MS)).await?;
+                return Err(error);
+            }
+        };
         self.alarm.set_earlier(expired.next_ms).await?;
         let is_idle = woken == ledger::AlarmReport::default() && expired.batches == 0;
         let level = if is_idle { LogLevel::Debug } else { LogLevel::Info };

@@ -18,7 +18,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::alarm::ObjectAlarm;
 use super::objects::{answer_call, read_call};
 use super::sql::ObjectSql;
-use super::{env, log};
+use super::{env, failed, log};
 use crate::backend::BackendError;
 use crate::index::{expiry, shard};
 use crate::ledger::Alarm;
@@ -71,7 +71,9 @@ impl RayShard {
         // Without its settings, a deployment forgets nothing.
         let config = env::config(&self.env).ok();
         let kept = |key: &str| config.as_ref().and_then(|config| config.kept.batch_ms(&config.log_prefix, key));
-        let expired = expiry::expire(&self.sql, &self.open, kept, log::now_ms())?;
+        let bucket = config.as_ref().map_or("", |config| &config.bucket_name);
+        let data = env::data_bucket(&self.env).map_err(failed("expiring entries"))?;
+        let expired = expiry::expire((&self.sql, &self.open), (bucket, &data), kept, log::now_ms()).await?;
         self.alarm.set(expired.next_ms).await?;
         if expired.next_ms.is_none() {
             self.open.set(false);

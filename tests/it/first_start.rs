@@ -215,6 +215,8 @@ fn moved_bytes_of_before_stay_undelivered() {
     scene.0.fakes.bucket.store(&moved, &bytes);
     scene.0.fakes.bucket.store(&old, &bytes);
     assert_eq!(scene.event(&moved).code, Some("before_start"));
+    // Written again, it is indexed again, for the bucket keeps it from now on.
+    assert_eq!(scene.event(&old).code, Some("before_start"));
     assert_eq!(scene.event(&old).verdict.name(), "already_sealed");
     // Other bytes under the old key are a new object.
     scene.0.pass(MINUTE);

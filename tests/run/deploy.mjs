@@ -155,6 +155,18 @@ test("prefixes with days of their own get rules of their own", () => {
   assert.deepEqual(rules({ vars: { LOG_RETENTION_DAYS: "9" } }), ["9", expire("logs/", 9)]);
 });
 
+test("rules of prefixes that look alike are apart, and set right", () => {
+  const datasets = { "logs/a-b/": 7, "logs/a/b/": 3, "logs/a/": 7, "logs/a": 9 };
+  const vars = { DATASETS: JSON.stringify(Object.fromEntries(Object.entries(datasets).map(([prefix, retention_days]) => [prefix, { retention_days }]))) };
+  const first = without(deploy(["--apply", ...choices({ vars })]).account);
+  const rulesOf = ({ buckets }) => buckets["cdn-logs-raw"].lifecycle.map(({ prefix, action, enabled }) => `${prefix} ${action} ${enabled}`).sort();
+  const expected = Object.entries(datasets).map(([prefix, days]) => `${prefix} Expire objects after ${days} days Yes`).sort();
+  assert.deepEqual(rulesOf(first), expected);
+  first.buckets["cdn-logs-raw"].lifecycle[0].enabled = "No";
+  first.buckets["cdn-logs-raw"].lifecycle[1].prefix = "elsewhere/";
+  assert.deepEqual(rulesOf(deploy(["--apply", ...choices({ vars })], first).account), expected);
+});
+
 test("the jurisdiction is said wherever it must be", () => {
   const { status, stderr, stdout, account } = deploy(["--apply", ...choices({ jurisdiction: "eu", retention_days: 9 })]);
   assert.equal(status, 0, stderr);
@@ -205,7 +217,7 @@ test("the edge logger has the bucket and the jurisdiction of production", () => 
 });
 
 test("behind Access there is no second door", () => {
-  const { account, stdout } = deploy(["--apply", ...choices({ domain: "raydex.example.com", vars: { ACCESS_TEAM: "acme" } })]);
+  const { account, stdout } = deploy(["--apply", ...choices({ domain: "raydex.example.com", vars: { ACCESS_TEAM: "acme", ACCESS_AUD: "a", ACCESS_GRANTS: "[]" } })]);
   const { config } = account.workers.raydex;
   assert.deepEqual([config.workers_dev, config.preview_urls], [false, false]);
   assert.deepEqual(config.routes, [{ pattern: "raydex.example.com", custom_domain: true }]);
@@ -231,6 +243,15 @@ test("mistakes are named before anything is done", () => {
     [choices({ vars: { API_TOKN: "x" } }), "there is no setting API_TOKN"],
     [choices({ vars: { PARTNER_PRIVATE_KEY: SECRET } }), "PARTNER_PRIVATE_KEY is a secret"],
     [choices({ vars: { ACCESS_TEAM: "acme" } }), "ACCESS_TEAM needs a domain"],
+    [choices({ domain: "a.example", vars: { ACCESS_TEAM: "acme", ACCESS_AUD: "a" } }), "ACCESS_TEAM needs ACCESS_GRANTS"],
+    [choices({ vars: { BATCH_SIZE: 100 } }), 'BATCH_SIZE must be a text, such as "100"'],
+    [choices({ vars: { ACCOUNTS_RETENTION_DAYS: "400" } }), "ACCOUNTS_RETENTION_DAYS must be more days"],
+    [choices({ retention_days: 30, vars: { ACCOUNTS_RETENTION_DAYS: "30" } }), "ACCOUNTS_RETENTION_DAYS must be more days"],
+    [choices({ vars: { LOG_RETENTION_DAYS: "0030" } }), "LOG_RETENTION_DAYS must be a number of days"],
+    [choices({ retention_days: 30, log_prefixes: [""] }), "need a data_bucket"],
+    [choices({ vars: { DATASETS: '{"":{"retention_days":7}}' } }), "need a data_bucket"],
+    [choices({ vars: { DATASETS: '{"raydex/":{"retention_days":7}}' } }), "may have no rule"],
+    [choices({ vars: { DATASETS: '{"a/":{"retention_days":7},"a/b/":{"retention_days":8}}' } }), "are more than those of a/"],
     [choices({ log_prefixes: ["a/"], vars: { LOG_PREFIX: "b/" } }), "give one of them"],
     [choices({ routes: [] }), "routes must be a list"],
     [["--secrets", write("odd.json", { API_TOKEN: SECRET })], "there is no setting API_TOKEN"],

@@ -64,7 +64,7 @@ function answer(account, command, args) {
     return found?.where === where ? make(found) : end(1, "The specified bucket does not exist. [code: 10006]");
   };
   const COMMANDS = {
-    whoami: () => (account.signedIn ? '{"loggedIn":true}' : end(1, "You are not authenticated. Please run `wrangler login`.")),
+    whoami: () => (account.signedIn ? '{"loggedIn":true}' : end(1, '{"loggedIn":false}')),
     "r2 bucket info": () => bucketOr(() => "{}"),
     "r2 bucket create": () => {
       if (account.buckets[name]) end(1, "The bucket you tried to create already exists, and you own it. [code: 10004]");

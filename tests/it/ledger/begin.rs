@@ -177,11 +177,13 @@ fn returning_version_is_current_again_and_delivered_once() {
 #[test]
 fn rewritten_bytes_are_the_same_source_dated_later() {
     let ledger = Ledger::sealed(2);
-    assert_eq!(ledger.ask(&begin_of('a', 9)), BeginAnswer::Complete);
+    let again = work(ledger.ask(&begin_of('a', 9)));
+    assert_eq!((again.index, again.plan, again.claims), (true, None, vec![1]), "the bucket keeps it from now on");
     let uploaded = |ledger: &Ledger| {
         ledger.ask(&GetBatch { source: source('a'), payloads: PayloadSelection::All }).batch.unwrap().object.uploaded_ms
     };
     assert_eq!(uploaded(&ledger), 9);
+    ledger.ask(&SealBatch { plan: None, ..seal(1, 2) });
     // Whoever still holds the older telling of them does not turn that back.
     assert_eq!(ledger.ask(&begin_of('a', 5)), BeginAnswer::Complete);
     assert_eq!(uploaded(&ledger), 9);

@@ -2,13 +2,20 @@
 
 use raydex::backend::SqlDatabase;
 use raydex::ledger::books::LedgerTotals;
-use raydex::ledger::calls::{BeginAnswer, GetBatch, GetTotals, MarkRegistered, MarkRemoved, PayloadSelection};
+use raydex::ledger::calls::{
+    BeginAnswer, BeginBatch, GetBatch, GetTotals, MarkRegistered, MarkRemoved, PayloadSelection, QuarantineBatch,
+    SealBatch,
+};
 use raydex::ledger::decisions::{DecideDelivery, DeliveryDecision};
-use raydex::ledger::expiry::{LedgerExpiry, expire};
+use raydex::ledger::expiry::{LedgerExpiry, expire, may_store, remove_bodies};
 use raydex::ledger::ids::PackId;
-use raydex::limits::{EXPIRED_SOURCES_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, EXPIRY_UNSETTLED_MS};
+use raydex::limits::{
+    BODIES_KEPT_MS, EXPIRED_SOURCES_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, EXPIRY_UNSETTLED_MS,
+};
 
-use super::support::{Fault, Kind};
+use raydex::rpc::Call;
+
+use super::support::{Fault, Faults, Kind, MemoryBucket, run};
 use super::{Ledger, begin, begin_of, delivered, source};
 
 const DAY_MS: i64 = 86_400_000;
@@ -52,7 +59,8 @@ fn settled_batch_expires_and_its_sums_stay() {
     assert_eq!(totals(&ledger), before);
     let get = GetBatch { source: source('a'), payloads: PayloadSelection::All };
     assert_eq!(ledger.ask(&get).batch, None);
-    let left: Vec<String> = ledger.sql.rows().into_iter().filter(|row| !row.starts_with("note_v1")).collect();
+    let is_kept = |row: &String| ["note_v1", "forgotten_v1"].iter().any(|table| row.starts_with(table));
+    let left: Vec<String> = ledger.sql.rows().into_iter().filter(|row| !is_kept(row)).collect();
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(look(&ledger), LedgerExpiry::default());
 }
@@ -62,9 +70,14 @@ fn expired_batch_is_never_delivered_again() {
     let ledger = settled();
     ledger.pass(DUE_MS);
     assert_eq!(look(&ledger).batches, 1);
-    let BeginAnswer::Work(work) = ledger.ask(&begin()) else { panic!("it is indexed") };
-    assert!(work.index && work.before_start && work.plan.is_none() && work.registered, "{work:?}");
-    // A batch that is written now is another matter.
+    for uploaded_ms in [5, ledger.now()] {
+        // Announced again, or restored: a restored object has a later upload.
+        let BeginAnswer::Work(work) = ledger.ask(&begin_of('a', uploaded_ms)) else { panic!("it is indexed") };
+        assert!(work.index && work.before_start && work.plan.is_none() && work.registered, "{work:?}");
+    }
+    // Another version is another matter.
+    let BeginAnswer::Work(work) = ledger.ask(&begin_of('b', ledger.now() + 1)) else { panic!("there is work") };
+    assert!(!work.before_start && work.plan.is_some(), "{work:?}");
     let BeginAnswer::Work(work) = ledger.ask(&begin_of('b', ledger.now())) else { panic!("there is work") };
     assert!(!work.before_start && work.plan.is_some(), "{work:?}");
 }
@@ -103,11 +116,44 @@ fn batch_that_waits_for_something_stays() {
 }
 
 #[test]
+fn rewritten_batch_is_kept_from_its_rewriting() {
+    let ledger = settled();
+    let statement = format!("UPDATE source_v1 SET written_ms = {}", ledger.now() + 20 * DAY_MS);
+    ledger.sql.run(&statement, &[]).unwrap();
+    ledger.pass(DUE_MS + 19 * DAY_MS);
+    assert_eq!(look(&ledger).batches, 0);
+    assert_eq!(look(ledger.pass(DAY_MS)).batches, 1);
+}
+
+#[test]
+fn bodies_are_removed_without_a_sweep() {
+    let ledger = Ledger::sealed(2);
+    (0..2).for_each(|number| ledger.attempt(number, delivered()));
+    let bucket = MemoryBucket::new(&Faults::default());
+    let keys: Vec<String> = packs(2).packs.iter().map(PackId::key).collect();
+    for key in &keys {
+        bucket.store(key, b"x");
+    }
+    let remove = || run(remove_bodies(&ledger.sql, &bucket, ledger.now())).unwrap();
+    assert_eq!((remove(), bucket.contents().len()), (0, 2));
+    assert_eq!(look(&ledger).next_ms, Some(ledger.now() + EXPIRY_UNSETTLED_MS), "it looks for them each day");
+    ledger.pass(BODIES_KEPT_MS + 1);
+    assert_eq!((remove(), bucket.contents().len(), remove()), (2, 0, 0));
+    assert_eq!(look(ledger.pass(DUE_MS)).batches, 1);
+}
+
+#[test]
 fn accounts_without_a_setting_stay() {
     let ledger = settled();
     ledger.pass(100 * DUE_MS);
     let looked = expire(&ledger.sql, None, ledger.now()).unwrap();
     assert_eq!(looked, LedgerExpiry { batches: 0, next_ms: Some(ledger.now() + EXPIRY_LOOK_MS) });
+}
+
+#[test]
+fn each_end_of_a_reading_sets_the_alarm() {
+    let calls = [SealBatch::NAME, QuarantineBatch::NAME, BeginBatch::NAME, GetBatch::NAME];
+    assert_eq!(calls.map(may_store), [true, true, false, false]);
 }
 
 #[test]
@@ -117,7 +163,7 @@ fn large_ledger_is_emptied_in_steps() {
         let statement = format!(
             "INSERT INTO source_v1 SELECT printf('%064x', {number}), object_key, etag, uploaded_ms, size, dataset, possible_datasets,
              state, code, reason, indexed, shards, gone, lines, counts, rejected, inflated, first_ms, last_ms, replay, 1, first_seen_ms,
-             sealed_ms, origin, revision FROM source_v1 WHERE id = ?"
+             sealed_ms, origin, revision, written_ms FROM source_v1 WHERE id = ?"
         );
         ledger.sql.run(&statement, &[raydex::backend::SqlValue::text(source('a').as_str())]).unwrap();
     }

@@ -23,11 +23,12 @@ fn ordinary_entry_costs_four_rows_at_most() {
     let again = shard.put(&put);
     assert_eq!((again.outcome, again.rows_written), (PutOutcome::Unchanged, 0));
     assert_eq!(shard.sql.rows(), rows);
-    // Even if it is said to have been written at another time.
+    // Written again, it is kept from then on.
     let mut later = put.clone();
     later.object.uploaded_ms = 99;
+    assert_eq!(shard.put(&later).outcome, PutOutcome::Stored);
     assert_eq!(shard.put(&later).outcome, PutOutcome::Unchanged);
-    assert_eq!(shard.sql.rows(), rows);
+    assert_eq!((shard.put(&put).outcome, shard.sql.rows().len()), (PutOutcome::Unchanged, rows.len()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use raydex::index::entry::{RayLocation, pack};
 
 use super::{ObjectSpans, Shard};
 
-fn plan(key: &str, plan: u32) -> PlanName {
+pub(super) fn plan(key: &str, plan: u32) -> PlanName {
     PlanName { key: key.into(), etag: format!("etag of {key}"), plan }
 }
 
@@ -18,7 +18,7 @@ pub(super) fn claim(shard: &Shard, key: &str, number: u32, rays: &[u64], digests
         let locations = numbers.iter().map(|number| RayLocation::from_suffix(*number)).collect();
         pack(locations, &ObjectSpans::default()).into_iter().map(move |part| ClaimPart { kind, part })
     });
-    let ask = ClaimLines { plan: plan(key, number), uploaded_ms: WRITTEN_MS, parts: parts.collect() };
+    let ask = ClaimLines { plan: plan(key, number), written_ms: WRITTEN_MS, parts: parts.collect() };
     let claims = shard.call(&ask).unwrap().claims;
     claims.into_iter().map(|EarlierClaim { plan, is_same }| (plan.key, plan.plan, is_same)).collect()
 }
@@ -74,6 +74,6 @@ fn damaged_part_is_refused() {
     let mut parts = pack(vec![RayLocation::from_suffix(7)], &ObjectSpans::default());
     parts[0].bytes.truncate(9);
     let parts = parts.into_iter().map(|part| ClaimPart { kind: ClaimKind::Rays, part }).collect();
-    assert!(shard.call(&ClaimLines { plan: plan("a", 1), uploaded_ms: WRITTEN_MS, parts }).is_err());
+    assert!(shard.call(&ClaimLines { plan: plan("a", 1), written_ms: WRITTEN_MS, parts }).is_err());
     assert_eq!(claim(&shard, "b", 1, &[7], &[]), [], "nothing of it stays");
 }

@@ -2,11 +2,16 @@
 
 use std::cell::Cell;
 
+use raydex::backend::BackendError;
+use raydex::bucket_keys::{summaries_key, version_digest, windows_key};
+use raydex::index::ObjectVersion;
+use raydex::index::calls::ObjectOrigin;
+use raydex::index::claims::ClaimLines;
 use raydex::index::expiry::{ShardExpiry, expire};
 use raydex::limits::{CLAIMS_KEPT_MS, EXPIRED_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS};
 
-use super::claims::{WRITTEN_MS, claim};
-use super::support::{Fault, Kind, SqliteSql};
+use super::claims::{WRITTEN_MS, claim, plan};
+use super::support::{Fault, Faults, Kind, MemoryBucket, SqliteSql, run};
 use super::{Shard, entry, version};
 
 const DAY_MS: i64 = 86_400_000;
@@ -20,8 +25,13 @@ fn kept(key: &str) -> Option<i64> {
     }
 }
 
+fn try_look(shard: &Shard, after_ms: i64) -> Result<ShardExpiry, BackendError> {
+    let (object, bucket) = ((&shard.sql, &Cell::new(false)), MemoryBucket::new(&Faults::default()));
+    run(expire(object, ("logs", &bucket), kept, WRITTEN_MS + after_ms))
+}
+
 fn look(shard: &Shard, after_ms: i64) -> ShardExpiry {
-    expire(&shard.sql, &Cell::new(false), kept, WRITTEN_MS + after_ms).unwrap()
+    try_look(shard, after_ms).unwrap()
 }
 
 /// A shard with these batches, each with a ray of its own.
@@ -72,6 +82,47 @@ fn claim_outlives_its_entry() {
 }
 
 #[test]
+fn batch_that_is_written_again_stays_as_long() {
+    // Rewritten without erased lines, or uploaded once more: the bucket counts its days anew.
+    let rewritten = |object: ObjectVersion| {
+        let origin = ObjectOrigin { etag: "e".into(), revision: 1, rewritten_ms: WRITTEN_MS + 20 * DAY_MS };
+        ObjectVersion { etag: "e2".into(), origin: Some(origin), ..object }
+    };
+    let uploaded = |object: ObjectVersion| ObjectVersion { uploaded_ms: WRITTEN_MS + 20 * DAY_MS, ..object };
+    for again in [&rewritten as &dyn Fn(ObjectVersion) -> ObjectVersion, &uploaded] {
+        let shard = shard_of(&["short/a"]);
+        claim(&shard, "short/a", 1, &[1], &[]);
+        shard.put(&entry(again(version("short/a", "e", WRITTEN_MS)), &[(1, 0)]));
+        assert_eq!((look(&shard, 27 * DAY_MS).entries, keys(&shard).len()), (0, 1));
+        assert_eq!((look(&shard, 28 * DAY_MS).entries, keys(&shard).len()), (1, 0));
+    }
+    let shard = Shard::new();
+    claim(&shard, "short/a", 1, &[1], &[]);
+    let later = ClaimLines { plan: plan("short/a", 1), written_ms: WRITTEN_MS + 20 * DAY_MS, parts: vec![] };
+    shard.call(&later).unwrap();
+    let due_ms = CLAIMS_KEPT_MS + EXPIRY_MARGIN_MS;
+    assert_eq!((look(&shard, due_ms).claims, look(&shard, due_ms + 20 * DAY_MS).claims), (0, 1));
+}
+
+#[test]
+fn expired_batch_leaves_no_window_and_no_summary() {
+    let (shard, bucket) = (shard_of(&["ever/a", "short/a"]), MemoryBucket::new(&Faults::default()));
+    let sidecars = |key: &str| {
+        let digest = version_digest("logs", key, "e");
+        [windows_key(&digest), summaries_key(&digest)]
+    };
+    for key in sidecars("ever/a").iter().chain(&sidecars("short/a")) {
+        bucket.store(key, b"x");
+    }
+    let object = (&shard.sql, &Cell::new(false));
+    let expired = run(expire(object, ("logs", &bucket), kept, WRITTEN_MS + 9 * DAY_MS)).unwrap();
+    assert_eq!(expired.entries, 1);
+    let mut left = sidecars("ever/a");
+    left.sort();
+    assert_eq!(bucket.contents().into_keys().collect::<Vec<_>>(), left);
+}
+
+#[test]
 fn large_shard_is_emptied_in_steps() {
     let shard = Shard::new();
     for number in 0..EXPIRED_AT_ONCE + 5 {
@@ -84,8 +135,9 @@ fn large_shard_is_emptied_in_steps() {
 
 #[test]
 fn shard_that_was_only_read_stays_empty() {
-    let sql = SqliteSql::new(&super::Faults::default());
-    let expired = expire(&sql, &Cell::new(false), kept, WRITTEN_MS).unwrap();
+    let sql = SqliteSql::new(&Faults::default());
+    let object = (&sql, &Cell::new(false));
+    let expired = run(expire(object, ("logs", &MemoryBucket::new(&Faults::default())), kept, WRITTEN_MS)).unwrap();
     assert_eq!((expired, sql.rows().len()), (ShardExpiry::default(), 0));
 }
 
@@ -104,7 +156,7 @@ fn failed_expiry_has_removed_nothing() {
             let shard = make();
             let rows = shard.sql.rows();
             shard.faults.plan(Some(Kind::Sql), nth, fault);
-            let failed = expire(&shard.sql, &Cell::new(false), kept, WRITTEN_MS + 100 * DAY_MS);
+            let failed = try_look(&shard, 100 * DAY_MS);
             assert!(shard.faults.clear() && failed.is_err(), "{fault:?} {nth}");
             assert_eq!(shard.sql.rows(), rows, "{fault:?} {nth}");
             look(&shard, 100 * DAY_MS);

@@ -45,7 +45,7 @@ type Model = BTreeMap<&'static str, (u8, i64, Vec<(u64, u32)>)>;
 
 fn model_put(model: &mut Model, key: &'static str, etag: u8, at: i64, places: &[(u64, u32)]) -> PutOutcome {
     match model.get(key) {
-        Some((there, ..)) if *there == etag => PutOutcome::Unchanged,
+        Some((there, written, _)) if *there == etag && *written >= at => PutOutcome::Unchanged,
         Some((_, written, _)) if *written > at => PutOutcome::Superseded,
         _ => {
             model.insert(key, (etag, at, places.to_vec()));

@@ -14,7 +14,7 @@ use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
     self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, erasure_scope, erasures, first_start, layout_doubts, newest_batches,
+    cursor_keys, decisions, erased_lines, erasure_scope, erasures, expiry, first_start, layout_doubts, newest_batches,
     occupancy, outage, pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens,
     unknown_folders,
 };
@@ -180,6 +180,8 @@ pub(super) fn play(story: &str, object: &StoryObject) -> (String, String) {
         }
         if let Some(at) = line.strip_prefix("at ") {
             now_ms = at.parse().unwrap();
+        } else if let Some(kept_ms) = line.strip_prefix("expire ") {
+            expiry::expire(&object.sql, kept_ms.parse().ok(), now_ms).unwrap();
         } else if line == "rows" {
             rows = dump(&object.sql);
         } else if !line.starts_with('#') {
