@@ -28,8 +28,8 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 /// What must be so of a source that expires.
-const SETTLED: &str = "(state = 'sealed' OR state = 'quarantined' AND gone = 1) AND replay % 2 = 0
-    AND NOT EXISTS (SELECT 1 FROM plan_v1 WHERE plan_v1.source = id AND sealed_ms IS NULL AND abandoned_ms IS NULL)
+const SETTLED: &str = "(state = 'quarantined' AND gone = 1 OR state = 'sealed' AND replay % 2 = 0
+        AND NOT EXISTS (SELECT 1 FROM plan_v1 WHERE plan_v1.source = id AND sealed_ms IS NULL AND abandoned_ms IS NULL))
     AND NOT EXISTS (SELECT 1 FROM payload_v1 WHERE payload_v1.source = id AND payload_v1.state IN ('prepared', 'sending', 'parked'))
     AND NOT EXISTS (SELECT 1 FROM pack_v1 WHERE pack_v1.source = id AND removed = 0)";
 

@@ -143,6 +143,16 @@ fn bodies_are_removed_without_a_sweep() {
 }
 
 #[test]
+fn quarantined_batch_expires_once_it_is_gone() {
+    let ledger = Ledger::new();
+    ledger.ask(&begin());
+    ledger.ask(&QuarantineBatch { source: source('a'), code: "not_ndjson".into(), reason: "it is CSV".into() });
+    assert_eq!(look(ledger.pass(DUE_MS)).batches, 0);
+    ledger.sql.run("UPDATE source_v1 SET gone = 1", &[]).unwrap();
+    assert_eq!(look(&ledger), LedgerExpiry { batches: 1, next_ms: None });
+}
+
+#[test]
 fn accounts_without_a_setting_stay() {
     let ledger = settled();
     ledger.pass(100 * DUE_MS);
