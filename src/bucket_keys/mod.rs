@@ -182,6 +182,12 @@ pub fn summaries_key(digest: &str) -> String {
     format!("{SUMMARIES}{digest}")
 }
 
+/// Returns the keys of all that is stored beside a version of a batch, by its [`version_digest`].
+#[must_use]
+pub fn sidecar_keys(digest: &str) -> [String; 2] {
+    [windows_key(digest), summaries_key(digest)]
+}
+
 /// Returns the start of the keys of the segments of a chain of the audit log. That of the first chain is also the start of
 /// the others' keys, which sort after its own.
 #[must_use]

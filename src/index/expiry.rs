@@ -7,17 +7,15 @@
 
 use std::cell::Cell;
 
-use serde::Serialize;
-
 use super::shard::{self, EntryId};
 use super::{claims, rows::row_integer};
 use crate::backend::{BackendError, Bucket, SqlDatabase, SqlRow, SqlValue};
-use crate::bucket_keys::{summaries_key, version_digest, windows_key};
+use crate::bucket_keys::{sidecar_keys, version_digest};
 use crate::limits::{CLAIMS_KEPT_MS, EXPIRED_AT_ONCE, EXPIRY_AGAIN_MS, EXPIRY_LOOK_MS, EXPIRY_MARGIN_MS, LIST_PAGE};
 use crate::record::Dataset;
 
 /// What expired in a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShardExpiry {
     /// Number of entries.
     pub entries: usize,
@@ -42,7 +40,8 @@ pub async fn expire(
         return Ok(ShardExpiry::default());
     }
     let found = ExpiredRows::find(sql, &kept, now_ms)?;
-    let sidecars: Vec<String> = found.entries.iter().flat_map(|entry| entry.sidecars(bucket)).collect();
+    let digests = found.entries.iter().map(|entry| version_digest(bucket, &entry.key, &entry.etag));
+    let sidecars: Vec<String> = digests.flat_map(|digest| sidecar_keys(&digest)).collect();
     for keys in sidecars.chunks(LIST_PAGE) {
         data.delete(keys).await?;
     }
@@ -65,14 +64,6 @@ struct ExpiredEntry {
     id: EntryId,
     key: String,
     etag: String,
-}
-
-impl ExpiredEntry {
-    /// Returns the keys of what the data bucket has of its batch.
-    fn sidecars(&self, bucket: &str) -> [String; 2] {
-        let digest = version_digest(bucket, &self.key, &self.etag);
-        [windows_key(&digest), summaries_key(&digest)]
-    }
 }
 
 /// What expired, as far as it is dropped at once, and when to look again.

@@ -4,8 +4,6 @@
 //! Nothing expires that still waits for something: for its object to be read, for an attempt or a decision, for the removal of a body.
 //! What expired is never delivered again by live traffic, whatever object turns up. The sums of a ledger never become less.
 
-use serde::Serialize;
-
 use super::calls::{ListExpiredPacks, MarkRemoved, QuarantineBatch, SealBatch};
 use super::deliveries::{expired_packs, mark_removed};
 use super::ids::PackId;
@@ -37,7 +35,7 @@ const SETTLED: &str = "(state = 'quarantined' AND gone = 1 OR state = 'sealed' A
 const NEWEST: &str = "max(written_ms, first_seen_ms, coalesce(sealed_ms, 0))";
 
 /// What expired in a ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LedgerExpiry {
     /// Number of batches.
     pub batches: usize,

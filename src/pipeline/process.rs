@@ -30,7 +30,7 @@ use super::transform::PartnerTransformer;
 use crate::backend::{BackendError, Bucket, ByteStream, Queue, WholeBody};
 use crate::batch::BatchError;
 use crate::bucket_keys::{
-    DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, summaries_key, version_digest, windows_key,
+    DatasetClaim, IgnoreReason, LogPrefixes, PrefixRule, sidecar_keys, summaries_key, version_digest, windows_key,
 };
 use crate::index::claims::PlanName;
 use crate::index::{LineCounts, ObjectVersion, forget_entries, put_entries};
@@ -455,5 +455,5 @@ fn record_times(scan: &BatchScan) -> Option<(i64, i64)> {
 /// Removes the sidecar objects of a version that is no longer indexed, after the entries that refer to them.
 pub(super) async fn remove_sidecars(services: &impl Services, key: &str, etag: &str) -> Result<(), BackendError> {
     let digest = version_digest(services.bucket_name(), key, etag);
-    services.data_bucket().delete(&[windows_key(&digest), summaries_key(&digest)]).await
+    services.data_bucket().delete(&sidecar_keys(&digest)).await
 }

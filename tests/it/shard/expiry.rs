@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use raydex::backend::BackendError;
-use raydex::bucket_keys::{summaries_key, version_digest, windows_key};
+use raydex::bucket_keys::{sidecar_keys, version_digest};
 use raydex::index::ObjectVersion;
 use raydex::index::calls::ObjectOrigin;
 use raydex::index::claims::ClaimLines;
@@ -107,10 +107,7 @@ fn batch_that_is_written_again_stays_as_long() {
 #[test]
 fn expired_batch_leaves_no_window_and_no_summary() {
     let (shard, bucket) = (shard_of(&["ever/a", "short/a"]), MemoryBucket::new(&Faults::default()));
-    let sidecars = |key: &str| {
-        let digest = version_digest("logs", key, "e");
-        [windows_key(&digest), summaries_key(&digest)]
-    };
+    let sidecars = |key: &str| sidecar_keys(&version_digest("logs", key, "e"));
     for key in sidecars("ever/a").iter().chain(&sidecars("short/a")) {
         bucket.store(key, b"x");
     }
