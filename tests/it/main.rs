@@ -22,6 +22,7 @@ mod ingest;
 mod ledger;
 mod make_batches;
 mod mask;
+mod objects;
 mod packs;
 mod page;
 mod parse;

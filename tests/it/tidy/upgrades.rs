@@ -2,65 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use raydex::index::{calls as index_calls, claims, shard};
-use raydex::ledger::{
-    self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, erasure_scope, erasures, first_start, layout_doubts, newest_batches,
-    occupancy, outage, partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
-};
-use raydex::rpc::{Call, ObjectSchema};
-use raydex::{audit, edge, spool};
+use crate::objects::{StoredObject, objects};
 
 use super::{File, files, regex, root, text};
 
 const PAGE: &str = "docs/upgrades.md";
-
-/// The schemas with the calls of their objects.
-fn objects() -> Vec<(ObjectSchema, Vec<&'static [&'static str]>)> {
-    vec![
-        (
-            shard::OBJECT,
-            vec![index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]],
-        ),
-        (
-            ledger::OBJECT,
-            vec![
-                ledger_calls::NAMES,
-                attempts::NAMES,
-                decisions::NAMES,
-                payloads::NAMES,
-                completeness::NAMES,
-                newest_batches::NAMES,
-                absence::NAMES,
-                partitions::NAMES,
-                outage::NAMES,
-                backfill_sums::NAMES,
-                erased_lines::NAMES,
-                erasure_scope::NAMES,
-            ],
-        ),
-        (
-            registry::OBJECT,
-            vec![
-                registry::NAMES,
-                backfills::NAMES,
-                backfill_ledgers::NAMES,
-                occupancy::NAMES,
-                sweep_round::NAMES,
-                first_start::NAMES,
-                unknown_folders::NAMES,
-                layout_doubts::NAMES,
-                self_check::NAMES,
-                tokens::NAMES,
-                cursor_keys::NAMES,
-                erasures::NAMES,
-            ],
-        ),
-        (partner::OBJECT, vec![partner::NAMES]),
-        (audit::OBJECT, vec![audit::calls::NAMES]),
-        (spool::OBJECT, vec![edge::handover::NAMES]),
-    ]
-}
 
 /// The rows of the page whose first cell is this, as their cells.
 fn rows(first: &str) -> Vec<Vec<String>> {
@@ -74,7 +20,7 @@ fn rows(first: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn page_lists_every_schema_with_its_version() {
-    for (schema, _) in objects() {
+    for StoredObject { schema, .. } in objects() {
         let found = rows(schema.kind);
         let row = found.iter().find(|row| row.len() == 5).unwrap_or_else(|| panic!("{} is in no table", schema.kind));
         assert_eq!(row[2..4], [schema.version.to_string(), schema.readable_from.to_string()], "{}", schema.kind);
@@ -93,7 +39,7 @@ fn page_lists_every_schema_with_its_version() {
 fn page_lists_every_call_of_each_object() {
     let name = regex("`(v1/[a-z-]+)`");
     let mut listed = 0;
-    for (schema, names) in objects() {
+    for StoredObject { schema, calls: names, .. } in objects() {
         let row = rows(schema.kind).into_iter().find(|row| row.len() == 2).unwrap();
         let on_page: BTreeSet<String> = name.captures_iter(&row[1]).map(|found| found[1].to_owned()).collect();
         let in_code: BTreeSet<String> = names.concat().into_iter().map(str::to_owned).collect();
@@ -102,7 +48,7 @@ fn page_lists_every_call_of_each_object() {
     }
     let sources = files("src");
     let lists = sources.iter().flat_map(File::code_lines).filter(|(_, line)| line.starts_with("calls! {"));
-    let modules = objects().iter().map(|(_, names)| names.len()).sum::<usize>();
+    let modules = objects().iter().map(|object| object.calls.len()).sum::<usize>();
     assert!(listed > 80 && lists.count() + 1 == modules, "a list of calls is missing here: {modules}");
 }
 

@@ -13,16 +13,16 @@ use raydex::config::read_edge_settings;
 use raydex::edge::{EdgeSettings, handover};
 use raydex::index::{calls as index_calls, claims, shard};
 use raydex::ledger::{
-    self, absence, attempts, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness,
-    cursor_keys, decisions, erased_lines, erasure_scope, erasures, expiry, first_start, layout_doubts, newest_batches,
-    occupancy, outage, pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens,
-    unknown_folders,
+    self, absence, backfill_ledgers, backfill_sums, backfills, calls as ledger_calls, completeness, cursor_keys,
+    erased_lines, erasure_scope, erasures, expiry, first_start, layout_doubts, newest_batches, occupancy, outage,
+    pacer, partitions, partner, payloads, registry, self_check, sweep_round, tokens, unknown_folders,
 };
 use raydex::rpc::{Call, CallReply};
 use raydex::spool::{self, SpoolBounds};
 
 use super::support::{Fakes, Faults, MemoryAudits, SqliteSql, run};
 use super::{Fixture, compare, stored_text};
+use crate::objects::{StoredObject, objects};
 
 /// The story's ledger.
 pub(super) const LEDGER: &str = "v1/20260328T08";
@@ -364,52 +364,10 @@ fn both_ends_of_a_call_spell_it_alike() {
 
 #[test]
 fn every_call_is_in_a_story() {
-    let names = |lists: &[&[&str]]| lists.concat().into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
-    for (object, names) in [
-        ("audit", names(&[audit::calls::NAMES])),
-        (
-            "ledger",
-            names(&[
-                ledger_calls::NAMES,
-                attempts::NAMES,
-                decisions::NAMES,
-                payloads::NAMES,
-                completeness::NAMES,
-                newest_batches::NAMES,
-                absence::NAMES,
-                partitions::NAMES,
-                outage::NAMES,
-                backfill_sums::NAMES,
-                erased_lines::NAMES,
-                erasure_scope::NAMES,
-            ]),
-        ),
-        ("partner", names(&[partner::NAMES])),
-        (
-            "registry",
-            names(&[
-                registry::NAMES,
-                backfills::NAMES,
-                backfill_ledgers::NAMES,
-                occupancy::NAMES,
-                sweep_round::NAMES,
-                first_start::NAMES,
-                unknown_folders::NAMES,
-                layout_doubts::NAMES,
-                self_check::NAMES,
-                tokens::NAMES,
-                cursor_keys::NAMES,
-                erasures::NAMES,
-            ]),
-        ),
-        (
-            "shard",
-            names(&[index_calls::NAMES, claims::NAMES, &[index_calls::PutEntry::NAME, claims::ClaimLines::NAME]]),
-        ),
-        ("spool", names(&[handover::NAMES])),
-    ] {
-        let played: BTreeSet<String> = calls(&story_of(object)).into_iter().map(|(name, ..)| name).collect();
-        assert_eq!(played, names, "{object}");
+    for StoredObject { name, calls: lists, .. } in objects() {
+        let names: BTreeSet<String> = lists.concat().into_iter().map(str::to_owned).collect();
+        let played: BTreeSet<String> = calls(&story_of(name)).into_iter().map(|(call, ..)| call).collect();
+        assert_eq!(played, names, "{name}");
     }
 }
 
